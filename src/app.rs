@@ -1,0 +1,172 @@
+//! The use cases, in order of effect.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::sync::oneshot;
+use tokio_util::task::TaskTracker;
+use tracing::debug;
+
+use crate::{
+    chat::{Cursor, CursorError, Draft, Message, MessageId, RoomId, Timestamp},
+    feed::{self, Answer, Feed, Part, Variant},
+    grip::{Item, Outcome, Publisher},
+    store::{Announce, Page, Replay, ResetReason, Since, Store, StoreError},
+};
+
+/// Messages that a stream without a cursor begins with, and that a page or a snapshot shows.
+pub const NEWEST: usize = 50;
+/// Messages in one response of a replay; the proxy pages through the rest.
+const REPLAY_PAGE: usize = 200;
+/// Proxies ignore an id they have seen within the last 60 s (Pushpin's `id_cache_ttl`), so a message
+/// younger than this can be published twice without being delivered twice.
+const PUBLISHED_AGAIN_WITHIN: Duration = Duration::from_secs(55);
+
+/// The chat: a store, and the proxies that hold the streams.
+pub struct App {
+    store: Arc<dyn Store>,
+    publisher: Arc<Publisher>,
+    feed: Feed,
+    posts: TaskTracker,
+}
+
+/// A message was not posted.
+#[derive(Debug, thiserror::Error)]
+pub enum PostError {
+    /// The store did not take it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Another message was posted with the same key.
+    #[error("this idempotency key belongs to another message; use a new one")]
+    KeyReused,
+    /// The post was not finished.
+    #[error("the post was interrupted")]
+    Interrupted,
+}
+
+impl App {
+    /// Over a store, proxies, and the longest time between two checks of a stream.
+    pub fn new(store: Arc<dyn Store>, publisher: Publisher, recheck: Duration) -> Self {
+        Self { store, publisher: Arc::new(publisher), feed: Feed::new(recheck), posts: TaskTracker::new() }
+    }
+
+    /// Posts a message: everyone sees it provisionally, it is stored, everyone gets it with its number.
+    ///
+    /// The work goes on when the caller stops waiting (its client went away), so that no provisional
+    /// message is left without an end.
+    pub async fn post_message(
+        self: &Arc<Self>,
+        room: RoomId,
+        draft: Draft,
+        since: Since,
+    ) -> Result<Message, PostError> {
+        let app = Arc::clone(self);
+        let post = self.posts.spawn(async move { app.post(&room, draft, since).await });
+        post.await.unwrap_or(Err(PostError::Interrupted))
+    }
+
+    async fn post(&self, room: &RoomId, draft: Draft, since: Since) -> Result<Message, PostError> {
+        self.publish(room, &feed::provisional_item(room, &draft)).await;
+
+        let (announce, announced) = self.announce(room);
+        let appended = match self.store.append(room, draft.clone(), since, announce).await {
+            Ok(appended) => appended,
+            Err(error) => {
+                self.publish(room, &feed::retraction_item(room, &draft)).await;
+                return Err(error.into());
+            }
+        };
+        if appended.duplicate && !draft.is_repeated_by(&appended.message) {
+            self.publish(room, &feed::retraction_item(room, &draft)).await;
+            return Err(PostError::KeyReused);
+        }
+        // Once stored it is posted, whatever becomes of the publish: the publisher goes on trying,
+        // and what it cannot publish the proxies notice missing.
+        if let Ok(outcome) = announced.await {
+            note(room, outcome.await);
+        }
+        Ok(appended.message)
+    }
+
+    /// What publishes a stored message while the store holds the room's turn.
+    ///
+    /// A duplicate is published again if it is young: the first post may have died before it did.
+    fn announce(&self, room: &RoomId) -> (Announce, oneshot::Receiver<impl Future<Output = Outcome> + use<>>) {
+        let (publisher, room) = (Arc::clone(&self.publisher), room.clone());
+        let (announced, outcome) = oneshot::channel();
+        let announce = Box::new(move |appended: &crate::store::Appended| {
+            let old = Timestamp::now() > appended.message.date.plus(PUBLISHED_AGAIN_WITHIN);
+            if !(appended.duplicate && old) {
+                let outcome = publisher.publish(room.as_str(), &feed::persisted_item(&room, appended));
+                // The poster may be gone; the item has its place all the same.
+                let _ = announced.send(outcome);
+            }
+        });
+        (announce, outcome)
+    }
+
+    async fn publish(&self, room: &RoomId, item: &Item) {
+        note(room, self.publisher.publish(room.as_str(), item).await);
+    }
+
+    /// The beginning of a client's stream. The cursor is what the client sent, if it sent any.
+    pub async fn open_stream(
+        &self,
+        room: &RoomId,
+        variant: Variant,
+        cursor: Option<Result<Cursor, CursorError>>,
+    ) -> Result<Answer, StoreError> {
+        let part = match cursor {
+            None => {
+                let page = self.store.latest(room, NEWEST).await?;
+                let from = page.cursor_before();
+                Part { opening: true, reset: None, from, messages: page.messages, more: false }
+            }
+            Some(Ok(cursor)) => Part { opening: true, ..self.part_after(room, cursor).await? },
+            Some(Err(CursorError)) => {
+                let from = self.store.latest(room, 1).await?.cursor();
+                let reset = Some(ResetReason::Malformed);
+                Part { opening: true, reset, from, messages: Vec::new(), more: false }
+            }
+        };
+        Ok(self.feed.answer(room, variant, part))
+    }
+
+    /// What a proxy's stream missed behind a cursor.
+    pub async fn continue_stream(&self, room: &RoomId, variant: Variant, cursor: Cursor) -> Result<Answer, StoreError> {
+        let part = self.part_after(room, cursor).await?;
+        Ok(self.feed.answer(room, variant, part))
+    }
+
+    async fn part_after(&self, room: &RoomId, cursor: Cursor) -> Result<Part, StoreError> {
+        Ok(match self.store.after(room, &cursor, REPLAY_PAGE).await? {
+            Replay::Messages { messages, more } => Part { opening: false, reset: None, from: cursor, messages, more },
+            Replay::Reset { reason, head } => {
+                debug!(room.id = %room, ?reason, "a stream was reset");
+                Part { opening: false, reset: Some(reason), from: head, messages: Vec::new(), more: false }
+            }
+        })
+    }
+
+    /// The newest messages of a room, or those before one.
+    pub async fn history(&self, room: &RoomId, before: Option<&MessageId>, limit: usize) -> Result<Page, StoreError> {
+        match before {
+            None => self.store.latest(room, limit).await,
+            Some(id) => self.store.before(room, id, limit).await,
+        }
+    }
+
+    /// Finishes what was begun, within a deadline.
+    pub async fn close(&self, deadline: Duration) {
+        self.posts.close();
+        // What is not done by then is repaired like after a crash.
+        let _ = tokio::time::timeout(deadline, self.posts.wait()).await;
+        self.publisher.close(deadline).await;
+    }
+}
+
+fn note(room: &RoomId, outcome: Outcome) {
+    match outcome {
+        Outcome::Published => {}
+        Outcome::Unconfirmed => debug!(room.id = %room, "an item was not published at the first try"),
+    }
+}

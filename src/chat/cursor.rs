@@ -1,0 +1,206 @@
+//! Places in a room's log.
+//!
+//! A room's messages are numbered 1, 2, 3 … without a hole. A message's id is `<epoch>-<seq>`, and
+//! the same string is the cursor behind it: the event id, the JSON `id` and GRIP's `id` and
+//! `prev-id` are all one. An empty room's cursor is `0`.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Serialize, Serializer};
+
+/// The greatest number a message can have: sixteen digits, the width of the store's sort key, and
+/// below 2^53, so that a script reads it exactly.
+pub const MAX_SEQ: u64 = 9_007_199_254_740_991;
+
+/// Epochs are drawn with eight digits; longer ones are read, should that ever not be enough.
+const EPOCH_DIGITS: usize = 8;
+const MAX_EPOCH_DIGITS: usize = 13;
+
+/// One unbroken numbering of a room's messages: a short string of digits and lower-case letters,
+/// drawn at random when a room's first message is written, and anew when its history was lost or
+/// had expired whole.
+///
+/// Without it a cursor from before such a loss would look valid again as soon as the new history
+/// had grown past it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Epoch(String);
+
+impl Epoch {
+    /// Draws a new epoch: 41 bits, so that a room practically never meets one of its own again.
+    pub fn draw() -> Self {
+        const DIGITS: &[u8] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+        Self((0..EPOCH_DIGITS).map(|_| char::from(DIGITS[rand::random_range(0..DIGITS.len())])).collect())
+    }
+
+    /// The digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Epoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for Epoch {
+    type Err = CursorError;
+
+    fn from_str(text: &str) -> Result<Self, CursorError> {
+        let digits = |b: u8| b.is_ascii_digit() || b.is_ascii_lowercase();
+        if (1..=MAX_EPOCH_DIGITS).contains(&text.len()) && text.bytes().all(digits) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(CursorError)
+        }
+    }
+}
+
+/// The id of a message: its epoch and its number in the room. Written `<epoch>-<seq>`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct MessageId {
+    /// The numbering this message belongs to.
+    pub epoch: Epoch,
+    /// The message's number, from 1 to [`MAX_SEQ`].
+    pub seq: u64,
+}
+
+/// A place in a room's log: everything up to it is known, what follows is not.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Cursor {
+    /// Before the first message: the cursor of an empty room, written `0`.
+    Start,
+    /// Behind a message.
+    After(MessageId),
+}
+
+/// A text that is no cursor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a cursor: pass an id exactly as an event or a JSON answer gave it")]
+pub struct CursorError;
+
+// === impl MessageId ===
+
+impl fmt::Display for MessageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.epoch, self.seq)
+    }
+}
+
+impl FromStr for MessageId {
+    type Err = CursorError;
+
+    /// Strict: one place has one spelling, so no sign, no leading zero, no white space.
+    fn from_str(text: &str) -> Result<Self, CursorError> {
+        let (epoch, seq) = text.split_once('-').ok_or(CursorError)?;
+        if seq.starts_with('0') || !seq.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(CursorError);
+        }
+        let seq = seq.parse().map_err(|_| CursorError)?;
+        if seq > MAX_SEQ {
+            return Err(CursorError);
+        }
+        Ok(Self { epoch: epoch.parse()?, seq })
+    }
+}
+
+impl Serialize for MessageId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+// === impl Cursor ===
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Start => f.write_str("0"),
+            Self::After(id) => id.fmt(f),
+        }
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = CursorError;
+
+    fn from_str(text: &str) -> Result<Self, CursorError> {
+        match text {
+            "0" => Ok(Self::Start),
+            id => id.parse().map(Self::After),
+        }
+    }
+}
+
+impl From<MessageId> for Cursor {
+    fn from(id: MessageId) -> Self {
+        Self::After(id)
+    }
+}
+
+impl Serialize for Cursor {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn an_empty_rooms_cursor_is_zero() {
+        assert_eq!("0".parse(), Ok(Cursor::Start));
+        assert_eq!(Cursor::Start.to_string(), "0");
+    }
+
+    #[test]
+    fn only_the_one_spelling_of_a_place_is_a_cursor() {
+        for text in [
+            "",
+            "00",
+            "-",
+            "e-",
+            "-1",
+            "e-0",
+            "e-01",
+            "e-+1",
+            "e- 1",
+            " e-1",
+            "e-1 ",
+            "E-1",
+            "é-1",
+            "e-1-2",
+            "e-9007199254740992",
+            "e-99999999999999999999999",
+            "abcdefghijklmn-1",
+            "<script>",
+            "e_1",
+        ] {
+            assert_eq!(text.parse::<Cursor>(), Err(CursorError), "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_cursor_reads_back_as_it_was_written(epoch in "[0-9a-z]{1,13}", seq in 1..=MAX_SEQ) {
+            let cursor = Cursor::After(MessageId { epoch: Epoch(epoch), seq });
+            prop_assert_eq!(cursor.to_string().parse(), Ok(cursor));
+        }
+
+        #[test]
+        fn parsing_never_panics_and_accepts_only_what_it_would_write(text in any::<String>()) {
+            if let Ok(cursor) = text.parse::<Cursor>() {
+                prop_assert_eq!(cursor.to_string(), text);
+            }
+        }
+
+        #[test]
+        fn a_drawn_epoch_is_a_valid_one(_ in 0..8) {
+            let epoch = Epoch::draw();
+            prop_assert_eq!(epoch.as_str().parse(), Ok(epoch));
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! A message's date.
+
+use std::{fmt, str::FromStr, time::Duration};
+
+use serde::{Serialize, Serializer};
+
+/// A moment in UTC with millisecond precision, written as RFC 3339: `2026-01-02T03:04:05.678Z`.
+///
+/// The precision is part of the type so that one message has one date, letter for letter, in the
+/// provisional event, the final event, JSON, the page and the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Timestamp(jiff::Timestamp);
+
+/// A text that is no RFC 3339 date.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not an RFC 3339 date")]
+pub struct TimestampError;
+
+impl Timestamp {
+    /// Now, by the system's clock.
+    pub fn now() -> Self {
+        Self::from_millis(jiff::Timestamp::now().as_millisecond())
+    }
+
+    /// From milliseconds since the Unix epoch; beyond the years that RFC 3339 can write, the
+    /// nearest it can.
+    pub fn from_millis(millis: i64) -> Self {
+        let nearest = if millis < 0 { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX };
+        Self(jiff::Timestamp::from_millisecond(millis).unwrap_or(nearest))
+    }
+
+    /// Milliseconds since the Unix epoch.
+    pub fn as_millis(self) -> i64 {
+        self.0.as_millisecond()
+    }
+
+    /// Whole seconds since the Unix epoch, rounded down.
+    pub fn as_secs(self) -> i64 {
+        self.as_millis().div_euclid(1000)
+    }
+
+    /// This much later; at the end of time, the end of time.
+    #[must_use]
+    pub fn plus(self, duration: Duration) -> Self {
+        let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        Self::from_millis(self.as_millis().saturating_add(millis))
+    }
+
+    /// Hours and minutes in UTC, as a page shows them before a script knows the reader's zone.
+    pub fn clock(self) -> String {
+        self.to_string()[11..16].to_owned()
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.3}", self.0)
+    }
+}
+
+impl FromStr for Timestamp {
+    type Err = TimestampError;
+
+    fn from_str(text: &str) -> Result<Self, TimestampError> {
+        let timestamp: jiff::Timestamp = text.parse().map_err(|_| TimestampError)?;
+        Ok(Self::from_millis(timestamp.as_millisecond()))
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn milliseconds_are_always_written_in_three_digits() {
+        assert_eq!(Timestamp::from_millis(0).to_string(), "1970-01-01T00:00:00.000Z");
+        assert_eq!(Timestamp::from_millis(1_767_323_045_670).to_string(), "2026-01-02T03:04:05.670Z");
+    }
+
+    #[test]
+    fn the_clock_shows_hours_and_minutes() {
+        assert_eq!(Timestamp::from_millis(1_767_323_045_670).clock(), "03:04");
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_reads_back(millis in 0_i64..253_402_300_799_999) {
+            let timestamp = Timestamp::from_millis(millis);
+            prop_assert_eq!(timestamp.to_string().parse(), Ok(timestamp));
+        }
+
+        #[test]
+        fn no_number_of_milliseconds_panics(millis in any::<i64>()) {
+            let _ = Timestamp::from_millis(millis).plus(Duration::MAX).clock();
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Keys, in the spellings that `GRIP_URL` takes.
+//!
+//! As js-grip reads them (`utilities/keys.ts`): `base64:` introduces bytes; bytes or text that begin
+//! with a PEM label are a PEM key; text that begins with `{` is a JWK; anything else is the secret itself.
+
+use base64::{
+    Engine as _, alphabet,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
+use jsonwebtoken::{
+    Algorithm, DecodingKey, EncodingKey,
+    jwk::{AlgorithmParameters, EllipticCurve, Jwk},
+};
+
+/// Accepts the standard alphabet with and without padding; the URL-safe one is mapped onto it.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// A key before it is known what for.
+pub(super) enum Key {
+    Secret(Vec<u8>),
+    Pem(Vec<u8>),
+    Jwk(Box<Jwk>),
+}
+
+/// Why a key cannot be used. It never shows the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// Text after `base64:` that is not base64.
+    #[error("what follows \"base64:\" is not base64")]
+    Base64,
+    /// Text that begins with `{` and is no JWK.
+    #[error("it looks like a JWK and is not one")]
+    Jwk,
+    /// A key of no supported kind.
+    #[error("it is none of: a secret, an EC P-256 or RSA key as PEM, an \"oct\", P-256 or RSA JWK")]
+    Unsupported,
+    /// A public key where a private one is needed, or the other way round.
+    #[error("to sign it must be a secret, an \"oct\" JWK or a private key as PKCS#8 PEM")]
+    NotPrivate,
+    /// Nothing.
+    #[error("it is empty")]
+    Empty,
+}
+
+impl Key {
+    pub(super) fn parse(text: &str) -> Result<Self, KeyError> {
+        let bytes = match text.strip_prefix("base64:") {
+            // In a query "+" reads as a blank and "/" is often written URL-safe.
+            Some(encoded) => BASE64
+                .decode(encoded.trim_end().replace([' ', '-'], "+").replace('_', "/"))
+                .map_err(|_| KeyError::Base64)?,
+            None => text.as_bytes().to_vec(),
+        };
+        if bytes.is_empty() {
+            return Err(KeyError::Empty);
+        }
+        if bytes.starts_with(b"-----BEGIN ") {
+            return Ok(Self::Pem(bytes));
+        }
+        if bytes.starts_with(b"{") {
+            return serde_json::from_slice(&bytes).map(Self::Jwk).map_err(|_| KeyError::Jwk);
+        }
+        Ok(Self::Secret(bytes))
+    }
+
+    pub(super) fn is_symmetric(&self) -> bool {
+        match self {
+            Self::Secret(_) => true,
+            Self::Pem(_) => false,
+            Self::Jwk(jwk) => matches!(jwk.algorithm, AlgorithmParameters::OctetKey(_)),
+        }
+    }
+
+    /// For signing, with the one algorithm that goes with the key.
+    pub(super) fn for_signing(&self) -> Result<(Algorithm, EncodingKey), KeyError> {
+        match self {
+            Self::Secret(secret) => Ok((Algorithm::HS256, EncodingKey::from_secret(secret))),
+            Self::Pem(pem) => EncodingKey::from_ec_pem(pem)
+                .map(|key| (Algorithm::ES256, key))
+                .or_else(|_| EncodingKey::from_rsa_pem(pem).map(|key| (Algorithm::RS256, key)))
+                .map_err(|_| KeyError::NotPrivate)
+                .and_then(usable),
+            Self::Jwk(jwk) => match &jwk.algorithm {
+                AlgorithmParameters::OctetKey(_) => {
+                    let key = DecodingKey::from_jwk(jwk).map_err(|_| KeyError::Jwk)?;
+                    let secret = key.try_get_as_bytes().map_err(|_| KeyError::Jwk)?;
+                    Ok((Algorithm::HS256, EncodingKey::from_secret(secret)))
+                }
+                _ => Err(KeyError::NotPrivate),
+            },
+        }
+    }
+
+    /// For verifying. The algorithm comes from the key, never from the token: a token that names its
+    /// own would let a public key be used as a secret (RFC 8725, section 3.1).
+    pub(super) fn for_verifying(&self) -> Result<(Algorithm, DecodingKey), KeyError> {
+        match self {
+            Self::Secret(secret) => Ok((Algorithm::HS256, DecodingKey::from_secret(secret))),
+            Self::Pem(pem) => DecodingKey::from_ec_pem(pem)
+                .map(|key| (Algorithm::ES256, key))
+                .or_else(|_| DecodingKey::from_rsa_pem(pem).map(|key| (Algorithm::RS256, key)))
+                .map_err(|_| KeyError::Unsupported),
+            Self::Jwk(jwk) => {
+                let algorithm = match &jwk.algorithm {
+                    AlgorithmParameters::OctetKey(_) => Algorithm::HS256,
+                    AlgorithmParameters::RSA(_) => Algorithm::RS256,
+                    AlgorithmParameters::EllipticCurve(p) if p.curve == EllipticCurve::P256 => Algorithm::ES256,
+                    _ => return Err(KeyError::Unsupported),
+                };
+                let key = DecodingKey::from_jwk(jwk).map_err(|_| KeyError::Jwk)?;
+                Ok((algorithm, key))
+            }
+        }
+    }
+}
+
+/// A PEM file's label says little: signing once tells whether the key really signs.
+fn usable((algorithm, key): (Algorithm, EncodingKey)) -> Result<(Algorithm, EncodingKey), KeyError> {
+    let header = jsonwebtoken::Header::new(algorithm);
+    match jsonwebtoken::encode(&header, &serde_json::json!({}), &key) {
+        Ok(_) => Ok((algorithm, key)),
+        Err(_) => Err(KeyError::NotPrivate),
+    }
+}

@@ -1,0 +1,232 @@
+use std::time::SystemTime;
+
+use aws_lc_rs::{
+    encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der},
+    rsa,
+    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _},
+};
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use http::{HeaderMap, HeaderValue};
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use proptest::prelude::*;
+
+use super::*;
+use crate::grip::{GRIP_SIG, SigError};
+
+/// A key pair made for one test, as PEM.
+struct Pem {
+    private: String,
+    public: String,
+    /// The public key's DER, whose last 64 bytes are the point of an EC key.
+    der: Vec<u8>,
+}
+
+fn pem(private: &[u8], public: &[u8]) -> Pem {
+    let wrap = |label, der| {
+        format!("-----BEGIN {label} KEY-----\n{}\n-----END {label} KEY-----\n", BASE64_STANDARD.encode(der))
+    };
+    Pem { private: wrap("PRIVATE", private), public: wrap("PUBLIC", public), der: public.to_vec() }
+}
+
+fn ec() -> Pem {
+    let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+    let public: PublicKeyX509Der<'_> = pair.public_key().as_der().unwrap();
+    pem(pair.to_pkcs8v1().unwrap().as_ref(), public.as_ref())
+}
+
+fn rsa() -> Pem {
+    let pair = rsa::KeyPair::generate(rsa::KeySize::Rsa2048).unwrap();
+    let public: PublicKeyX509Der<'_> = pair.public_key().as_der().unwrap();
+    let private: Pkcs8V1Der<'_> = pair.as_der().unwrap();
+    pem(private.as_ref(), public.as_ref())
+}
+
+fn jwk(ec: &Pem) -> String {
+    let (x, y) = ec.der[ec.der.len() - 64..].split_at(32);
+    let encode = |n| BASE64_URL_SAFE_NO_PAD.encode(n);
+    serde_json::json!({"kty": "EC", "crv": "P-256", "x": encode(x), "y": encode(y)}).to_string()
+}
+
+fn one(url: &str) -> GripUrl {
+    let mut urls = GripUrl::parse_list(url).unwrap();
+    assert_eq!(urls.len(), 1);
+    urls.remove(0)
+}
+
+fn error(url: &str) -> String {
+    GripUrl::parse_list(url).unwrap_err().to_string()
+}
+
+fn encode(text: &str) -> String {
+    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+}
+
+fn bearer(url: &GripUrl) -> String {
+    match &url.auth {
+        Auth::None => String::new(),
+        Auth::Fixed(header) => header.clone(),
+        Auth::Jwt(signer) => signer.token(SystemTime::now()).unwrap(),
+    }
+}
+
+fn sig(token: &str) -> HeaderMap {
+    [(GRIP_SIG.parse().unwrap(), HeaderValue::from_str(token).unwrap())].into_iter().collect()
+}
+
+fn token(algorithm: Algorithm, key: &EncodingKey, claims: &serde_json::Value) -> HeaderMap {
+    sig(&jsonwebtoken::encode(&Header::new(algorithm), claims, key).unwrap())
+}
+
+fn in_an_hour(iss: &str) -> serde_json::Value {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+    serde_json::json!({"iss": iss, "exp": now + 3600})
+}
+
+#[test]
+fn publish_is_appended_to_the_path_and_parameters_of_others_stay() {
+    let plain = one("http://localhost:5561");
+    assert_eq!(plain.publish.as_str(), "http://localhost:5561/publish/");
+    let realm = one("https://api.fanout.io/realm/r1/?iss=r1&key=base64:c2VjcmV0&debug=1");
+    assert_eq!(realm.publish.as_str(), "https://api.fanout.io/realm/r1/publish/?debug=1");
+    assert_eq!(realm.to_string(), "https://api.fanout.io/realm/r1/publish/");
+}
+
+#[test]
+fn several_urls_are_separated_by_blanks_or_commas() {
+    let urls = GripUrl::parse_list(" http://a:5561, http://b:5561\n\thttp://c:5561,,").unwrap();
+    let hosts: Vec<_> = urls.iter().map(|url| url.publish.host_str().unwrap()).collect();
+    assert_eq!(hosts, ["a", "b", "c"]);
+}
+
+#[test]
+fn an_issuer_and_a_key_sign_a_token_that_the_key_verifies() {
+    let url = one("https://api.fanout.io/realm/r1?iss=r1&key=base64:c2VjcmV0");
+    let claims = jsonwebtoken::decode::<serde_json::Value>(
+        bearer(&url),
+        &jsonwebtoken::DecodingKey::from_secret(b"secret"),
+        &jsonwebtoken::Validation::new(Algorithm::HS256),
+    );
+    assert_eq!(claims.unwrap().claims["iss"], "r1");
+}
+
+#[test]
+fn base64_keys_may_be_url_safe_unpadded_or_have_lost_their_plus() {
+    for spelling in ["%2B%2F%2B%2F", "+/+/", "-_-_"] {
+        let trust = GripUrl::trust(&[one(&format!("http://a/?verify-key=base64:{spelling}"))]);
+        let key = EncodingKey::from_secret(&BASE64_STANDARD.decode("+/+/").unwrap());
+        assert!(trust.check(&token(Algorithm::HS256, &key, &in_an_hour("any"))).is_ok(), "{spelling}");
+    }
+}
+
+#[test]
+fn a_key_without_an_issuer_is_a_bearer_token_as_it_stands() {
+    let fastly = one("https://api.fastly.com/service/S1?key=base64:tok");
+    assert_eq!(fastly.publish.as_str(), "https://api.fastly.com/service/S1/publish/");
+    assert_eq!(bearer(&fastly), "Bearer base64:tok");
+}
+
+#[test]
+fn userinfo_is_basic_authorization_and_leaves_the_url() {
+    let url = one("http://me:p%40ss@host:5561");
+    assert_eq!(bearer(&url), format!("Basic {}", BASE64_STANDARD.encode("me:p@ss")));
+    assert_eq!(url.publish.as_str(), "http://host:5561/publish/");
+}
+
+#[test]
+fn a_symmetric_publishing_key_verifies_too_and_its_issuer_is_not_compared() {
+    let trust = GripUrl::trust(&[one("http://a/?iss=r1&key=s3cret")]);
+    let key = EncodingKey::from_secret(b"s3cret");
+    assert!(trust.check(&token(Algorithm::HS256, &key, &in_an_hour("pushpin"))).is_ok());
+}
+
+#[test]
+fn only_the_named_issuer_with_the_right_key_and_time_is_believed() {
+    let trust = GripUrl::trust(&[one("http://localhost:5561/?verify-iss=pushpin&verify-key=changeme")]);
+    let key = EncodingKey::from_secret(b"changeme");
+    assert!(trust.check(&token(Algorithm::HS256, &key, &in_an_hour("pushpin"))).is_ok());
+
+    let other_key = EncodingKey::from_secret(b"guessed");
+    let expired = serde_json::json!({"iss": "pushpin", "exp": 1_000_000});
+    for (why, headers) in [
+        ("issuer", token(Algorithm::HS256, &key, &in_an_hour("other"))),
+        ("no issuer", token(Algorithm::HS256, &key, &serde_json::json!({"exp": 9_999_999_999_u64}))),
+        ("key", token(Algorithm::HS256, &other_key, &in_an_hour("pushpin"))),
+        ("algorithm", token(Algorithm::HS384, &key, &in_an_hour("pushpin"))),
+        ("expired", token(Algorithm::HS256, &key, &expired)),
+        ("no expiry", token(Algorithm::HS256, &key, &serde_json::json!({"iss": "pushpin"}))),
+        ("garbage", sig("garbage")),
+    ] {
+        assert_eq!(trust.check(&headers).unwrap_err(), SigError::Invalid, "{why}");
+    }
+    assert_eq!(trust.check(&HeaderMap::new()).unwrap_err(), SigError::Missing);
+}
+
+#[test]
+fn pem_and_jwk_keys_verify_with_their_own_algorithm_only() {
+    let (ec, rsa) = (ec(), rsa());
+    let ec_key = EncodingKey::from_ec_pem(ec.private.as_bytes()).unwrap();
+    let rsa_key = EncodingKey::from_rsa_pem(rsa.private.as_bytes()).unwrap();
+    for (key, algorithm, signed_by) in [
+        (format!("base64:{}", encode(&BASE64_STANDARD.encode(&ec.public))), Algorithm::ES256, &ec_key),
+        (encode(&ec.public), Algorithm::ES256, &ec_key),
+        (encode(&jwk(&ec)), Algorithm::ES256, &ec_key),
+        (encode(&rsa.public), Algorithm::RS256, &rsa_key),
+    ] {
+        let trust = GripUrl::trust(&[one(&format!("https://a/?verify-iss=fastly:S1&verify-key={key}"))]);
+        assert!(trust.check(&token(algorithm, signed_by, &in_an_hour("fastly:S1"))).is_ok(), "{key}");
+        // The classic forgery: the public key's own text as an HMAC secret.
+        let forged = EncodingKey::from_secret(ec.public.as_bytes());
+        assert!(trust.check(&token(Algorithm::HS256, &forged, &in_an_hour("fastly:S1"))).is_err());
+    }
+}
+
+#[test]
+fn private_keys_sign_for_publishing() {
+    for key in [ec(), rsa()] {
+        let url = one(&format!("https://a/?iss=me&key={}", encode(&key.private)));
+        assert_eq!(bearer(&url).split('.').count(), 3);
+        assert!(!GripUrl::trust(&[url]).verifies(), "a private key verifies nothing");
+    }
+}
+
+#[test]
+fn one_proxy_without_a_verify_key_makes_presence_enough() {
+    let urls = GripUrl::parse_list("http://a/?verify-key=k http://b/").unwrap();
+    let trust = GripUrl::trust(&urls);
+    assert!(!trust.verifies());
+    assert!(trust.check(&sig("anything")).is_ok());
+    assert_eq!(trust.check(&HeaderMap::new()).unwrap_err(), SigError::Missing);
+}
+
+#[test]
+fn one_of_several_verify_keys_is_enough() {
+    let urls = GripUrl::parse_list("http://a/?verify-key=k1 http://b/?verify-key=k2").unwrap();
+    let key = EncodingKey::from_secret(b"k2");
+    assert!(GripUrl::trust(&urls).check(&token(Algorithm::HS256, &key, &in_an_hour("x"))).is_ok());
+}
+
+#[test]
+fn errors_name_the_url_by_its_place_and_never_show_a_key() {
+    assert!(error(" , ").contains("at least one"));
+    assert!(error("http://a,localhost:5561").starts_with("URL 2"));
+    assert!(error("not-a-url").starts_with("URL 1"));
+    for url in [
+        "http://a/?iss=x&key=base64:S3CR%25",
+        "http://a/?verify-key={S3CR",
+        "http://a/?iss=x&key=-----BEGIN+S3CR",
+        "http://a/?iss=S3CR",
+    ] {
+        assert!(error(url).contains("key cannot be used"), "{url}");
+        assert!(!error(url).contains("S3CR"), "{url}");
+    }
+    let url = one("http://me:S3CR@a/?iss=x&key=S3CR");
+    assert!(!format!("{url} {url:?}").contains("S3CR"));
+}
+
+proptest! {
+    #[test]
+    fn no_text_panics(text in any::<String>(), url in "https?://[a-z]{1,3}/\\?(iss|key|verify-key)=.{0,40}") {
+        let _ = GripUrl::parse_list(&text);
+        let _ = GripUrl::parse_list(&url);
+    }
+}

@@ -1,0 +1,49 @@
+//! gripchat: chat rooms over Server-Sent Events, from a backend that holds no connection.
+//!
+//! A GRIP proxy (Pushpin, Fanout) keeps the browsers' streams open. The backend answers short requests,
+//! tells the proxy what to hold, and publishes. Messages live in DynamoDB.
+//!
+//! # One message's life
+//!
+//! ```text
+//! browser ──POST /rooms/lobby/messages/──► proxy ──► backend
+//!                                                      1 parse and validate            web::extract, chat
+//!           ◄─ event: message (no id) ── proxy ◄────── 2 publish provisionally         feed, grip::publish
+//!                                                      3 append to the store           store
+//!           ◄─ event: message, id e-57 ─ proxy ◄────── 4 publish, with the id before   feed, grip::publish
+//!           ◄──────────────── 200 {id, …} ──────────── 5 answer                        web::messages
+//! ```
+//!
+//! [`app`] holds these steps in order. A crash between any two of them loses nothing that was
+//! acknowledged and leaves no gap: every persisted message names the one before it, so a proxy
+//! that missed one notices, and asks.
+//!
+//! # The modules, and who may import whom
+//!
+//! | module | is | imports of ours |
+//! |---|---|---|
+//! | [`cli`] | arguments, exit codes | `config`, `serve`, `store`, `telemetry` |
+//! | [`config`] | the whole configuration, validated | `grip`, `store`, `web` |
+//! | [`telemetry`] | the log | `config` |
+//! | [`serve`] | wiring, shutdown | `app`, `config`, `grip`, `store`, `web` |
+//! | [`web`] | HTTP: routes, parsing, pages | `app`, `chat`, `feed`, `grip`, `store` |
+//! | [`app`] | the use cases | `chat`, `feed`, `grip`, `store` |
+//! | [`feed`] | channels, events, holds | `chat`, `grip`, `sse`, `store` |
+//! | [`store`] | the trait, DynamoDB | `chat` |
+//! | [`grip`] | the GRIP protocol | nothing |
+//! | [`chat`] | the domain, no I/O | nothing |
+//! | [`sse`] | the encoder | nothing |
+//!
+//! `tests/architecture.rs` holds this table to be true.
+
+pub mod app;
+pub mod chat;
+pub mod cli;
+pub mod config;
+pub mod feed;
+pub mod grip;
+pub mod serve;
+pub mod sse;
+pub mod store;
+pub mod telemetry;
+pub mod web;

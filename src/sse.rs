@@ -1,0 +1,81 @@
+//! Server-Sent Events, encoded.
+//!
+//! Pure and total: any text is data. Line ends inside it become further `data:` lines, as the
+//! format asks (HTML, "Server-sent events", "Parsing an event stream"); a carriage return arrives
+//! as a newline, since the format cannot carry one. Ids and names come from this program alone.
+
+use std::fmt::{Display, Write as _};
+
+/// Appends one event to a stream's body.
+///
+/// There is always a `data:` line: a browser drops an event without one.
+pub fn push_event(body: &mut String, name: &str, id: Option<&dyn Display>, data: &str) {
+    debug_assert!(!name.contains(['\r', '\n']), "an event's name is one line");
+    // Writing to a String cannot fail.
+    let _ = writeln!(body, "event: {name}");
+    if let Some(id) = id {
+        let _ = writeln!(body, "id: {id}");
+    }
+    let mut rest = data;
+    while let Some(end) = rest.find(['\r', '\n']) {
+        let _ = writeln!(body, "data: {}", &rest[..end]);
+        let line_end = if rest[end..].starts_with("\r\n") { 2 } else { 1 };
+        rest = &rest[end + line_end..];
+    }
+    let _ = writeln!(body, "data: {rest}\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn event(name: &str, id: Option<&dyn Display>, data: &str) -> String {
+        let mut body = String::new();
+        push_event(&mut body, name, id, data);
+        body
+    }
+
+    /// What a browser makes of a body: the algorithm of the HTML standard, for well-formed bodies.
+    fn parse(body: &str) -> Vec<(String, Option<String>, String)> {
+        let blocks = body.strip_suffix("\n\n").expect("a whole event ends with an empty line");
+        blocks
+            .split("\n\n")
+            .map(|block| {
+                let (mut name, mut id, mut data) = (String::new(), None, Vec::new());
+                for line in block.split('\n') {
+                    match line.split_once(": ").expect("only fields with a value are written") {
+                        ("event", value) => name = value.to_owned(),
+                        ("id", value) => id = Some(value.to_owned()),
+                        ("data", value) => data.push(value.to_owned()),
+                        (field, _) => panic!("unknown field {field}"),
+                    }
+                }
+                (name, id, data.join("\n"))
+            })
+            .collect()
+    }
+
+    #[test]
+    fn an_event_has_its_fields_in_one_block() {
+        assert_eq!(event("message", Some(&"e-57"), "{}"), "event: message\nid: e-57\ndata: {}\n\n");
+    }
+
+    #[test]
+    fn an_event_without_data_still_has_a_data_line() {
+        assert_eq!(event("stream-open", None, ""), "event: stream-open\ndata: \n\n");
+    }
+
+    proptest! {
+        #[test]
+        fn any_data_arrives_with_its_line_ends_as_newlines(data in any::<String>(), second in ".*") {
+            let mut body = event("message", Some(&"e-1"), &data);
+            push_event(&mut body, "message", None, &second);
+            let sent = |data: &str| data.replace("\r\n", "\n").replace('\r', "\n");
+            prop_assert_eq!(parse(&body), vec![
+                ("message".to_owned(), Some("e-1".to_owned()), sent(&data)),
+                ("message".to_owned(), None, sent(&second)),
+            ]);
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! One message as one item.
+//!
+//! | attribute | type | what it holds |
+//! |---|---|---|
+//! | `pk` | S | `room#<room>` |
+//! | `sk` | S | `m#<seq, 16 digits>`, so that the order of keys is the order of numbers |
+//! | `epoch` | S | the id's other half |
+//! | `first` | BOOL | `true` on the message that begins its epoch, absent on all others |
+//! | `provisional_id`, `author`, `text`, `date` | S | the message |
+//! | `expires_at` | N | Unix seconds, for DynamoDB's TTL; absent where messages are kept for ever |
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use crate::{
+    chat::{Author, Message, MessageId, RoomId, Text, Timestamp},
+    store::{Record, Retention, StoreError},
+};
+
+pub(crate) const PARTITION_KEY: &str = "pk";
+pub(crate) const SORT_KEY: &str = "sk";
+pub(crate) const EXPIRES_AT: &str = "expires_at";
+const EPOCH: &str = "epoch";
+const FIRST: &str = "first";
+const PROVISIONAL_ID: &str = "provisional_id";
+const AUTHOR: &str = "author";
+const TEXT: &str = "text";
+const DATE: &str = "date";
+
+pub(super) type Item = HashMap<String, AttributeValue>;
+
+/// The partition that holds a room.
+pub(super) fn partition(room: &RoomId) -> AttributeValue {
+    AttributeValue::S(format!("room#{room}"))
+}
+
+/// The sort key of a number. Sixteen digits hold [`crate::chat::MAX_SEQ`].
+pub(super) fn sort_key(seq: u64) -> AttributeValue {
+    AttributeValue::S(format!("m#{seq:016}"))
+}
+
+/// The item of a message.
+pub(super) fn write(room: &RoomId, message: &Message, first: bool, expiry: Option<Timestamp>) -> Item {
+    let text = |text: &str| AttributeValue::S(text.to_owned());
+    let mut item = Item::from([
+        (PARTITION_KEY.to_owned(), partition(room)),
+        (SORT_KEY.to_owned(), sort_key(message.id.seq)),
+        (EPOCH.to_owned(), text(message.id.epoch.as_str())),
+        (PROVISIONAL_ID.to_owned(), text(&message.provisional_id.to_string())),
+        (AUTHOR.to_owned(), text(message.from.as_str())),
+        (TEXT.to_owned(), text(message.text.as_str())),
+        (DATE.to_owned(), text(&message.date.to_string())),
+    ]);
+    if first {
+        item.insert(FIRST.to_owned(), AttributeValue::Bool(true));
+    }
+    if let Some(expiry) = expiry {
+        item.insert(EXPIRES_AT.to_owned(), AttributeValue::N(expiry.as_secs().to_string()));
+    }
+    item
+}
+
+/// The message of an item, and whether it is still to be seen.
+pub(super) fn read(item: &Item, retention: Retention, now: Timestamp) -> Result<Record, StoreError> {
+    let broken = |attribute: &str| {
+        let key = |name| item.get(name).and_then(|value| value.as_s().ok()).map_or("?", String::as_str);
+        StoreError::Corrupt(format!("{} {}: attribute {attribute:?}", key(PARTITION_KEY), key(SORT_KEY)))
+    };
+    let text = |name| item.get(name).and_then(|v| v.as_s().ok()).ok_or_else(|| broken(name));
+    let seq =
+        text(SORT_KEY)?.strip_prefix("m#").and_then(|digits| digits.parse().ok()).ok_or_else(|| broken(SORT_KEY))?;
+    let message = Message {
+        id: MessageId { epoch: text(EPOCH)?.parse().map_err(|_| broken(EPOCH))?, seq },
+        provisional_id: text(PROVISIONAL_ID)?.parse().map_err(|_| broken(PROVISIONAL_ID))?,
+        from: Author::parse(text(AUTHOR)?).map_err(|_| broken(AUTHOR))?,
+        text: Text::parse(text(TEXT)?).map_err(|_| broken(TEXT))?,
+        date: text(DATE)?.parse().map_err(|_| broken(DATE))?,
+    };
+    let expiry = match item.get(EXPIRES_AT) {
+        Some(value) => {
+            let seconds: i64 = value.as_n().ok().and_then(|n| n.parse().ok()).ok_or_else(|| broken(EXPIRES_AT))?;
+            Some(Timestamp::from_millis(seconds.saturating_mul(1000)))
+        }
+        None => None,
+    };
+    let first = item.get(FIRST).is_some_and(|value| value == &AttributeValue::Bool(true));
+    let visible = !retention.has_expired(message.date, expiry, now);
+    Ok(Record { message, first, visible })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::Draft;
+    use proptest::prelude::*;
+    use uuid::Uuid;
+
+    fn message(text: &str, millis: i64) -> Message {
+        let draft = Draft {
+            provisional_id: Uuid::from_u128(7),
+            from: Author::parse("Ada").unwrap(),
+            text: Text::parse(text).unwrap(),
+            date: Timestamp::from_millis(millis),
+        };
+        draft.numbered("e-57".parse().unwrap())
+    }
+
+    #[test]
+    fn an_item_that_is_no_message_is_named_and_not_guessed_at() {
+        let room = RoomId::parse("a").unwrap();
+        let mut item = write(&room, &message("hi", 0), false, None);
+        item.insert(DATE.to_owned(), AttributeValue::S("yesterday".to_owned()));
+        let error = read(&item, Retention::FOREVER, Timestamp::now()).unwrap_err();
+        assert!(error.to_string().contains("room#a m#0000000000000057: attribute \"date\""), "{error}");
+    }
+
+    proptest! {
+        #[test]
+        fn a_message_reads_back_as_it_was_written(text in "\\PC{1,40}x", millis in 0_i64..4_000_000_000_000, first: bool) {
+            let room = RoomId::parse("a").unwrap();
+            let message = message(&text, millis);
+            let item = write(&room, &message, first, Some(message.date));
+            let before_expiry = Timestamp::from_millis(millis - 2_000);
+            let record = read(&item, Retention::FOREVER, before_expiry).unwrap();
+            prop_assert_eq!(record, Record { message, first, visible: true });
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! Messages in a DynamoDB table: one item a message, one conditional write an append.
+//!
+//! No transaction, no counter, no item per room. Numbers are dense, so the condition "slot n+1 is
+//! free" is the lock: of all processes that saw n as the newest, one gets n+1. The others read on
+//! from n, where they also find their own message, should it be there already (a retry elsewhere, or
+//! a write whose answer was lost).
+//!
+//! A message costs one write unit per KB and, while this process has lately seen the room's newest
+//! message, no read. Reads are strongly consistent.
+
+mod append;
+mod error;
+pub(crate) mod item;
+mod rooms;
+
+use std::sync::{Mutex, PoisonError};
+
+use async_trait::async_trait;
+use aws_sdk_dynamodb::{
+    Client,
+    types::{AttributeValue, ConsumedCapacity, ReturnConsumedCapacity},
+};
+use tokio::time::timeout;
+
+use self::{
+    error::classify,
+    item::{PARTITION_KEY, SORT_KEY, partition, sort_key},
+    rooms::Rooms,
+};
+use super::{
+    Announce, Appended, Page, READ_DEADLINE, Record, Replay, Retention, Since, Store, StoreError, Verdict, judge,
+    judge_by_head,
+};
+use crate::chat::{Cursor, Draft, Message, MessageId, RoomId, Timestamp};
+
+/// The store over one DynamoDB table. [`table::create`](super::table::create) makes the table.
+pub struct DynamoDb {
+    client: Client,
+    table: String,
+    retention: Retention,
+    rooms: Rooms,
+    consumed: Mutex<Consumed>,
+}
+
+/// Capacity units that DynamoDB has counted for this process, as it reported them.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Consumed {
+    /// Read units: a strongly consistent read of 4 KB is one.
+    pub read: f64,
+    /// Write units: a write of 1 KB is one.
+    pub write: f64,
+}
+
+/// Which records of a room to read.
+struct Range {
+    /// The lowest number.
+    from: u64,
+    /// Below this number.
+    below: Option<u64>,
+    order: Order,
+    /// How many at the most.
+    limit: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Order {
+    OldestFirst,
+    NewestFirst,
+}
+
+impl DynamoDb {
+    /// A store over a table, which need not be there yet.
+    pub fn new(client: Client, table: String, retention: Retention) -> Self {
+        Self { client, table, retention, rooms: Rooms::default(), consumed: Mutex::default() }
+    }
+
+    /// What this process has used so far.
+    pub fn consumed(&self) -> Consumed {
+        *self.consumed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn count(&self, read: Option<&ConsumedCapacity>, write: Option<&ConsumedCapacity>) {
+        let units = |used: Option<&ConsumedCapacity>| used.and_then(ConsumedCapacity::capacity_units);
+        let mut consumed = self.consumed.lock().unwrap_or_else(PoisonError::into_inner);
+        consumed.read += units(read).unwrap_or_default();
+        consumed.write += units(write).unwrap_or_default();
+    }
+
+    /// Reads records, expired ones included, and whether there are more in this direction.
+    async fn read(&self, room: &RoomId, range: Range) -> Result<(Vec<Record>, bool), StoreError> {
+        let highest = range.below.map_or(u64::MAX, |below| below.saturating_sub(1));
+        if range.from > highest {
+            return Ok((Vec::new(), false));
+        }
+        let mut records = Vec::new();
+        let mut start: Option<item::Item> = None;
+        loop {
+            let room_left = range.limit - records.len();
+            let answer = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .consistent_read(true)
+                .key_condition_expression("#pk = :room AND #sk BETWEEN :from AND :to")
+                .expression_attribute_names("#pk", PARTITION_KEY)
+                .expression_attribute_names("#sk", SORT_KEY)
+                .expression_attribute_values(":room", partition(room))
+                .expression_attribute_values(":from", sort_key(range.from))
+                .expression_attribute_values(":to", highest_key(highest))
+                .scan_index_forward(range.order == Order::OldestFirst)
+                .limit(i32::try_from(room_left).unwrap_or(i32::MAX))
+                .set_exclusive_start_key(start.take())
+                .return_consumed_capacity(ReturnConsumedCapacity::Total)
+                .send()
+                .await
+                .map_err(|e| classify(&self.table, e))?;
+            self.count(answer.consumed_capacity(), None);
+            let now = Timestamp::now();
+            for item in answer.items() {
+                records.push(item::read(item, self.retention, now)?);
+            }
+            start = answer.last_evaluated_key;
+            // DynamoDB ends a page at the limit or at 1 MB, whichever comes first.
+            if start.is_none() || records.len() >= range.limit {
+                return Ok((records, start.is_some()));
+            }
+        }
+    }
+
+    /// The room's newest record, expired or not.
+    async fn newest(&self, room: &RoomId) -> Result<Option<Record>, StoreError> {
+        let newest = Range { from: 0, below: None, order: Order::NewestFirst, limit: 1 };
+        Ok(self.read(room, newest).await?.0.pop())
+    }
+
+    /// The cursor behind the room's newest message.
+    async fn head(&self, room: &RoomId) -> Result<Cursor, StoreError> {
+        let newest = self.newest(room).await?.filter(|record| record.visible);
+        Ok(newest.map_or(Cursor::Start, |record| record.message.id.into()))
+    }
+
+    /// The visible records from a number on, oldest first; expired ones are passed over.
+    async fn visible_from(&self, room: &RoomId, seq: u64, limit: usize) -> Result<(Vec<Record>, bool), StoreError> {
+        let mut from = seq;
+        loop {
+            let range = Range { from, below: None, order: Order::OldestFirst, limit };
+            let (mut records, more) = self.read(room, range).await?;
+            let behind = records.last().map(|record| record.message.id.seq + 1);
+            records.retain(|record| record.visible);
+            match behind {
+                // Only what has expired and waits for its deletion: look behind it.
+                Some(behind) if records.is_empty() && more => from = behind,
+                _ => return Ok((records, more)),
+            }
+        }
+    }
+
+    async fn replay(&self, room: &RoomId, cursor: &Cursor, limit: usize) -> Result<Replay, StoreError> {
+        let from = match cursor {
+            Cursor::Start => 1,
+            Cursor::After(id) => id.seq,
+        };
+        // The cursor's own message and one beyond the page, which tells whether there is more.
+        let (records, more) = self.visible_from(room, from, limit + 2).await?;
+        let newest = records.last().map(|record| record.message.id.clone());
+        match judge(cursor, records, more, limit) {
+            Verdict::Answer(replay) => Ok(replay),
+            Verdict::Reset(reason) => {
+                let head = match newest {
+                    Some(id) if !more => id.into(),
+                    _ => self.head(room).await?,
+                };
+                Ok(Replay::Reset { reason, head })
+            }
+            Verdict::Nothing => {
+                let head = self.head(room).await?;
+                Ok(match judge_by_head(cursor, &head) {
+                    Some(reason) => Replay::Reset { reason, head },
+                    // It was written between the two reads.
+                    None => Replay::Messages { messages: Vec::new(), more: false },
+                })
+            }
+        }
+    }
+
+    /// The newest records below a number, newest first, as far as they are visible and of one epoch.
+    async fn history(&self, room: &RoomId, below: Option<u64>, limit: usize) -> Result<Vec<Record>, StoreError> {
+        let range = Range { from: 0, below, order: Order::NewestFirst, limit };
+        let (mut records, _) = self.read(room, range).await?;
+        let epoch = records.first().map(|record| record.message.id.epoch.clone());
+        let whole = |record: &Record| record.visible && Some(&record.message.id.epoch) == epoch.as_ref();
+        let length = records.iter().take_while(|record| whole(record)).count();
+        records.truncate(length);
+        Ok(records)
+    }
+}
+
+/// The sort key of the highest number, or what sorts behind them all.
+fn highest_key(seq: u64) -> AttributeValue {
+    if seq == u64::MAX { AttributeValue::S("m#~".to_owned()) } else { sort_key(seq) }
+}
+
+fn page(newest_first: Vec<Record>, limit: usize) -> Page {
+    let more = newest_first.len() > limit;
+    let mut messages: Vec<Message> = newest_first.into_iter().take(limit).map(|record| record.message).collect();
+    messages.reverse();
+    Page { messages, more }
+}
+
+async fn in_time<T>(read: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    timeout(READ_DEADLINE, read).await.unwrap_or(Err(StoreError::Deadline))
+}
+
+#[async_trait]
+impl Store for DynamoDb {
+    async fn append(
+        &self,
+        room: &RoomId,
+        draft: Draft,
+        since: Since,
+        announce: Announce,
+    ) -> Result<Appended, StoreError> {
+        self.append_in_turn(room, draft, since, announce).await
+    }
+
+    async fn after(&self, room: &RoomId, cursor: &Cursor, limit: usize) -> Result<Replay, StoreError> {
+        in_time(self.replay(room, cursor, limit)).await
+    }
+
+    async fn latest(&self, room: &RoomId, limit: usize) -> Result<Page, StoreError> {
+        let records = in_time(self.history(room, None, limit + 1)).await?;
+        Ok(page(records, limit))
+    }
+
+    async fn before(&self, room: &RoomId, id: &MessageId, limit: usize) -> Result<Page, StoreError> {
+        let records = in_time(self.history(room, Some(id.seq), limit + 1)).await?;
+        if records.first().is_some_and(|record| record.message.id.epoch != id.epoch) {
+            return Ok(Page { messages: Vec::new(), more: false });
+        }
+        Ok(page(records, limit))
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        let room = RoomId::parse("check").map_err(|e| StoreError::Corrupt(e.to_string()))?;
+        in_time(self.newest(&room)).await.map(drop)
+    }
+}

@@ -1,0 +1,216 @@
+//! What a request says, parsed at the door.
+
+use std::time::Duration;
+
+use axum::{
+    body::{Body, Bytes},
+    extract::{FromRequest, FromRequestParts, Multipart, RawPathParams, Request},
+    http::{HeaderMap, HeaderName, header, request::Parts},
+};
+use headers_accept::Accept;
+use mediatype::{MediaType, MediaTypeBuf, Name, names};
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::error::WebError;
+use crate::{
+    chat::{Author, Cursor, CursorError, Draft, RoomId, Text, Timestamp},
+    store::Since,
+};
+
+/// The most bytes of a body: 4,000 characters, written as `\uXXXX` or `%XX%XX%XX%XX`, and some air.
+const BODY_BYTES: usize = 64 * 1024;
+/// A body of that size arrives within this time, or its sender does not mean it.
+const BODY_WITHIN: Duration = Duration::from_secs(10);
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+const JSON: MediaType<'_> = MediaType::new(names::APPLICATION, names::JSON);
+const STREAM: MediaType<'_> = MediaType::new(names::TEXT, Name::new_unchecked("event-stream"));
+const FORM: MediaType<'_> = MediaType::new(names::APPLICATION, Name::new_unchecked("x-www-form-urlencoded"));
+const MULTIPART_FORM: MediaType<'_> = MediaType::new(names::MULTIPART, names::FORM_DATA);
+
+/// The room in the path.
+pub(super) struct Room(pub(super) RoomId);
+
+impl<S: Sync> FromRequestParts<S> for Room {
+    type Rejection = WebError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, WebError> {
+        let name = path_param(parts, "room").await?.ok_or(WebError::NotFound)?;
+        Ok(Self(RoomId::parse(&name)?))
+    }
+}
+
+/// The cursor in the path of a page of a replay.
+pub(super) struct PathCursor(pub(super) Option<Cursor>);
+
+impl<S: Sync> FromRequestParts<S> for PathCursor {
+    type Rejection = WebError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, WebError> {
+        let cursor = path_param(parts, "cursor").await?;
+        let cursor = cursor.map(|cursor| cursor.parse()).transpose().map_err(|_| WebError::NotFound)?;
+        Ok(Self(cursor))
+    }
+}
+
+async fn path_param(parts: &mut Parts, name: &str) -> Result<Option<String>, WebError> {
+    // Fails only where the path is not UTF-8 when decoded.
+    let params = RawPathParams::from_request_parts(parts, &()).await.map_err(|_| WebError::NotFound)?;
+    Ok(params.iter().find(|(n, _)| *n == name).map(|(_, value)| value.to_owned()))
+}
+
+/// What a GET of messages is to be answered with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    Stream,
+    Json,
+}
+
+impl<S: Sync> FromRequestParts<S> for Wanted {
+    type Rejection = WebError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, WebError> {
+        Self::negotiate(&parts.headers)
+    }
+}
+
+impl Wanted {
+    /// RFC 9110, section 12.5.1. JSON where nothing is said, or both are wanted as much.
+    fn negotiate(headers: &HeaderMap) -> Result<Self, WebError> {
+        let lines: Vec<&str> = headers.get_all(header::ACCEPT).iter().filter_map(|v| v.to_str().ok()).collect();
+        let Ok(accept) = lines.join(",").parse::<Accept>() else {
+            return Ok(Self::Json);
+        };
+        match accept.negotiate(&[JSON, STREAM]) {
+            Some(media_type) if *media_type == STREAM => Ok(Self::Stream),
+            Some(_) => Ok(Self::Json),
+            None => Err(WebError::NotAcceptable),
+        }
+    }
+}
+
+/// What a client says of where its stream stands, in the header or else in the query. An
+/// EventSource that reconnects sends the header, beside the query it was first opened with.
+pub(super) fn client_cursor(headers: &HeaderMap, query: Option<&str>) -> Option<Result<Cursor, CursorError>> {
+    let header = headers.get(LAST_EVENT_ID).map(|value| value.to_str().unwrap_or("not ASCII"));
+    let text = header.filter(|text| !text.is_empty()).or(query.filter(|text| !text.is_empty()))?;
+    Some(text.parse())
+}
+
+/// The body of a post, in any of the three forms.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Fields {
+    from: Option<String>,
+    text: Option<String>,
+    provisional_id: Option<String>,
+}
+
+/// A message to be posted.
+pub(super) struct Posted {
+    pub(super) draft: Draft,
+    pub(super) since: Since,
+}
+
+impl<S: Send + Sync> FromRequest<S> for Posted {
+    type Rejection = WebError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, WebError> {
+        let (parts, body) = request.into_parts();
+        let headers = parts.headers.clone();
+        let fields = Fields::read(parts, body, state).await?;
+        let missing = |name| WebError::Body(format!("the field \"{name}\" is missing"));
+        let from = Author::parse(&fields.from.ok_or_else(|| missing("from"))?)?;
+        let text = Text::parse(&fields.text.ok_or_else(|| missing("text"))?)?;
+        let key = key(&headers, fields.provisional_id.as_deref())?;
+        let since = match (key, client_cursor(&headers, None)) {
+            (None, _) => Since::Never,
+            (Some(_), Some(Ok(cursor))) => Since::Cursor(cursor),
+            (Some(_), Some(Err(CursorError)) | None) => Since::Unknown,
+        };
+        let provisional_id = key.unwrap_or_else(Uuid::new_v4);
+        Ok(Self { draft: Draft { provisional_id, from, text, date: Timestamp::now() }, since })
+    }
+}
+
+/// The idempotency key: of the header, which may quote it (a string of RFC 9651, as the header's
+/// draft standard has it), or of the form.
+fn key(headers: &HeaderMap, field: Option<&str>) -> Result<Option<Uuid>, WebError> {
+    let parse = |text: &str| {
+        Uuid::try_parse(text)
+            .map_err(|_| WebError::Key("an idempotency key must be a UUID, a new one for each message"))
+    };
+    let header = headers.get(IDEMPOTENCY_KEY).map(|value| value.to_str().unwrap_or_default().trim().trim_matches('"'));
+    let header = header.map(parse).transpose()?;
+    let field = field.filter(|text| !text.is_empty()).map(parse).transpose()?;
+    match (header, field) {
+        (Some(header), Some(field)) if header != field => {
+            Err(WebError::Key("Idempotency-Key and provisionalId differ; send one of them, or the same in both"))
+        }
+        (header, field) => Ok(header.or(field)),
+    }
+}
+
+impl Fields {
+    async fn read<S: Send + Sync>(parts: Parts, body: Body, state: &S) -> Result<Self, WebError> {
+        let media_type = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let media_type: MediaTypeBuf = media_type.and_then(|text| text.parse().ok()).ok_or(WebError::MediaType)?;
+        let essence = media_type.essence();
+        if essence == JSON {
+            let body = bytes(body).await?;
+            let broken = |e| WebError::Body(format!("the body is not the JSON expected: {e}"));
+            serde_json::from_slice(&body).map_err(broken)
+        } else if essence == FORM {
+            Ok(Self::from_form(&bytes(body).await?))
+        } else if essence == MULTIPART_FORM {
+            let body = bytes(body).await?;
+            Self::from_multipart(Request::from_parts(parts, Body::from(body)), state).await
+        } else {
+            Err(WebError::MediaType)
+        }
+    }
+
+    fn from_form(body: &[u8]) -> Self {
+        let mut fields = Self::default();
+        for (name, value) in url::form_urlencoded::parse(body) {
+            if let Some(slot) = fields.slot(&name) {
+                *slot = Some(value.into_owned());
+            }
+        }
+        fields
+    }
+
+    async fn from_multipart<S: Send + Sync>(request: Request, state: &S) -> Result<Self, WebError> {
+        let broken =
+            |e: &dyn std::fmt::Display| WebError::Body(format!("the body is not the multipart form expected: {e}"));
+        let mut parts = Multipart::from_request(request, state).await.map_err(|e| broken(&e))?;
+        let mut fields = Self::default();
+        while let Some(part) = parts.next_field().await.map_err(|e| broken(&e))? {
+            if let Some(slot) = part.name().and_then(|name| fields.slot(name)) {
+                *slot = Some(part.text().await.map_err(|e| broken(&e))?);
+            }
+        }
+        Ok(fields)
+    }
+
+    fn slot(&mut self, name: &str) -> Option<&mut Option<String>> {
+        match name {
+            "from" => Some(&mut self.from),
+            "text" => Some(&mut self.text),
+            "provisionalId" => Some(&mut self.provisional_id),
+            _ => None,
+        }
+    }
+}
+
+async fn bytes(body: Body) -> Result<Bytes, WebError> {
+    let read = axum::body::to_bytes(body, BODY_BYTES);
+    match tokio::time::timeout(BODY_WITHIN, read).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(_)) => Err(WebError::BodyTooLarge(BODY_BYTES)),
+        Err(_) => Err(WebError::BodyTimeout),
+    }
+}

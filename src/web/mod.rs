@@ -1,0 +1,124 @@
+//! HTTP: the table of routes, and what goes for all of them.
+//!
+//! | path | methods | what |
+//! |---|---|---|
+//! | `/` | GET | goes to the default room |
+//! | `/{room}` | GET | a room's page; asks for a name first |
+//! | `/assets/{file}` | GET | scripts and styles of the pages |
+//! | `/rooms/{room}/messages/` | GET | the stream, or a snapshot as JSON, by `Accept` |
+//! | | POST | posts a message |
+//! | `/rooms/{room}/recover/…` | GET | for GRIP proxies: what a stream missed |
+//!
+//! HEAD and OPTIONS are answered wherever GET is. Nothing is compressed here: a proxy would have to
+//! undo it on the GRIP routes, and not all do.
+
+mod assets;
+mod error;
+mod extract;
+mod messages;
+mod pages;
+
+use std::sync::Arc;
+
+use axum::{
+    Extension, Router,
+    extract::OriginalUri,
+    http::{HeaderName, HeaderValue, Method, StatusCode, header, uri::Uri},
+    response::{IntoResponse, Redirect, Response},
+    routing::get,
+};
+use tower_http::{
+    catch_panic::CatchPanicLayer,
+    cors::{AllowOrigin, CorsLayer},
+};
+use tracing::error;
+
+use self::error::WebError;
+use crate::{app::App, feed::Variant, grip::Trust};
+
+/// What every handler may use.
+#[derive(Clone)]
+pub struct Web {
+    /// The chat.
+    pub app: Arc<App>,
+    /// Whose `Grip-Sig` is believed.
+    pub trust: Arc<Trust>,
+}
+
+/// Which pages of other origins may use the API.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum CorsOrigins {
+    /// None.
+    #[default]
+    SameOrigin,
+    /// Those.
+    Listed(Vec<HeaderValue>),
+    /// All.
+    Any,
+}
+
+/// All routes.
+pub fn router(web: Web, cors: &CorsOrigins) -> Router {
+    let recover = |variant: Variant| get(messages::recover).layer(Extension(variant));
+    let router = Router::new()
+        .route("/", get(pages::index))
+        .route("/{room}", get(pages::room))
+        .route("/assets/{file}", get(assets::file))
+        .route("/rooms/{room}/messages/", get(messages::get).post(messages::post))
+        .route("/rooms/{room}/recover/", recover(Variant::Full))
+        .route("/rooms/{room}/recover/after/{cursor}/", recover(Variant::Full))
+        .route("/rooms/{room}/recover/persisted/", recover(Variant::Persisted))
+        .route("/rooms/{room}/recover/persisted/after/{cursor}/", recover(Variant::Persisted))
+        .route("/rooms/{room}/messages", axum::routing::any(add_slash))
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .with_state(web);
+    with_cors(router, cors).layer(CatchPanicLayer::custom(panicked))
+}
+
+fn with_cors(router: Router, cors: &CorsOrigins) -> Router {
+    let origins = match cors {
+        CorsOrigins::SameOrigin => return router,
+        CorsOrigins::Listed(origins) => AllowOrigin::list(origins.clone()),
+        CorsOrigins::Any => AllowOrigin::any(),
+    };
+    let request_headers =
+        [header::CONTENT_TYPE, HeaderName::from_static("idempotency-key"), HeaderName::from_static("last-event-id")];
+    router.layer(
+        CorsLayer::new()
+            .allow_origin(origins)
+            .allow_methods([Method::GET, Method::HEAD, Method::POST])
+            .allow_headers(request_headers)
+            .expose_headers([header::RETRY_AFTER])
+            .max_age(std::time::Duration::from_secs(3600)),
+    )
+}
+
+/// Keeps method and body, as a client that only forgot the slash expects.
+async fn add_slash(OriginalUri(uri): OriginalUri) -> Redirect {
+    Redirect::permanent(&slashed(&uri))
+}
+
+fn slashed(uri: &Uri) -> String {
+    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    format!("{}/{query}", uri.path())
+}
+
+async fn not_found() -> WebError {
+    WebError::NotFound
+}
+
+/// axum adds `Allow`, which is all that an answer to OPTIONS has to say.
+async fn method_not_allowed(method: Method) -> Response {
+    if method == Method::OPTIONS {
+        StatusCode::NO_CONTENT.into_response()
+    } else {
+        WebError::MethodNotAllowed.into_response()
+    }
+}
+
+fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
+    let cause = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref().copied());
+    error!(cause = cause.unwrap_or("unknown"), "a handler panicked");
+    WebError::Internal.into_response()
+}

@@ -1,0 +1,20 @@
+/**
+ * Tells screen readers what came in. The list itself is not live: elements move in it when they get their number, and
+ * whole pages of history come into it, none of which is news.
+ */
+
+/** Enough for a burst; what is older has been read out or is not wanted any more. */
+const MAX_KEPT = 5;
+
+/**
+ * @param {HTMLElement} area
+ * @returns {(message: {from: string, text: string}) => void}
+ */
+export function announcer(area) {
+  return ({ from, text }) => {
+    const line = document.createElement('p');
+    line.textContent = `${from}: ${text}`;
+    area.append(line);
+    while (area.childElementCount > MAX_KEPT) area.firstElementChild?.remove();
+  };
+}

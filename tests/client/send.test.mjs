@@ -1,0 +1,145 @@
+import assert from 'node:assert/strict';
+import { beforeEach, test } from 'node:test';
+
+import { createSender } from '../../client/send.js';
+import { FakeClock, settled } from './support/clock.mjs';
+import { final } from './support/messages.mjs';
+
+let clock;
+let posts;
+let answers;
+let log;
+let cursor;
+let sender;
+
+beforeEach(() => {
+  clock = new FakeClock();
+  posts = [];
+  answers = [];
+  log = [];
+  cursor = 'e-5';
+  let keys = 0;
+  sender = createSender({
+    url: '/rooms/lobby/messages/',
+    user: 'Ann',
+    cursor: () => cursor,
+    onPending: ({ provisionalId }) => log.push(`pending ${provisionalId}`),
+    onSent: ({ id }) => log.push(`sent ${id}`),
+    onFailed: ({ key, reason }) => log.push(`failed ${key}: ${reason}`),
+    clock,
+    random: () => 0,
+    uuid: () => `key-${(keys += 1)}`,
+    fetch: (url, { headers, body, signal }) => {
+      posts.push({ key: headers['Idempotency-Key'], since: headers['Last-Event-ID'], ...JSON.parse(body) });
+      const answer = answers.shift() ?? 'never';
+      if (answer === 'never') return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+      return answer === 'lost' ? Promise.reject(new TypeError('network')) : Promise.resolve(answer);
+    },
+  });
+});
+
+const stored = (id) => Response.json(final(id));
+const unavailable = (headers) =>
+  Response.json({ error: 'unavailable', message: 'the store is away' }, { status: 503, headers });
+
+test('a message carries its author, its key and the cursor', async () => {
+  answers = [stored('e-6')];
+  sender.send('hello');
+  await settled();
+  assert.deepEqual(posts, [{ key: 'key-1', since: 'e-5', from: 'Ann', text: 'hello' }]);
+  assert.deepEqual(log, ['pending key-1', 'sent e-6']);
+  assert.equal(clock.pending, 0);
+});
+
+test('a lost answer and a 503 are tried again with the same key and cursor', async () => {
+  answers = ['lost', unavailable(), stored('e-6')];
+  sender.send('hello');
+  await clock.pass(0);
+  cursor = 'e-50';
+  await clock.pass(1500);
+  assert.deepEqual(posts.map(({ key, since }) => `${key} ${since}`), ['key-1 e-5', 'key-1 e-5', 'key-1 e-5']);
+  assert.deepEqual(log, ['pending key-1', 'sent e-6']);
+});
+
+test('after three attempts it fails, in the server’s words', async () => {
+  answers = [unavailable(), unavailable(), unavailable()];
+  sender.send('hello');
+  await clock.pass(1500);
+  assert.deepEqual(log, ['pending key-1', 'failed key-1: the store is away']);
+  assert.equal(posts.length, 3);
+});
+
+test('the server sets the pause, up to five seconds', async () => {
+  answers = [unavailable({ 'Retry-After': '2' }), unavailable({ 'Retry-After': '600' }), stored('e-6')];
+  sender.send('hello');
+  await clock.pass(1999);
+  assert.equal(posts.length, 1);
+  await clock.pass(1);
+  assert.equal(posts.length, 2);
+  await clock.pass(5000);
+  assert.deepEqual(log, ['pending key-1', 'sent e-6']);
+});
+
+test('an attempt without an answer ends after 15 seconds', async () => {
+  answers = ['never', stored('e-6')];
+  sender.send('hello');
+  await clock.pass(15_500);
+  assert.deepEqual(log, ['pending key-1', 'sent e-6']);
+});
+
+test('a refusal is final and names its remedy', async () => {
+  answers = [Response.json({ error: 'text', message: 'shorten it' }, { status: 422 }), stored('e-6')];
+  sender.send('hello');
+  await clock.pass(60_000);
+  assert.deepEqual(log, ['pending key-1', 'failed key-1: shorten it']);
+  assert.equal(posts.length, 1);
+});
+
+test('the same text after a failure is the same message; another text is another', async () => {
+  answers = ['lost', 'lost', 'lost', stored('e-6'), stored('e-7'), stored('e-8')];
+  sender.send('hello');
+  await clock.pass(1500);
+  cursor = 'e-50';
+  sender.send('hello');
+  await clock.pass(0);
+  sender.send('hello');
+  sender.send('other');
+  await clock.pass(0);
+  assert.deepEqual(posts.slice(3).map(({ key, since }) => `${key} ${since}`), ['key-1 e-5', 'key-2 e-50', 'key-3 e-50']);
+});
+
+test('messages are posted one at a time, in order, and a failure does not stop the next', async () => {
+  answers = ['lost', 'lost', 'lost', stored('e-6')];
+  sender.send('one');
+  sender.send('two');
+  await settled();
+  assert.deepEqual(posts.map(({ text }) => text), ['one']);
+  await clock.pass(1500);
+  assert.deepEqual(posts.map(({ text }) => text), ['one', 'one', 'one', 'two']);
+  assert.equal(log.at(-1), 'sent e-6');
+});
+
+test('a message that the stream delivers counts as sent', async () => {
+  answers = ['lost', 'never'];
+  sender.send('hello');
+  await clock.pass(500);
+  sender.settle('key-1');
+  await clock.pass(60_000);
+  assert.deepEqual(log, ['pending key-1']);
+  assert.deepEqual([posts.length, clock.pending], [2, 0]);
+});
+
+test('a failed message that turns out to be stored gives its key up', async () => {
+  answers = ['lost', 'lost', 'lost', stored('e-7')];
+  sender.send('hello');
+  await clock.pass(1500);
+  sender.settle('key-1');
+  sender.send('hello');
+  await settled();
+  assert.equal(posts.at(-1).key, 'key-2');
+});
+
+test('more than twenty waiting messages are not taken', () => {
+  for (let i = 0; i < 20; i += 1) assert.ok(sender.send(`text ${i}`));
+  assert.equal(sender.send('one more'), false);
+});

@@ -1,0 +1,29 @@
+# The cache mounts below need BuildKit, the default builder since Docker 23.0.
+
+FROM rust:1-slim-bookworm AS build
+# aws-lc-sys compiles C with the gcc of the base image, and turns to cmake on targets it has no prepared sources for.
+RUN apt-get update \
+  && apt-get install -y --no-install-recommends cmake make \
+  && rm -rf /var/lib/apt/lists/*
+WORKDIR /build
+COPY . .
+# Caches rather than a layer of dependencies: no stand-in sources to keep in step with Cargo.toml. A cache mount is not
+# part of the image, hence the copy.
+RUN --mount=type=cache,target=/usr/local/cargo/registry \
+  --mount=type=cache,target=/build/target \
+  cargo build --release --locked --bin gripchat \
+  && cp target/release/gripchat /gripchat
+
+FROM debian:bookworm-slim
+# The roots that HTTPS to DynamoDB and to a hosted GRIP proxy is checked against.
+RUN apt-get update \
+  && apt-get install -y --no-install-recommends ca-certificates \
+  && rm -rf /var/lib/apt/lists/*
+COPY --from=build /gripchat /usr/local/bin/gripchat
+# By number, so that Kubernetes can see it is not root (runAsNonRoot).
+USER 10001:10001
+# The default, 127.0.0.1, would not be reachable from outside the container.
+ENV LISTEN=0.0.0.0:3000
+EXPOSE 3000
+ENTRYPOINT ["gripchat"]
+CMD ["serve"]

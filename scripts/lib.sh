@@ -1,0 +1,163 @@
+# shellcheck shell=bash
+# Sourced by scripts/dev and scripts/test: puts what they run with on the machine.
+#
+# need_<part> returns 0 when the part is there, installing it first where it can. Where it cannot, it returns 1 with
+# the reason in $REASON. Nothing here asks a question or waits without a limit.
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# Holds what is not a package of the system, and the logs of the installations.
+TOOLS=$ROOT/.tools
+DYNAMODB_LOCAL=$TOOLS/dynamodb-local/lib
+
+# Seconds one installation may take: a registry that hangs then has a name, before the whole run hits a limit.
+INSTALL_LIMIT=900
+
+REASON=
+APT_UPDATED=
+SKIPPED=()
+
+say() { printf '%s\n' "$*" >&2; }
+
+die() {
+  say "error: $*"
+  exit 1
+}
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# or_skip PART WHAT_FOR: gets a part that something can do without. In CI nothing may be left out unseen.
+or_skip() {
+  need_"$1" && return 0
+  [[ ${CI:-} == true ]] && die "$1: $REASON"
+  say "skipped: $2 ($1: $REASON)"
+  SKIPPED+=("$2 ($1: $REASON)")
+  return 1
+}
+
+# or_die PART: gets a part that nothing works without.
+or_die() { need_"$1" || die "$1: $REASON"; }
+
+# logged NAME COMMAND...: keeps the output of an installation out of sight unless it fails.
+logged() {
+  local log=$TOOLS/$1.log status=0
+  shift
+  mkdir -p "$TOOLS"
+  local limit=()
+  if have timeout; then limit=(timeout --foreground "$INSTALL_LIMIT"); fi
+  "${limit[@]}" "$@" </dev/null >"$log" 2>&1 || status=$?
+  ((status == 0)) && return 0
+  tail -n 15 "$log" >&2
+  if ((status == 124)); then
+    REASON="no end after $INSTALL_LIMIT seconds, see ${log#"$ROOT"/}"
+  else
+    REASON="failed, see ${log#"$ROOT"/}"
+  fi
+  return 1
+}
+
+# apt_install PART PACKAGE...: installs Debian packages, and sets REASON to the remedy where it cannot.
+apt_install() {
+  local part=$1 as_root=()
+  shift
+  if ! have apt-get; then
+    REASON="not found, and there is no apt-get here: install what Debian calls $*"
+    return 1
+  fi
+  if ((EUID != 0)); then
+    if ! have sudo || ! sudo -n true 2>/dev/null; then
+      REASON="not found: run 'apt-get install $*' as root"
+      return 1
+    fi
+    as_root=(sudo -n)
+  fi
+  as_root+=(env DEBIAN_FRONTEND=noninteractive apt-get -y -o DPkg::Lock::Timeout=120)
+  if [[ -z $APT_UPDATED ]]; then
+    say "apt-get update"
+    # Not the end: the package lists of last time may still do.
+    logged apt-update "${as_root[@]}" update || say "apt-get update: $REASON"
+    APT_UPDATED=yes
+  fi
+  say "apt-get install $*"
+  logged "apt-$part" "${as_root[@]}" install --no-install-recommends "$@"
+}
+
+need_rust() {
+  if ! have cargo; then
+    REASON="cargo not found: install Rust with rustup"
+    return 1
+  fi
+  if ! cargo fmt --version >/dev/null 2>&1 || ! cargo clippy --version >/dev/null 2>&1; then
+    REASON="rustfmt or clippy not found: run 'rustup component add rustfmt clippy'"
+    return 1
+  fi
+  # The C parts of the TLS library are compiled with it.
+  have cc || apt_install rust gcc libc6-dev
+}
+
+need_pushpin() {
+  # Debian starts Pushpin as a service with the package, on the ports that scripts/dev uses. One that was there before
+  # is somebody's; one that came just now is not wanted.
+  if ! have pushpin || ! have condure || ! have zurl; then
+    local fresh=
+    have pushpin || fresh=yes
+    apt_install pushpin pushpin condure zurl || return 1
+    if [[ -n $fresh && -d /run/systemd/system ]]; then
+      local as_root=()
+      ((EUID == 0)) || as_root=(sudo -n)
+      say "systemctl disable --now pushpin"
+      logged pushpin-service "${as_root[@]}" systemctl disable --now pushpin || say "pushpin.service: $REASON"
+    fi
+  fi
+}
+
+need_java() {
+  local version=0
+  if have java; then
+    version=$(java -version 2>&1 | sed -n 's/.* version "\([0-9]*\).*/\1/p')
+  fi
+  # What DynamoDB Local 3 is compiled for.
+  if ((${version:-0} < 17)); then
+    apt_install java default-jre-headless
+  fi
+}
+
+need_maven() { have mvn || apt_install maven maven; }
+
+need_dynamodb_local() {
+  local pom=$ROOT/scripts/dynamodb-local/pom.xml version
+  need_java || return 1
+  version=$(sed -n '/<artifactId>DynamoDBLocal</,/<\/dependency>/s/.*<version>\(.*\)<\/version>.*/\1/p' "$pom")
+  [[ -e $DYNAMODB_LOCAL/DynamoDBLocal-$version.jar ]] && return 0
+  need_maven || return 1
+  say "DynamoDB Local $version from Maven into ${DYNAMODB_LOCAL#"$ROOT"/}"
+  # Moved into place when it is whole: an interrupted copy must not look like the real thing.
+  local part=$DYNAMODB_LOCAL.part
+  rm -rf "$part"
+  logged dynamodb-local mvn -B -ntp -Dstyle.color=never -f "$pom" dependency:copy-dependencies \
+    -DincludeScope=runtime -DoutputDirectory="$part" || return 1
+  rm -rf "$DYNAMODB_LOCAL"
+  mv "$part" "$DYNAMODB_LOCAL"
+}
+
+need_node() { { have node && have npm; } || apt_install node nodejs npm; }
+
+need_chromium() { have chromium || apt_install chromium chromium; }
+
+need_node_modules() {
+  local dir=$ROOT/tests/browser
+  if [[ ! -e $dir/package-lock.json ]]; then
+    REASON="tests/browser/package-lock.json not found"
+    return 1
+  fi
+  need_node || return 1
+  # npm writes this file last.
+  [[ $dir/node_modules/.package-lock.json -nt $dir/package-lock.json ]] && return 0
+  say "npm ci in tests/browser"
+  logged npm npm --prefix "$dir" ci --ignore-scripts --no-audit --no-fund || return 1
+  touch "$dir/node_modules/.package-lock.json"
+}
+
+need_shellcheck() { have shellcheck || apt_install shellcheck shellcheck; }
+
+# The plugin of Docker's client does as well; neither needs an engine to check a file.
+need_docker_compose() { docker compose version >/dev/null 2>&1 || have docker-compose || apt_install docker-compose docker-compose; }

@@ -1,0 +1,24 @@
+// The few assertions that scenarios need. playwright-core has none.
+
+import assert from 'node:assert/strict';
+
+/** `expect(condition, message)`. */
+export function expect(condition, message) {
+  assert.ok(condition, message);
+}
+
+/** Deep and strict. */
+expect.equal = (actual, expected, message) => assert.deepEqual(actual, expected, message);
+
+expect.match = (actual, pattern, message) => assert.match(actual, pattern, message);
+
+/** Asks `probe` until it returns something true, and returns that. What it throws in the meantime counts as false. */
+expect.eventually = async (what, probe, within = 5_000) => {
+  const deadline = Date.now() + within;
+  for (;;) {
+    const seen = await Promise.resolve().then(probe).catch((error) => ({ error }));
+    if (seen && !seen.error) return seen;
+    assert.ok(Date.now() < deadline, `not within ${within} ms: ${what}; last: ${seen?.error ?? JSON.stringify(seen)}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+};

@@ -1,0 +1,171 @@
+//! DynamoDB Local, in memory. A start takes about a second, so that the tests share one and keep apart by the names of
+//! their tables.
+
+use std::{
+    env, fs,
+    io::{Read as _, Write as _},
+    net::{Ipv4Addr, SocketAddr, TcpStream},
+    path::PathBuf,
+    process::{Command, Stdio},
+    sync::{Mutex, PoisonError},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, bail};
+use tempfile::TempDir;
+use tokio::task::spawn_blocking;
+
+use super::{ports::free_port, process::Tree};
+
+/// Where the folder of jars is, unless [`DEFAULT_JARS`].
+const JARS_VARIABLE: &str = "DYNAMODB_LOCAL_LIB";
+
+const DEFAULT_JARS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/.tools/dynamodb-local/lib");
+
+const MAIN_CLASS: &str = "software.amazon.dynamodb.services.local.main.ServerRunner";
+
+/// One second is usual, three with cold disk caches; this much for a machine that compiles on all cores.
+const READY_WITHIN: Duration = Duration::from_secs(30);
+
+/// Ports can be taken between being chosen and being bound.
+const START_ATTEMPTS: u32 = 3;
+
+/// A running DynamoDB Local. Any credentials and any region do. Ends when dropped.
+#[derive(Debug)]
+pub(crate) struct DynamoDbLocal {
+    // Before the folder: the process must have ended when it is removed.
+    process: Tree,
+    folder: TempDir,
+    addr: SocketAddr,
+}
+
+impl DynamoDbLocal {
+    /// Whether Java and the jars are there, or what is missing.
+    pub(crate) fn available() -> Result<(), String> {
+        let path = env::var_os("PATH").unwrap_or_default();
+        if !env::split_paths(&path).any(|folder| folder.join("java").is_file()) {
+            return Err("`java` is not on PATH (17 or later)".to_owned());
+        }
+        let jars = jars();
+        let found = fs::read_dir(&jars).into_iter().flatten().flatten();
+        if !found.into_iter().any(|entry| entry.file_name().to_string_lossy().starts_with("DynamoDBLocal")) {
+            return Err(format!("no DynamoDBLocal*.jar in {} ({JARS_VARIABLE} names another folder)", jars.display()));
+        }
+        Ok(())
+    }
+
+    /// Starts one, and returns when it answers. Blocks.
+    pub(crate) fn start() -> anyhow::Result<Self> {
+        Self::start_with(&[])
+    }
+
+    /// Starts one where indexes that are added or removed stay CREATING or DELETING for a moment. Blocks.
+    pub(crate) fn start_with_transient_statuses() -> anyhow::Result<Self> {
+        Self::start_with(&["-delayTransientStatuses"])
+    }
+
+    fn start_with(options: &[&str]) -> anyhow::Result<Self> {
+        let mut attempt = 1;
+        loop {
+            match Self::start_once(options) {
+                Err(error) if attempt < START_ATTEMPTS => eprintln!("DynamoDB Local, attempt {attempt}: {error:#}"),
+                result => {
+                    return result.with_context(|| format!("DynamoDB Local, attempt {attempt} of {START_ATTEMPTS}"));
+                }
+            }
+            attempt += 1;
+        }
+    }
+
+    fn start_once(options: &[&str]) -> anyhow::Result<Self> {
+        let (jars, port) = (jars(), free_port()?);
+        let folder = tempfile::Builder::new().prefix("dynamodb-").tempdir()?;
+        let log = fs::File::create(folder.path().join("log"))?;
+
+        let mut command = Command::new("java");
+        // The quicker compiler and the simpler collector save half of the start; no statistics file stays in /tmp.
+        command.args(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData"]);
+        command.arg(format!("-Djava.library.path={}", jars.display()));
+        command.arg("-cp").arg(jars.join("*")).arg(MAIN_CLASS);
+        command.args(["-inMemory", "-sharedDb", "-disableTelemetry", "-port", &port.to_string()]).args(options);
+        command.current_dir(&folder).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+
+        let process = Tree::spawn(&mut command).context("java does not start")?;
+        let mut store = Self { process, folder, addr: (Ipv4Addr::LOCALHOST, port).into() };
+        store.ready().map_err(|error| error.context(format!("it said\n{}", store.log())))?;
+        Ok(store)
+    }
+
+    /// What a client takes as the endpoint URL.
+    pub(crate) fn endpoint(&self) -> String {
+        format!("http://{}", self.addr)
+    }
+
+    pub(crate) fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    pub(crate) fn process_id(&mut self) -> u32 {
+        self.process.root().id()
+    }
+
+    /// Ends it, and returns when it has. Blocks for a third of a second.
+    pub(crate) fn stop(mut self) -> anyhow::Result<()> {
+        self.process.end().context("DynamoDB Local")
+    }
+
+    fn ready(&mut self) -> anyhow::Result<()> {
+        let started = Instant::now();
+        while !self.answers().unwrap_or(false) {
+            if let Some(status) = self.process.exited()? {
+                bail!("java ended: {status}");
+            }
+            if started.elapsed() > READY_WITHIN {
+                bail!("not ready within {READY_WITHIN:?}");
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        Ok(())
+    }
+
+    /// It refuses a request without credentials, in words that nobody else on that port would use.
+    fn answers(&self) -> anyhow::Result<bool> {
+        let mut connection = TcpStream::connect(self.addr)?;
+        connection.set_read_timeout(Some(READY_WITHIN))?;
+        connection.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer)?;
+        Ok(answer.contains("com.amazonaws.dynamodb"))
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+}
+
+/// The one that all tests share. A start that failed is not tried again for each of them.
+static SHARED: Mutex<Option<Result<DynamoDbLocal, String>>> = Mutex::new(None);
+
+/// Where the shared one answers; started by whoever asks first.
+pub(crate) async fn shared() -> anyhow::Result<SocketAddr> {
+    spawn_blocking(|| {
+        // Held during the start: the others have to wait for it anyway.
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        let started = shared.get_or_insert_with(|| DynamoDbLocal::start().map_err(|error| format!("{error:#}")));
+        started.as_ref().map(DynamoDbLocal::addr).map_err(|error| anyhow::anyhow!(error.clone()))
+    })
+    .await?
+}
+
+/// Ends the shared one if it was started. Nothing drops a static: `main` calls this when all tests have run.
+pub(crate) fn stop_shared() -> anyhow::Result<()> {
+    match SHARED.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        Some(Ok(store)) => store.stop(),
+        Some(Err(_)) | None => Ok(()),
+    }
+}
+
+fn jars() -> PathBuf {
+    env::var_os(JARS_VARIABLE).map_or_else(|| DEFAULT_JARS.into(), PathBuf::from)
+}

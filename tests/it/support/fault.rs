@@ -1,0 +1,253 @@
+//! A TCP proxy that fails on demand, to stand in front of the store or of the proxy's control port.
+//!
+//! It knows nothing of HTTP: "request" is what a client sends, "answer" what the upstream does.
+
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{
+        TcpListener, TcpStream,
+        tcp::{ReadHalf, WriteHalf},
+    },
+    sync::{mpsc, watch},
+    task::{JoinHandle, JoinSet},
+    time::{Instant, sleep_until},
+};
+
+pub(crate) mod tests;
+
+/// What the proxy does with connections, the open ones included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Pass,
+    /// Every piece of a request is held this long. What is held follows each change of the delay, and is let go by
+    /// `Pass`.
+    Delay(Duration),
+    /// Connections are accepted and requests read, and nothing is forwarded, in either direction.
+    Hang,
+    /// Open connections are reset, and new ones as soon as they are accepted.
+    Refuse,
+    /// Requests are forwarded; answers are not, nor is the end of the connection that may follow them.
+    LoseAnswers,
+}
+
+/// Ends, with all its connections, when dropped.
+#[derive(Debug)]
+pub(crate) struct FaultProxy {
+    addr: SocketAddr,
+    shared: Arc<Shared>,
+    accepting: JoinHandle<()>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    upstream: SocketAddr,
+    state: watch::Sender<State>,
+    connections: AtomicU64,
+    bytes_up: AtomicU64,
+    bytes_lost: AtomicU64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct State {
+    mode: Mode,
+    /// How often open connections were to be cut. Each connection compares it with the number it was accepted under, so
+    /// that a mode that lasts too short for its task to see it has its effect all the same.
+    cuts: u64,
+}
+
+impl FaultProxy {
+    /// Starts one that passes everything on to `upstream`, which need not be there yet.
+    pub(crate) async fn start(upstream: SocketAddr) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let addr = listener.local_addr()?;
+        let shared = Arc::new(Shared {
+            upstream,
+            state: watch::Sender::new(State { mode: Mode::Pass, cuts: 0 }),
+            connections: AtomicU64::new(0),
+            bytes_up: AtomicU64::new(0),
+            bytes_lost: AtomicU64::new(0),
+        });
+        let accepting = tokio::spawn(accept(listener, shared.clone()));
+        Ok(Self { addr, shared, accepting })
+    }
+
+    pub(crate) fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.addr)
+    }
+
+    /// Holds for all that arrives after this call.
+    ///
+    /// Leaving `Hang` and `LoseAnswers` closes every connection that was open then: what was read of it is lost, as it
+    /// would be with the machine that held it, and the rest makes no sense without it.
+    pub(crate) fn set(&self, mode: Mode) {
+        self.shared.state.send_modify(|state| {
+            let lossy = matches!(state.mode, Mode::Hang | Mode::LoseAnswers);
+            if mode == Mode::Refuse || (lossy && mode != state.mode) {
+                state.cuts += 1;
+            }
+            state.mode = mode;
+        });
+    }
+
+    /// How many connections were accepted so far, the refused ones included.
+    pub(crate) fn connections(&self) -> u64 {
+        self.shared.connections.load(Relaxed)
+    }
+
+    /// How many bytes came from clients so far, forwarded or not.
+    pub(crate) fn bytes_up(&self) -> u64 {
+        self.shared.bytes_up.load(Relaxed)
+    }
+
+    /// How many bytes of answers were dropped so far: when this grows, the upstream has done what it was asked to.
+    pub(crate) fn bytes_lost(&self) -> u64 {
+        self.shared.bytes_lost.load(Relaxed)
+    }
+}
+
+impl Drop for FaultProxy {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+    // Dropped with this task, which ends all connections.
+    let mut connections = JoinSet::new();
+    loop {
+        // What fails here is a connection that was gone before it was accepted.
+        let Ok((client, _)) = listener.accept().await else { continue };
+        shared.connections.fetch_add(1, Relaxed);
+        let state = *shared.state.borrow();
+        connections.spawn(serve(client, state.cuts, shared.clone()));
+        while connections.try_join_next().is_some() {}
+    }
+}
+
+async fn serve(mut client: TcpStream, cuts: u64, shared: Arc<Shared>) {
+    let mut state = shared.state.subscribe();
+    if state.borrow().mode != Mode::Refuse {
+        tokio::select! {
+            // First, so that a connection which is to be cut forwards nothing more.
+            biased;
+            _ = state.wait_for(|state| state.cuts != cuts) => {}
+            ended = relay(&mut client, cuts, &shared) => if ended.is_ok() { return },
+        }
+    }
+    // A reset instead of an orderly end. If it cannot be had, the end will do.
+    let _ = client.set_zero_linger();
+}
+
+async fn relay(client: &mut TcpStream, cuts: u64, shared: &Shared) -> io::Result<()> {
+    client.set_nodelay(true)?;
+    let (from_client, to_client) = client.split();
+    // As long as the test lets it be: a bound would stop the reading, and so change what is counted.
+    let (held, holding) = mpsc::unbounded_channel();
+    if shared.state.borrow().mode == Mode::Hang {
+        // The upstream is to see nothing of it, and may not even be there.
+        read_requests(from_client, held, shared).await?;
+        return hang().await;
+    }
+
+    let mut upstream = TcpStream::connect(shared.upstream).await?;
+    upstream.set_nodelay(true)?;
+    let (from_upstream, to_upstream) = upstream.split();
+    tokio::try_join!(
+        read_requests(from_client, held, shared),
+        forward_requests(holding, to_upstream, cuts, shared),
+        forward_answers(from_upstream, to_client, cuts, shared),
+    )?;
+    Ok(())
+}
+
+type Piece = (Instant, Vec<u8>);
+
+async fn read_requests(
+    mut client: ReadHalf<'_>,
+    held: mpsc::UnboundedSender<Piece>,
+    shared: &Shared,
+) -> io::Result<()> {
+    let mut buffer = vec![0; 16 * 1024];
+    loop {
+        // A client that was killed ends with a reset; what it had sent is on its way all the same.
+        let read = client.read(&mut buffer).await.unwrap_or(0);
+        // It fails only once forwarding has ended with an error, which ends this too.
+        if read == 0 || held.send((Instant::now(), buffer[..read].to_vec())).is_err() {
+            return Ok(());
+        }
+        shared.bytes_up.fetch_add(read as u64, Relaxed);
+    }
+}
+
+async fn forward_requests(
+    mut held: mpsc::UnboundedReceiver<Piece>,
+    mut upstream: WriteHalf<'_>,
+    cuts: u64,
+    shared: &Shared,
+) -> io::Result<()> {
+    let mut state = shared.state.subscribe();
+    while let Some((arrived, piece)) = held.recv().await {
+        loop {
+            let now = *state.borrow_and_update();
+            let due = match now.mode {
+                _ if now.cuts != cuts => return hang().await,
+                Mode::Pass | Mode::LoseAnswers => break,
+                Mode::Delay(delay) => arrived + delay,
+                Mode::Hang | Mode::Refuse => return hang().await,
+            };
+            if due <= Instant::now() {
+                break;
+            }
+            tokio::select! {
+                () = sleep_until(due) => {}
+                _ = state.changed() => {}
+            }
+        }
+        upstream.write_all(&piece).await?;
+    }
+    let mode = state.borrow().mode;
+    match mode {
+        Mode::Pass | Mode::Delay(_) | Mode::LoseAnswers => upstream.shutdown().await,
+        Mode::Hang | Mode::Refuse => hang().await,
+    }
+}
+
+async fn forward_answers(
+    mut upstream: ReadHalf<'_>,
+    mut client: WriteHalf<'_>,
+    cuts: u64,
+    shared: &Shared,
+) -> io::Result<()> {
+    let mut buffer = vec![0; 16 * 1024];
+    loop {
+        let read = upstream.read(&mut buffer).await?;
+        let now = *shared.state.borrow();
+        match now.mode {
+            _ if now.cuts != cuts => return hang().await,
+            Mode::Pass | Mode::Delay(_) if read == 0 => return client.shutdown().await,
+            Mode::Pass | Mode::Delay(_) => client.write_all(&buffer[..read]).await?,
+            Mode::Hang | Mode::LoseAnswers if read == 0 => return hang().await,
+            Mode::Hang | Mode::LoseAnswers => _ = shared.bytes_lost.fetch_add(read as u64, Relaxed),
+            Mode::Refuse => return hang().await,
+        }
+    }
+}
+
+/// The way out of all that is lost: whatever the connection would still do is left undone until it is cut.
+async fn hang() -> io::Result<()> {
+    std::future::pending().await
+}

@@ -1,0 +1,20 @@
+//! The stand of the tests: real parts, a proxy that breaks them on demand, and clients that say what they see.
+//!
+//! - [`trials`] runs the tests, and skips those whose parts are not installed
+//! - [`stack`]: all of it together, which is what most tests begin with
+//! - [`pushpin`], [`dynamodb`], [`backend`]: the real proxy, the real store and the program, as processes
+//! - [`fault`]: a TCP proxy that fails on demand
+//! - [`sse`], [`browser`]: a Server-Sent Events client, and scenarios in Chromium
+//! - [`process`], [`ports`], [`eventually`]: what these are made of
+
+pub(crate) mod backend;
+pub(crate) mod browser;
+pub(crate) mod dynamodb;
+pub(crate) mod eventually;
+pub(crate) mod fault;
+pub(crate) mod ports;
+pub(crate) mod process;
+pub(crate) mod pushpin;
+pub(crate) mod sse;
+pub(crate) mod stack;
+pub(crate) mod trials;

@@ -1,0 +1,159 @@
+//! Child processes that end with the test that started them, together with whatever they started themselves.
+//!
+//! Every signal goes to a process this one started or a descendant of it, by its id; nothing is looked up by name. What
+//! a test process that is itself killed with SIGKILL leaves running, stays: only a process that still lives can clean
+//! up.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    process::{Child, Command, ExitStatus},
+    thread,
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// What a process gets to end by itself. Pushpin's runner takes about 20 ms, DynamoDB Local 350 ms, Chromium below a
+/// second.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// What the kernel gets to take down a process after SIGKILL.
+const KILLED_WITHIN: Duration = Duration::from_secs(2);
+
+/// How often the table of processes is looked at while one is ending: it has no event to wait for.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// A child and its descendants, ended together: on [`Tree::end`], or when dropped.
+#[derive(Debug)]
+pub(crate) struct Tree {
+    root: Child,
+    /// Kept from earlier looks, since a process that loses its parent can no longer be found below it.
+    descendants: Vec<Process>,
+}
+
+impl Tree {
+    pub(crate) fn spawn(command: &mut Command) -> io::Result<Self> {
+        Ok(Self { root: command.spawn()?, descendants: Vec::new() })
+    }
+
+    pub(crate) fn root(&mut self) -> &mut Child {
+        &mut self.root
+    }
+
+    /// How the child ended, if it has.
+    pub(crate) fn exited(&mut self) -> io::Result<Option<ExitStatus>> {
+        self.root.try_wait()
+    }
+
+    /// Notes the descendants there are now. To be called while they are known to run and have their parents.
+    pub(crate) fn look(&mut self) {
+        for process in descendants(self.root.id()) {
+            if !self.descendants.contains(&process) {
+                self.descendants.push(process);
+            }
+        }
+    }
+
+    /// The ids of the child and of the descendants noted that still run.
+    pub(crate) fn running(&mut self) -> Vec<u32> {
+        let root = matches!(self.exited(), Ok(None)).then(|| self.root.id());
+        let descendants = self.descendants.iter().filter(|process| process.is_running());
+        root.into_iter().chain(descendants.map(|process| process.id)).collect()
+    }
+
+    /// Asks the child to end, kills what is left after three seconds, and returns when nothing runs any more. Blocks.
+    pub(crate) fn end(&mut self) -> anyhow::Result<()> {
+        self.look();
+        if self.exited()?.is_none() {
+            signal(self.root.id(), Signal::TERM);
+        }
+        // A child ends its own children first. Those that outlive it have nobody left to tell them.
+        let asked = Instant::now();
+        while self.exited()?.is_none() && asked.elapsed() < GRACE {
+            thread::sleep(LOOK_EVERY);
+        }
+
+        let killed = Instant::now();
+        while !self.running().is_empty() {
+            for id in self.running() {
+                signal(id, Signal::KILL);
+            }
+            anyhow::ensure!(killed.elapsed() < KILLED_WITHIN, "still running after SIGKILL: {:?}", self.running());
+            thread::sleep(LOOK_EVERY);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Tree {
+    fn drop(&mut self) {
+        if let Err(error) = self.end() {
+            eprintln!("a process of the tests could not be ended: {error:#}");
+        }
+    }
+}
+
+/// A process of somebody else's making. Its start time tells it from a later one with the same id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Process {
+    id: u32,
+    started: u64,
+}
+
+impl Process {
+    fn is_running(&self) -> bool {
+        Stat::read(self.id).is_some_and(|stat| stat.started == self.started && !stat.ended)
+    }
+}
+
+/// The fields of /proc/ID/stat in use here; proc_pid_stat(5).
+struct Stat {
+    /// A zombie has ended; it only waits for a parent to ask, and in a container the adopting process 1 may never do
+    /// so.
+    ended: bool,
+    parent: u32,
+    started: u64,
+}
+
+impl Stat {
+    fn read(id: u32) -> Option<Self> {
+        Self::parse(&fs::read_to_string(format!("/proc/{id}/stat")).ok()?)
+    }
+
+    fn parse(line: &str) -> Option<Self> {
+        // The second field is the program's name in parentheses, and may itself hold blanks and parentheses.
+        let fields: Vec<&str> = line.rsplit_once(')')?.1.split_ascii_whitespace().collect();
+        Some(Self {
+            ended: matches!(*fields.first()?, "Z" | "X"),
+            parent: fields.get(1)?.parse().ok()?,
+            started: fields.get(19)?.parse().ok()?,
+        })
+    }
+}
+
+fn descendants(root: u32) -> Vec<Process> {
+    let mut children: BTreeMap<u32, Vec<Process>> = BTreeMap::new();
+    let ids = fs::read_dir("/proc").into_iter().flatten().flatten();
+    for id in ids.filter_map(|entry| entry.file_name().to_str()?.parse().ok()) {
+        if let Some(stat) = Stat::read(id) {
+            children.entry(stat.parent).or_default().push(Process { id, started: stat.started });
+        }
+    }
+
+    let mut found = Vec::new();
+    let mut parents = vec![root];
+    while let Some(parent) = parents.pop() {
+        let below = children.remove(&parent).unwrap_or_default();
+        parents.extend(below.iter().map(|process| process.id));
+        found.extend(below);
+    }
+    found
+}
+
+fn signal(id: u32, signal: Signal) {
+    // The only error to expect is that it has just ended, which is what the signal is for.
+    if let Some(id) = i32::try_from(id).ok().and_then(Pid::from_raw) {
+        let _ = kill_process(id, signal);
+    }
+}

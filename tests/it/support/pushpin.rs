@@ -1,0 +1,241 @@
+//! A Pushpin of its own for a test: the real one, on ports of its own, in a folder of its own.
+
+use std::{
+    env,
+    fmt::Write as _,
+    fs, io,
+    net::{Ipv4Addr, SocketAddr},
+    path::Path,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, bail};
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    task::spawn_blocking,
+    time::{sleep, timeout},
+};
+
+use super::{ports::free_port, process::Tree};
+
+/// The template that scripts and tests share.
+const CONFIG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/pushpin.conf.in");
+
+/// The runner and the two programs it starts from PATH; its own proxy and handler come in the same package.
+const PROGRAMS: [&str; 3] = ["pushpin", "condure", "zurl"];
+
+/// 0.2 s is usual, most of it ZeroMQ's second attempt to connect. A machine that compiles on all cores takes a second.
+const READY_WITHIN: Duration = Duration::from_secs(10);
+
+/// For the first of the questions asked until it is ready, twice as long for each after it. What ZeroMQ sends before
+/// its sockets have found each other is lost, and not worth waiting for; on a busy machine an answer may still take a
+/// while.
+const ANSWER_WITHIN: Duration = Duration::from_millis(100);
+
+/// Ports can be taken between being chosen and being bound.
+const START_ATTEMPTS: u32 = 3;
+
+/// A host routed to [`say_ready`] instead of the backend, where a test may be counting requests.
+const READY_HOST: &str = "ready.invalid";
+
+/// What the handler makes of the answer of [`say_ready`], and nobody else would say.
+const READY_STATUS: &str = "HTTP/1.1 299 ";
+
+/// A running Pushpin. Ends, with all its processes, when dropped.
+#[derive(Debug)]
+pub(crate) struct Pushpin {
+    // Before the folder: the processes must have ended when it is removed.
+    processes: Option<Tree>,
+    folder: TempDir,
+    backend: SocketAddr,
+    http: SocketAddr,
+    control: SocketAddr,
+}
+
+impl Pushpin {
+    /// Whether it is installed, or what is missing.
+    pub(crate) fn available() -> Result<(), String> {
+        for program in PROGRAMS {
+            let path = env::var_os("PATH").unwrap_or_default();
+            if !env::split_paths(&path).any(|folder| folder.join(program).is_file()) {
+                return Err(format!("`{program}` is not on PATH (apt-get install pushpin)"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts one in front of `backend`, and returns when it takes clients and messages.
+    pub(crate) async fn start(backend: SocketAddr) -> anyhow::Result<Self> {
+        let mut attempt = 1;
+        loop {
+            match Self::start_once(backend).await {
+                // Any failure is tried again: Pushpin says nothing at all of a control port that it could not bind.
+                Err(error) if attempt < START_ATTEMPTS => eprintln!("pushpin, attempt {attempt}: {error:#}"),
+                result => return result.with_context(|| format!("pushpin, attempt {attempt} of {START_ATTEMPTS}")),
+            }
+            attempt += 1;
+        }
+    }
+
+    async fn start_once(backend: SocketAddr) -> anyhow::Result<Self> {
+        // Not TMPDIR, which may be long: the path of a socket below has at most 107 bytes.
+        let folder = tempfile::Builder::new().prefix("pushpin-").tempdir_in("/tmp")?;
+        let http = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
+        let control = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
+
+        let config = fs::read_to_string(CONFIG)
+            .context(CONFIG)?
+            .replace("@HTTP_PORT@", &http.port().to_string())
+            .replace("@CONTROL_PORT@", &control.port().to_string());
+        fs::write(folder.path().join("pushpin.conf"), config)?;
+        fs::create_dir(folder.path().join("run"))?;
+        fs::create_dir(folder.path().join("log"))?;
+
+        let mut pushpin = Self { processes: None, folder, backend, http, control };
+        pushpin.launch().await?;
+        Ok(pushpin)
+    }
+
+    /// Ends it and starts it again on the same ports. Held streams break, and all it knew of channels and ids is gone.
+    pub(crate) async fn restart(&mut self) -> anyhow::Result<()> {
+        self.stop().await?;
+        self.launch().await
+    }
+
+    /// Ends it; [`Pushpin::restart`] brings it back. Returns when none of its processes runs any more.
+    pub(crate) async fn stop(&mut self) -> anyhow::Result<()> {
+        match self.processes.take() {
+            Some(mut processes) => spawn_blocking(move || processes.end()).await?.context("pushpin"),
+            None => Ok(()),
+        }
+    }
+
+    /// Where clients connect, without a slash at the end.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.http)
+    }
+
+    /// Where messages are published, without a slash at the end; the path is `/publish/`.
+    pub(crate) fn control_url(&self) -> String {
+        format!("http://{}", self.control)
+    }
+
+    pub(crate) fn http_addr(&self) -> SocketAddr {
+        self.http
+    }
+
+    pub(crate) fn control_addr(&self) -> SocketAddr {
+        self.control
+    }
+
+    /// The ids of its processes, the runner's first.
+    pub(crate) fn process_ids(&mut self) -> Vec<u32> {
+        self.processes.as_mut().map(Tree::running).unwrap_or_default()
+    }
+
+    /// The last lines of each of its logs, for the message of a failing test.
+    pub(crate) fn logs(&self) -> String {
+        tails(&self.folder.path().join("log"))
+    }
+
+    async fn launch(&mut self) -> anyhow::Result<()> {
+        let readiness = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let routes = format!("{READY_HOST} {}\n* {},over_http\n", readiness.local_addr()?, self.backend);
+        fs::write(self.folder.path().join("routes"), routes)?;
+        let log = fs::File::create(self.folder.path().join("log/runner.log"))?;
+        let mut command = Command::new("pushpin");
+        command.arg("--config=pushpin.conf").current_dir(&self.folder).stdin(Stdio::null());
+        command.stdout(log.try_clone()?).stderr(log);
+
+        let mut processes = Tree::spawn(&mut command).context("pushpin does not start")?;
+        let ready = tokio::select! {
+            ready = self.ready(&mut processes) => ready,
+            error = say_ready(readiness) => Err(error.into()),
+        };
+        processes.look();
+        if let Err(error) = ready {
+            spawn_blocking(move || processes.end()).await??;
+            bail!("{error:#}; {}", self.logs());
+        }
+        self.processes = Some(processes);
+        Ok(())
+    }
+
+    async fn ready(&self, processes: &mut Tree) -> anyhow::Result<()> {
+        let started = Instant::now();
+        let mut patience = ANSWER_WITHIN;
+        loop {
+            if let Some(status) = processes.exited()? {
+                bail!("the runner ended: {status}");
+            }
+            match timeout(patience, self.answers()).await {
+                Ok(Ok(())) => return Ok(()),
+                Ok(Err(error)) if started.elapsed() > READY_WITHIN => {
+                    return Err(error.context(format!("not ready within {READY_WITHIN:?}")));
+                }
+                // Not listening yet, or not yet connected to each other: soon.
+                Ok(Err(_)) => sleep(Duration::from_millis(5)).await,
+                Err(_) if started.elapsed() > READY_WITHIN => {
+                    bail!("ports are open, but no answer within {READY_WITHIN:?}");
+                }
+                Err(_) => patience *= 2,
+            }
+        }
+    }
+
+    async fn answers(&self) -> anyhow::Result<()> {
+        // Pushpin runs on without its control port if somebody else has it, so that it is not enough to connect.
+        hear(self.control, "localhost", "Pushpin API").await.context("control port")?;
+        hear(self.http, READY_HOST, READY_STATUS).await.context("client port")
+    }
+}
+
+/// A backend whose answer becomes a held stream, and so takes every way between the four processes that a test will
+/// use. For a moment after the ports are open, the proxy has `500 Accept service unavailable` for what it should hand
+/// to the handler, and what the handler sends on a stream is lost without a trace.
+async fn say_ready(listener: TcpListener) -> io::Error {
+    loop {
+        let (mut connection, _) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => return error,
+        };
+        // The request is a few lines without a body, and comes in one piece. What fails is asked for again.
+        let _ = connection.read(&mut [0; 4096]).await;
+        let answer = b"HTTP/1.1 200 OK\r\nGrip-Status: 299 Ready\r\nGrip-Hold: stream\r\nGrip-Channel: ready\r\n\
+                       Content-Length: 0\r\nConnection: close\r\n\r\n";
+        let _ = connection.write_all(answer).await;
+    }
+}
+
+/// Sends a request to `addr`, and listens until the answer says what is `expected`.
+async fn hear(addr: SocketAddr, host: &str, expected: &str) -> anyhow::Result<()> {
+    let mut connection = TcpStream::connect(addr).await?;
+    let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    connection.write_all(request.as_bytes()).await?;
+    let mut answer = Vec::new();
+    while connection.read_buf(&mut answer).await? > 0 {
+        if String::from_utf8_lossy(&answer).contains(expected) {
+            return Ok(());
+        }
+    }
+    bail!("heard {:?}, not {expected:?}", String::from_utf8_lossy(&answer))
+}
+
+fn tails(logs: &Path) -> String {
+    /// More than Pushpin says while it starts.
+    const LINES: usize = 15;
+
+    let mut tails = String::from("the logs end with");
+    for entry in fs::read_dir(logs).into_iter().flatten().flatten() {
+        let log = fs::read_to_string(entry.path()).unwrap_or_default();
+        let skipped = log.lines().count().saturating_sub(LINES);
+        for line in log.lines().skip(skipped) {
+            // Writing to a string cannot fail.
+            let _ = write!(tails, "\n  {}: {line}", entry.file_name().display());
+        }
+    }
+    tails
+}

@@ -12,6 +12,7 @@ use anyhow::Context as _;
 use aws_sdk_dynamodb::{
     Client,
     config::{BehaviorVersion, Credentials, Region},
+    types::AttributeValue,
 };
 use gripchat::store::table;
 use serde_json::Value;
@@ -79,6 +80,29 @@ impl Stack {
     /// A room, straight at a backend.
     pub(crate) fn room_at(&self, base: &str, name: &str) -> Room {
         Room { url: format!("{base}/rooms/{name}/messages/"), http: self.http.clone() }
+    }
+
+    /// The client that the rooms use.
+    pub(crate) fn http(&self) -> &reqwest::Client {
+        &self.http
+    }
+
+    /// Lets a message be past its time, as DynamoDB's TTL would see it: expired and not deleted yet.
+    pub(crate) async fn expire(&self, room: &str, id: &str) -> anyhow::Result<()> {
+        let past = AttributeValue::N("1000000000".to_owned());
+        let (_, seq) = id.split_once('-').context("not an id")?;
+        let seq: u64 = seq.parse()?;
+        self.dynamodb
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", AttributeValue::S(format!("room#{room}")))
+            .key("sk", AttributeValue::S(format!("m#{seq:016}")))
+            .update_expression("SET expires_at = :past")
+            .condition_expression("attribute_exists(pk)")
+            .expression_attribute_values(":past", past)
+            .send()
+            .await?;
+        Ok(())
     }
 
     /// One more backend on the same table and proxy, reached directly.

@@ -2,9 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::timeout};
 use tokio_util::task::TaskTracker;
-use tracing::debug;
+use tracing::{debug, warn};
 
 use crate::{
     chat::{Cursor, CursorError, Draft, Message, MessageId, RoomId, Timestamp},
@@ -17,6 +17,8 @@ use crate::{
 pub const NEWEST: usize = 50;
 /// Messages in one response of a replay; the proxy pages through the rest.
 const REPLAY_PAGE: usize = 200;
+/// While a proxy waits for what a stream missed, it delivers nothing else to it.
+const RECOVER_DEADLINE: Duration = Duration::from_secs(3);
 /// Proxies ignore an id they have seen within the last 60 s (Pushpin's `id_cache_ttl`), so a message
 /// younger than this can be published twice without being delivered twice.
 const PUBLISHED_AGAIN_WITHIN: Duration = Duration::from_secs(55);
@@ -131,10 +133,17 @@ impl App {
         Ok(self.feed.answer(room, variant, part))
     }
 
-    /// What a proxy's stream missed behind a cursor.
-    pub async fn continue_stream(&self, room: &RoomId, variant: Variant, cursor: Cursor) -> Result<Answer, StoreError> {
-        let part = self.part_after(room, cursor).await?;
-        Ok(self.feed.answer(room, variant, part))
+    /// What a proxy's stream missed behind a cursor. Without the store the stream is held as it is:
+    /// it loses nothing by it, since it is asked for again.
+    pub async fn continue_stream(&self, room: &RoomId, variant: Variant, cursor: Cursor) -> Answer {
+        let part = timeout(RECOVER_DEADLINE, self.part_after(room, cursor.clone()));
+        match part.await.unwrap_or(Err(StoreError::Deadline)) {
+            Ok(part) => self.feed.answer(room, variant, part),
+            Err(error) => {
+                warn!(room.id = %room, "cannot tell what a stream missed: {error}; the proxy will ask again");
+                self.feed.answer_later(room, variant, &cursor)
+            }
+        }
     }
 
     async fn part_after(&self, room: &RoomId, cursor: Cursor) -> Result<Part, StoreError> {
@@ -159,7 +168,7 @@ impl App {
     pub async fn close(&self, deadline: Duration) {
         self.posts.close();
         // What is not done by then is repaired like after a crash.
-        let _ = tokio::time::timeout(deadline, self.posts.wait()).await;
+        let _ = timeout(deadline, self.posts.wait()).await;
         self.publisher.close(deadline).await;
     }
 }

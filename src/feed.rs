@@ -32,6 +32,9 @@ use crate::{
 /// for a page to call a stream dead after 45 s.
 const KEEP_ALIVE_AFTER: Duration = Duration::from_secs(20);
 
+/// When a proxy asks again what the store could not tell.
+const RECHECK_LATER: Duration = Duration::from_secs(5);
+
 /// Of ASCII, what a room's name does not hold; so a plain name reads in a path as it is.
 const NOT_IN_ROOM_NAMES: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
 
@@ -119,25 +122,29 @@ impl Feed {
         let grip = if more {
             NextPage { next: page_path(room, variant, &cursor) }.headers()
         } else {
-            self.hold(room, variant, &cursor).headers()
+            self.hold(room, variant, &cursor, self.recheck_of(room)).headers()
         };
         Answer { grip, body }
     }
 
-    fn hold(&self, room: &RoomId, variant: Variant, cursor: &Cursor) -> Hold {
+    /// A part that tells nothing, since the store could not: the stream stays where it is, and is
+    /// asked for again soon.
+    ///
+    /// An error instead would make the proxy keep back what is published while it retries, and end
+    /// the stream after half a minute.
+    pub fn answer_later(&self, room: &RoomId, variant: Variant, cursor: &Cursor) -> Answer {
+        let hold = self.hold(room, variant, cursor, RECHECK_LATER.min(self.recheck));
+        Answer { grip: hold.headers(), body: String::new() }
+    }
+
+    fn hold(&self, room: &RoomId, variant: Variant, cursor: &Cursor, recheck: Duration) -> Hold {
         let mut channels = vec![HoldChannel { channel: messages(room), prev_id: Some(cursor.to_string()) }];
         if variant == Variant::Full {
             channels.push(HoldChannel { channel: provisional(room), prev_id: None });
         }
         let mut keep_alive = String::new();
         push_event(&mut keep_alive, "keep-alive", None, "{}");
-        Hold {
-            channels,
-            keep_alive,
-            keep_alive_after: KEEP_ALIVE_AFTER,
-            next: recover_path(room, variant),
-            recheck: self.recheck_of(room),
-        }
+        Hold { channels, keep_alive, keep_alive_after: KEEP_ALIVE_AFTER, next: recover_path(room, variant), recheck }
     }
 
     /// All streams of a room are rechecked together, so that one read answers them all; the rooms

@@ -109,7 +109,7 @@ pub(super) async fn recover(
             last_id.ok_or(CursorError).and_then(|id| id.parse())?
         }
     };
-    Ok(stream(web.app.continue_stream(&room, variant, cursor).await?))
+    Ok(stream(web.app.continue_stream(&room, variant, cursor).await))
 }
 
 /// What a stream's response says beside GRIP. `X-Accel-Buffering` is for an nginx in between.

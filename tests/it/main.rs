@@ -8,10 +8,11 @@
 
 use std::process::ExitCode;
 
+mod faults;
 mod streams;
 mod support;
 
 fn main() -> ExitCode {
-    let trials = [support::fault::tests::trials(), support::sse::tests::trials(), streams::trials()];
+    let trials = [support::fault::tests::trials(), support::sse::tests::trials(), faults::trials(), streams::trials()];
     support::trials::main(trials.into_iter().flatten().collect())
 }

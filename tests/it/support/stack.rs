@@ -107,7 +107,12 @@ impl Stack {
 
     /// One more backend on the same table and proxy, reached directly.
     pub(crate) async fn another_backend(&self) -> anyhow::Result<Backend> {
-        Backend::start(environment(&self.table, self.store.addr(), self.control.addr(), &[])).await
+        self.another_backend_with(&[]).await
+    }
+
+    /// The same, with other variables.
+    pub(crate) async fn another_backend_with(&self, variables: &[(&str, &str)]) -> anyhow::Result<Backend> {
+        Backend::start(environment(&self.table, self.store.addr(), self.control.addr(), variables)).await
     }
 }
 

@@ -1,0 +1,348 @@
+//! What becomes of messages and streams when something breaks: they stay whole.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use futures_util::future::{join_all, try_join_all};
+use gripchat::{
+    chat::{Author, Draft, RoomId, Text, Timestamp},
+    store::{DynamoDb, Retention, Since, Store as _},
+};
+use libtest_mimic::Trial;
+use tokio::net::TcpListener;
+use uuid::Uuid;
+
+use crate::{
+    streams::{ids, up_to},
+    support::{
+        eventually::eventually,
+        fault::Mode,
+        sse::Stream,
+        stack::{Answer, RECHECK, Room, SOON, Stack},
+        trials::trials,
+    },
+};
+
+pub(crate) fn trials() -> Vec<Trial> {
+    trials![
+        [Pushpin, DynamoDb] => with_a_slow_store_the_provisional_message_is_there_long_before_the_write,
+        [Pushpin, DynamoDb] => a_failing_store_is_a_503_and_a_retraction,
+        [Pushpin, DynamoDb] => streams_outlive_a_store_that_is_away_for_long,
+        [Pushpin, DynamoDb] => a_message_that_was_never_published_reaches_every_stream,
+        [Pushpin, DynamoDb] => a_message_that_was_never_published_comes_before_the_next_one,
+        [Pushpin, DynamoDb] => a_crash_before_the_write_leaves_no_trace_but_the_provisional_message,
+        [Pushpin, DynamoDb] => a_crash_before_the_final_publish_delivers_all_the_same,
+        [Pushpin, DynamoDb] => a_retry_after_such_a_crash_delivers_at_once,
+        [Pushpin, DynamoDb] => a_publish_that_fails_at_first_is_made_up_for,
+        [Pushpin, DynamoDb] => a_dead_or_hanging_proxy_does_not_hold_back_the_others,
+        [Pushpin, DynamoDb] => a_redeploy_under_two_hundred_streams_drops_and_loses_nothing,
+        [Pushpin, DynamoDb] => a_client_that_goes_away_leaves_no_half_posted_message,
+    ]
+}
+
+fn id(message: &serde_json::Value) -> &str {
+    message["id"].as_str().unwrap_or("no id")
+}
+
+/// Puts a message into the log and publishes nothing: as a backend does that dies in between.
+async fn store_silently(stack: &Stack, room: &str, text: &str) -> anyhow::Result<String> {
+    let store = DynamoDb::new(stack.dynamodb.clone(), stack.table.clone(), Retention::FOREVER);
+    let draft = Draft {
+        provisional_id: Uuid::new_v4(),
+        from: Author::parse("Ada")?,
+        text: Text::parse(text)?,
+        date: Timestamp::now(),
+    };
+    let appended = store.append(&RoomId::parse(room)?, draft, Since::Never, Box::new(|_| {})).await?;
+    Ok(appended.message.id.to_string())
+}
+
+/// The provisional message with this text.
+async fn provisional(stream: &mut Stream, text: &str) -> anyhow::Result<serde_json::Value> {
+    let shows = |event: &crate::support::sse::Event| {
+        event.id.is_none() && event.json().is_ok_and(|message| message["text"] == text)
+    };
+    stream.until(SOON, shows).await?.pop().context("until ends with a match")?.json()
+}
+
+/// Waits for the look that Pushpin takes a second after the first subscription to a channel: while it waits for the
+/// answer it delivers nothing.
+async fn first_recheck(stack: &Stack) {
+    let so_far = stack.store.bytes_up();
+    eventually(SOON, "Pushpin asks what its first stream has missed", || stack.store.bytes_up() > so_far).await;
+}
+
+/// Posts in the background: the answer comes when the store allows it.
+fn posting(room: &Room, text: &str) -> tokio::task::JoinHandle<anyhow::Result<Answer>> {
+    let (room, text) = (room.clone(), text.to_owned());
+    tokio::spawn(async move { room.post_with(&text, &[]).await })
+}
+
+async fn with_a_slow_store_the_provisional_message_is_there_long_before_the_write() -> anyhow::Result<()> {
+    let stack = Stack::start_with(&[("RECHECK_INTERVAL", "1h")]).await?;
+    let room = stack.room("lobby");
+    let mut stream = room.stream(None).await?;
+    room.post("warm").await?;
+    first_recheck(&stack).await;
+    stack.store.set(Mode::Delay(Duration::from_secs(2)));
+    let started = Instant::now();
+    let post = posting(&room, "slow");
+    provisional(&mut stream, "slow").await?;
+    let provisional_after = started.elapsed();
+    let answer = post.await??;
+    assert_eq!(answer.status, 200);
+    assert!(started.elapsed() >= Duration::from_secs(2), "the store was not slow");
+    assert!(provisional_after < Duration::from_secs(1), "it came after {provisional_after:?}");
+    up_to(&mut stream, id(&answer.body)).await?;
+    Ok(())
+}
+
+async fn a_failing_store_is_a_503_and_a_retraction() -> anyhow::Result<()> {
+    let stack = Stack::start().await?;
+    let room = stack.room("lobby");
+    let mut stream = room.stream(None).await?;
+    let before = room.post("before").await?;
+    for mode in [Mode::Refuse, Mode::Hang] {
+        stack.store.set(mode);
+        let started = Instant::now();
+        let answer = room.post_with("lost", &[]).await?;
+        assert_eq!((answer.status, answer.body["error"].as_str()), (503, Some("store_unavailable")), "{mode:?}");
+        assert!(started.elapsed() < Duration::from_secs(10), "{mode:?}: answered after {:?}", started.elapsed());
+        let shown = provisional(&mut stream, "lost").await?;
+        assert_eq!(shown.get("retracted"), None);
+        let retracted = provisional(&mut stream, "lost").await?;
+        assert_eq!(retracted["retracted"], true);
+        assert_eq!(retracted["provisionalId"], shown["provisionalId"]);
+        assert_eq!(room.get("").await?.status, 503, "{mode:?}");
+    }
+    stack.store.set(Mode::Pass);
+    // The next message follows the last one that was stored, at the place the lost ones did not take.
+    let after = room.post("after").await?;
+    let events = up_to(&mut stream, id(&after)).await?;
+    assert_eq!(ids(&events), [id(&after)]);
+    assert_eq!(room.history("").await?["messages"], serde_json::json!([before, after]));
+    Ok(())
+}
+
+/// Longer than a proxy retries a question that is answered with an error, before it ends the stream.
+async fn streams_outlive_a_store_that_is_away_for_long() -> anyhow::Result<()> {
+    let stack = Stack::start().await?;
+    let room = stack.room("lobby");
+    let mut stream = room.stream(None).await?;
+    let before = room.post("before").await?;
+    up_to(&mut stream, id(&before)).await?;
+    stack.store.set(Mode::Refuse);
+    let away = Duration::from_secs(45);
+    assert!(!stream.closed(away).await, "the stream ended: {:?}", stream.end());
+    stack.store.set(Mode::Pass);
+    let after = room.post("after").await?;
+    assert_eq!(ids(&up_to(&mut stream, id(&after)).await?), [id(&after)]);
+    Ok(())
+}
+
+async fn a_message_that_was_never_published_reaches_every_stream() -> anyhow::Result<()> {
+    let stack = Stack::start().await?;
+    let room = stack.room("lobby");
+    let mut streams = try_join_all([room.stream(None), room.stream(None)]).await?;
+    streams.push(room.stream_at("?provisional=false", &[]).await?);
+    let first = room.post("first").await?;
+    for stream in &mut streams {
+        up_to(stream, id(&first)).await?;
+    }
+    let silent = store_silently(&stack, "lobby", "silent").await?;
+    for stream in &mut streams {
+        let started = Instant::now();
+        let events = stream.until(RECHECK + SOON, |event| event.id.as_deref() == Some(&silent)).await?;
+        assert_eq!(ids(&events), [silent.as_str()]);
+        assert!(started.elapsed() <= RECHECK + Duration::from_secs(2), "repaired after {:?}", started.elapsed());
+    }
+    // Once: the next message comes right behind it.
+    let next = room.post("next").await?;
+    for stream in &mut streams {
+        assert_eq!(ids(&up_to(stream, id(&next)).await?), [id(&next)]);
+    }
+    Ok(())
+}
+
+/// The proxy sees the gap when the next message names the one it missed.
+async fn a_message_that_was_never_published_comes_before_the_next_one() -> anyhow::Result<()> {
+    // So long that the recheck has no part in it.
+    let stack = Stack::start_with(&[("RECHECK_INTERVAL", "1h")]).await?;
+    let room = stack.room("lobby");
+    let mut streams = try_join_all((0..3).map(|_| room.stream(None))).await?;
+    let first = room.post("first").await?;
+    for stream in &mut streams {
+        up_to(stream, id(&first)).await?;
+    }
+    let silent = store_silently(&stack, "lobby", "silent").await?;
+    let next = room.post("next").await?;
+    for stream in &mut streams {
+        let events = up_to(stream, id(&next)).await?;
+        assert_eq!(ids(&events), [silent.as_str(), id(&next)]);
+    }
+    Ok(())
+}
+
+async fn a_crash_before_the_write_leaves_no_trace_but_the_provisional_message() -> anyhow::Result<()> {
+    let mut stack = Stack::start().await?;
+    let room = stack.room("lobby");
+    let mut stream = room.stream(None).await?;
+    let before = room.post("before").await?;
+    stack.store.set(Mode::Hang);
+    let post = posting(&room, "lost");
+    provisional(&mut stream, "lost").await?;
+    stack.backend.kill()?;
+    assert_ne!(post.await?.map(|answer| answer.status).unwrap_or(502), 200);
+    stack.store.set(Mode::Pass);
+    stack.backend.restart().await?;
+
+    assert_eq!(room.history("").await?["messages"], serde_json::json!([before]));
+    let after = room.post("after").await?;
+    let events = up_to(&mut stream, id(&after)).await?;
+    assert_eq!(ids(&events), [id(&after)]);
+    ensure!(stream.is_open(), "the stream ended");
+    assert_eq!(room.history("").await?["messages"], serde_json::json!([before, after]));
+    Ok(())
+}
+
+/// Kills the backend when it has stored a message and not published it yet.
+async fn crash_before_the_final_publish(stack: &mut Stack, stream: &mut Stream, key: Uuid) -> anyhow::Result<()> {
+    let room = stack.room("lobby");
+    room.post("before").await?;
+    stack.store.set(Mode::Delay(Duration::from_secs(1)));
+    let task = {
+        let room = room.clone();
+        tokio::spawn(async move { room.post_with("crash", &[("Idempotency-Key", &key.to_string())]).await })
+    };
+    provisional(stream, "crash").await?;
+    // The write is on its way; what is published from here on is lost.
+    stack.control.set(Mode::Hang);
+    let stored = RoomId::parse("lobby")?;
+    let store = DynamoDb::new(stack.dynamodb.clone(), stack.table.clone(), Retention::FOREVER);
+    let started = Instant::now();
+    while store.latest(&stored, 1).await?.messages.iter().all(|message| message.text.as_str() != "crash") {
+        ensure!(started.elapsed() < SOON, "it was never stored");
+    }
+    stack.backend.kill()?;
+    assert_ne!(task.await?.map(|answer| answer.status).unwrap_or(502), 200);
+    stack.control.set(Mode::Pass);
+    stack.store.set(Mode::Pass);
+    stack.backend.restart().await
+}
+
+async fn a_crash_before_the_final_publish_delivers_all_the_same() -> anyhow::Result<()> {
+    let mut stack = Stack::start().await?;
+    let room = stack.room("lobby");
+    let mut stream = room.stream(None).await?;
+    crash_before_the_final_publish(&mut stack, &mut stream, Uuid::new_v4()).await?;
+    let repaired = stream.until(RECHECK + SOON, |event| event.id.is_some()).await?;
+    assert_eq!(repaired.last().context("one event")?.json()?["text"], "crash");
+    let after = room.post("after").await?;
+    assert_eq!(ids(&up_to(&mut stream, id(&after)).await?), [id(&after)], "once, and in order");
+    Ok(())
+}
+
+async fn a_retry_after_such_a_crash_delivers_at_once() -> anyhow::Result<()> {
+    let mut stack = Stack::start_with(&[("RECHECK_INTERVAL", "1h")]).await?;
+    let room = stack.room("lobby");
+    let mut stream = room.stream(None).await?;
+    let key = Uuid::new_v4();
+    crash_before_the_final_publish(&mut stack, &mut stream, key).await?;
+    let retried = room.post_with("crash", &[("Idempotency-Key", &key.to_string())]).await?;
+    assert_eq!(retried.status, 200);
+    assert_eq!(ids(&up_to(&mut stream, id(&retried.body)).await?).last().map(String::as_str), Some(id(&retried.body)));
+    let messages = room.history("").await?["messages"].clone();
+    assert_eq!(messages.as_array().map(Vec::len), Some(2), "before and crash, once: {messages}");
+    Ok(())
+}
+
+async fn a_publish_that_fails_at_first_is_made_up_for() -> anyhow::Result<()> {
+    let stack = Stack::start_with(&[("RECHECK_INTERVAL", "1h")]).await?;
+    let room = stack.room("lobby");
+    let mut stream = room.stream(None).await?;
+    let before = room.post("before").await?;
+    up_to(&mut stream, id(&before)).await?;
+    for mode in [Mode::Refuse, Mode::Hang] {
+        stack.control.set(mode);
+        let started = Instant::now();
+        let posted = [room.post("one").await?, room.post("two").await?];
+        assert!(started.elapsed() < Duration::from_secs(8), "{mode:?}: two posts took {:?}", started.elapsed());
+        stack.control.set(Mode::Pass);
+        let events = up_to(&mut stream, id(&posted[1])).await?;
+        assert_eq!(ids(&events), [id(&posted[0]), id(&posted[1])], "{mode:?}");
+    }
+    assert!(stack.backend.log().contains("cannot publish to the GRIP proxy"));
+    Ok(())
+}
+
+async fn a_dead_or_hanging_proxy_does_not_hold_back_the_others() -> anyhow::Result<()> {
+    let stack = Stack::start().await?;
+    // Its backlog takes connections that nobody ever answers.
+    let hanging = TcpListener::bind("127.0.0.1:0").await?;
+    let dead = TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
+    let urls = format!(
+        "http://{dead}/, http://{}/ http://{}/?verify-key=changeme",
+        hanging.local_addr()?,
+        stack.control.addr()
+    );
+    let other = stack.another_backend_with(&[("GRIP_URL", &urls)]).await?;
+    let room = stack.room_at(&other.url(), "lobby");
+    let mut stream = stack.room("lobby").stream(None).await?;
+    // The first posts find out; nobody waits for a proxy that is known to be away.
+    for n in 0..4 {
+        room.post(&format!("finding out {n}")).await?;
+    }
+    let started = Instant::now();
+    let mut last = String::new();
+    for n in 0..20 {
+        last = id(&room.post(&format!("{n}")).await?).to_owned();
+    }
+    let events = up_to(&mut stream, &last).await?;
+    assert_eq!(ids(&events).len(), 24);
+    assert!(started.elapsed() < Duration::from_secs(2), "20 posts took {:?}", started.elapsed());
+    Ok(())
+}
+
+async fn a_redeploy_under_two_hundred_streams_drops_and_loses_nothing() -> anyhow::Result<()> {
+    let mut stack = Stack::start().await?;
+    let rooms: Vec<Room> = (0..5).map(|n| stack.room(&format!("room-{n}"))).collect();
+    let mut streams = Vec::new();
+    for room in &rooms {
+        streams.push(try_join_all((0..40).map(|_| room.stream(None))).await?);
+    }
+    let mut posted: Vec<Vec<String>> = vec![Vec::new(); rooms.len()];
+    for round in 0..3 {
+        if round > 0 {
+            stack.backend.stop().await?;
+            let refused = join_all(rooms.iter().map(|room| room.get(""))).await;
+            assert!(refused.iter().all(Result::is_err), "the proxy had nobody to ask, and answered {refused:?}");
+            stack.backend.restart().await?;
+        }
+        for (room, posted) in rooms.iter().zip(&mut posted) {
+            for n in 0..4 {
+                posted.push(id(&room.post(&format!("{round} {n}")).await?).to_owned());
+            }
+        }
+    }
+    for (streams, posted) in streams.iter_mut().zip(&posted) {
+        for stream in streams {
+            let events = up_to(stream, posted.last().context("some were posted")?).await?;
+            assert_eq!(&ids(&events), posted);
+            ensure!(stream.is_open(), "a stream was dropped: {:?}", stream.end());
+        }
+    }
+    Ok(())
+}
+
+async fn a_client_that_goes_away_leaves_no_half_posted_message() -> anyhow::Result<()> {
+    let stack = Stack::start().await?;
+    let direct = stack.room_at(&stack.backend.url(), "lobby");
+    let mut stream = stack.room("lobby").stream(None).await?;
+    stack.store.set(Mode::Delay(Duration::from_secs(1)));
+    let post = posting(&direct, "impatient");
+    provisional(&mut stream, "impatient").await?;
+    post.abort();
+    let stored = stream.until(SOON, |event| event.id.is_some() && event.event == "message").await?;
+    assert_eq!(stored.last().context("one event")?.json()?["text"], "impatient");
+    Ok(())
+}

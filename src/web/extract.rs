@@ -8,7 +8,7 @@ use axum::{
     http::{HeaderMap, HeaderName, header, request::Parts},
 };
 use headers_accept::Accept;
-use mediatype::{MediaType, MediaTypeBuf, Name, names};
+use mediatype::{MediaType, MediaTypeBuf, Name, names, values};
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -28,6 +28,9 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 const JSON: MediaType<'_> = MediaType::new(names::APPLICATION, names::JSON);
 const STREAM: MediaType<'_> = MediaType::new(names::TEXT, Name::new_unchecked("event-stream"));
+/// The same, since the format is always UTF-8: RFC 9110 lets a range with a parameter match only that.
+const STREAM_UTF_8: MediaType<'_> =
+    MediaType::from_parts(names::TEXT, Name::new_unchecked("event-stream"), None, &[(names::CHARSET, values::UTF_8)]);
 const FORM: MediaType<'_> = MediaType::new(names::APPLICATION, Name::new_unchecked("x-www-form-urlencoded"));
 const MULTIPART_FORM: MediaType<'_> = MediaType::new(names::MULTIPART, names::FORM_DATA);
 
@@ -81,12 +84,15 @@ impl Wanted {
     /// RFC 9110, section 12.5.1. JSON where nothing is said, or both are wanted as much.
     fn negotiate(headers: &HeaderMap) -> Result<Self, WebError> {
         let lines: Vec<&str> = headers.get_all(header::ACCEPT).iter().filter_map(|v| v.to_str().ok()).collect();
-        let Ok(accept) = lines.join(",").parse::<Accept>() else {
-            return Ok(Self::Json);
+        // Of what is compared here nothing tells case apart, but the library does in parameters.
+        let accept = lines.join(",").to_ascii_uppercase();
+        let accept = match accept.parse::<Accept>() {
+            Ok(accept) if accept.media_types().next().is_some() => accept,
+            _ => return Ok(Self::Json),
         };
-        match accept.negotiate(&[JSON, STREAM]) {
-            Some(media_type) if *media_type == STREAM => Ok(Self::Stream),
-            Some(_) => Ok(Self::Json),
+        match accept.negotiate(&[JSON, STREAM, STREAM_UTF_8]) {
+            Some(media_type) if *media_type == JSON => Ok(Self::Json),
+            Some(_) => Ok(Self::Stream),
             None => Err(WebError::NotAcceptable),
         }
     }

@@ -1,0 +1,110 @@
+//! What the backend adds to a delivery: from a POST to its first event at a subscriber, against what Pushpin alone
+//! takes from a direct publish to the same subscriber, in turn, in one run.
+//!
+//! `cargo bench --bench latency`; needs Pushpin and DynamoDB Local, as `scripts/test` installs them.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use serde_json::{Value, json};
+
+use crate::support::{
+    sse::Stream,
+    stack::{SOON, Stack, http},
+};
+
+#[path = "../tests/it/support/mod.rs"]
+#[expect(dead_code, reason = "the tests use the rest")]
+mod support;
+
+/// Deliveries of each kind that are counted, after some that are not.
+const COUNTED: usize = 500;
+const WARM_UP: usize = 50;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let outcome = measure().await;
+    support::dynamodb::stop_shared()?;
+    outcome
+}
+
+async fn measure() -> anyhow::Result<()> {
+    let stack = Stack::start_with(&[("RUST_LOG", "warn"), ("RECHECK_INTERVAL", "1h")]).await?;
+    let through_proxy = stack.room("bench");
+    let direct = stack.room_at(&stack.backend.url(), "bench");
+    let mut stream = through_proxy.stream(None).await?;
+    stream.next(SOON).await.context("the stream opens")?;
+    let control = format!("{}/publish/", stack.pushpin.control_url());
+    let client = http()?;
+
+    let (mut alone, mut posted, mut proxied) = (Vec::new(), Vec::new(), Vec::new());
+    for n in 0..WARM_UP + COUNTED {
+        let text = format!("direct {n}");
+        let started = Instant::now();
+        let publish = client.post(&control).json(&publication(&text)).send();
+        let publish = tokio::spawn(publish);
+        let took = arrival(&mut stream, &text).await? - started;
+        publish.await??.error_for_status()?;
+        record(&mut alone, n, took);
+
+        for (room, name, figures) in [(&direct, "posted", &mut posted), (&through_proxy, "proxied", &mut proxied)] {
+            let text = format!("{name} {n}");
+            let started = Instant::now();
+            let post = tokio::spawn({
+                let (room, text) = (room.clone(), text.clone());
+                async move { room.post(&text).await }
+            });
+            let took = arrival(&mut stream, &text).await? - started;
+            post.await??;
+            record(figures, n, took);
+        }
+    }
+
+    println!("from the request to the first event at a subscriber, {COUNTED} of each in turn:");
+    let alone = report("publish straight to Pushpin", alone);
+    let posted = report("POST to the backend", posted);
+    let proxied = report("POST through Pushpin", proxied);
+    println!("the backend adds {:+.2} ms (median)", millis(posted) - millis(alone));
+    println!("with the way through Pushpin {:+.2} ms", millis(proxied) - millis(alone));
+    Ok(())
+}
+
+/// What the backend would publish, published without it.
+fn publication(text: &str) -> Value {
+    let message = json!({"from": "Ada", "text": text});
+    let content = format!("event: message\ndata: {message}\n\n");
+    json!({"items": [{"channel": "provisional-bench", "formats": {"http-stream": {"content": content}}}]})
+}
+
+/// When the first event with this text came; later ones with it are passed over.
+async fn arrival(stream: &mut Stream, text: &str) -> anyhow::Result<Instant> {
+    loop {
+        let (at, event) = stream.next_at(SOON).await.context("nothing came")?;
+        if event.event == "message" && event.json()?["text"] == text {
+            return Ok(at.into());
+        }
+    }
+}
+
+fn record(figures: &mut Vec<Duration>, n: usize, took: Duration) {
+    if n >= WARM_UP {
+        figures.push(took);
+    }
+}
+
+/// Prints the figures; the median.
+fn report(what: &str, mut figures: Vec<Duration>) -> Duration {
+    figures.sort();
+    let at = |share: usize| figures[(figures.len() - 1) * share / 100];
+    println!(
+        "{what:>30}: p50 {:6.2} ms   p90 {:6.2} ms   p99 {:6.2} ms",
+        millis(at(50)),
+        millis(at(90)),
+        millis(at(99))
+    );
+    at(50)
+}
+
+fn millis(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
+}

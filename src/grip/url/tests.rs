@@ -1,3 +1,5 @@
+//! Every form of URL, with keys made for the occasion.
+
 use std::time::SystemTime;
 
 use aws_lc_rs::{

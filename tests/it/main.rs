@@ -7,12 +7,16 @@
 //! | `streams` | what a subscriber sees: provisional, persisted, replayed, reset |
 //! | `faults` | crashes, lost publishes, a slow or failing store, redeploys |
 //! | `posting` | density and idempotency under concurrency, over several processes |
+//! | `program` | the command line: exit codes, the log, start without its parts, end |
+//! | `readme` | what the README says: its examples, tables and names |
 
 use std::process::ExitCode;
 
 mod api;
 mod faults;
+mod program;
 mod publishing;
+mod readme;
 mod streams;
 mod support;
 
@@ -24,6 +28,8 @@ fn main() -> ExitCode {
         api::trials(),
         faults::trials(),
         streams::trials(),
+        program::trials(),
+        readme::trials(),
     ];
     support::trials::main(trials.into_iter().flatten().collect())
 }

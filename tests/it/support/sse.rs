@@ -19,8 +19,7 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 
-pub(crate) use parser::Event;
-use parser::Parser;
+pub(crate) use parser::{Event, Parser};
 
 mod parser;
 pub(crate) mod tests;

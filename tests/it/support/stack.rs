@@ -69,7 +69,19 @@ impl Stack {
         let control = FaultProxy::start(pushpin.control_addr()).await?;
         let env = environment(&table, store.addr(), control.addr(), variables);
         let backend = Backend::start_on(listen, env).await?;
-        Ok(Self { pushpin, backend, store, control, dynamodb: client, table, http: http()? })
+        Self::of(pushpin, backend, store, control, client, table)
+    }
+
+    /// Of parts that a test has started in its own way.
+    pub(crate) fn of(
+        pushpin: Pushpin,
+        backend: Backend,
+        store: FaultProxy,
+        control: FaultProxy,
+        dynamodb: Client,
+        table: String,
+    ) -> anyhow::Result<Self> {
+        Ok(Self { pushpin, backend, store, control, dynamodb, table, http: http()? })
     }
 
     /// A room, through Pushpin.
@@ -79,7 +91,7 @@ impl Stack {
 
     /// A room, straight at a backend.
     pub(crate) fn room_at(&self, base: &str, name: &str) -> Room {
-        Room { url: format!("{base}/rooms/{name}/messages/"), http: self.http.clone() }
+        Room::new(base, name, self.http.clone())
     }
 
     /// The client that the rooms use.
@@ -117,6 +129,10 @@ impl Stack {
 }
 
 impl Room {
+    pub(crate) fn new(base: &str, name: &str, http: reqwest::Client) -> Self {
+        Self { url: format!("{base}/rooms/{name}/messages/"), http }
+    }
+
     /// A stream, with `Last-Event-ID` where a cursor is given.
     pub(crate) async fn stream(&self, cursor: Option<&str>) -> anyhow::Result<Stream> {
         let headers: Vec<_> = cursor.map(|cursor| ("Last-Event-ID", cursor)).into_iter().collect();

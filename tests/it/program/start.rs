@@ -1,0 +1,90 @@
+//! A start without the table or without the proxy: it warns, refuses what it cannot do, and goes on once they are there.
+
+use std::{net::SocketAddr, time::Duration};
+
+use gripchat::store::table;
+use libtest_mimic::Trial;
+use tokio::time::{Instant, sleep};
+
+use crate::support::{
+    backend::Backend,
+    dynamodb,
+    eventually::eventually,
+    fault::{FaultProxy, Mode},
+    ports::free_port,
+    pushpin::Pushpin,
+    stack::{Answer, Room, SOON, Stack, client, environment, http, table_name},
+    trials::trials,
+};
+
+pub(super) fn trials() -> Vec<Trial> {
+    trials![
+        [Pushpin, DynamoDb] => parts_that_come_later_are_used_without_a_restart,
+        [DynamoDb] => a_missing_table_is_named_with_its_remedy,
+    ]
+}
+
+async fn parts_that_come_later_are_used_without_a_restart() -> anyhow::Result<()> {
+    let dynamodb = dynamodb::shared().await?;
+    let (client, table) = (client(dynamodb), table_name());
+    table::create(&client, &table, |_| {}).await?;
+    let listen = SocketAddr::from(([127, 0, 0, 1], free_port()?));
+    let pushpin = Pushpin::start(listen).await?;
+    let (store, control) = (FaultProxy::start(dynamodb).await?, FaultProxy::start(pushpin.control_addr()).await?);
+    store.set(Mode::Refuse);
+    control.set(Mode::Refuse);
+
+    // Returns when the line that it listens is on standard output.
+    let backend = Backend::start_on(listen, environment(&table, store.addr(), control.addr(), &[])).await?;
+    for warning in ["WARN gripchat::serve: the store is unavailable", "cannot publish to the GRIP proxy"] {
+        eventually(SOON, warning, || backend.log().contains(warning)).await;
+    }
+    let response = reqwest::get(format!("{}/rooms/lobby/messages/", backend.url())).await?;
+    assert_eq!(response.status(), 503);
+    assert_eq!(response.headers()["Retry-After"], "1");
+
+    let stack = Stack::of(pushpin, backend, store, control, client, table)?;
+    let room = stack.room("lobby");
+    stack.store.set(Mode::Pass);
+    available(&room).await?;
+    let told = "the store can be used now";
+    eventually(SOON, told, || stack.backend.log().contains(told)).await;
+
+    stack.control.set(Mode::Pass);
+    let mut stream = room.stream(None).await?;
+    let posted = room.post("hello").await?;
+    let events = stream.until(SOON, |event| event.id.as_deref() == posted["id"].as_str()).await?;
+    assert_eq!(events.last().map(|event| event.json()).transpose()?, Some(posted));
+    Ok(())
+}
+
+async fn a_missing_table_is_named_with_its_remedy() -> anyhow::Result<()> {
+    let dynamodb = dynamodb::shared().await?;
+    let nobody = SocketAddr::from(([127, 0, 0, 1], free_port()?));
+    let (client, table) = (client(dynamodb), table_name());
+    let backend = Backend::start(environment(&table, dynamodb, nobody, &[])).await?;
+    let remedy = format!("there is no table {table:?}; run \"gripchat create-table\"");
+    eventually(SOON, &remedy, || backend.log().contains(&remedy)).await;
+
+    let room = Room::new(&backend.url(), "lobby", http()?);
+    let Answer { status, body } = room.get("").await?;
+    assert_eq!((status, body["error"].as_str()), (503, Some("store_unavailable")));
+    assert!(!body.to_string().contains(&table), "an answer tells of the inside: {body}");
+
+    table::create(&client, &table, |_| {}).await?;
+    available(&room).await?;
+    Ok(())
+}
+
+/// Waits until a room can be read.
+async fn available(room: &Room) -> anyhow::Result<()> {
+    let started = Instant::now();
+    loop {
+        let answer = room.get("").await?;
+        if answer.status == 200 {
+            return Ok(());
+        }
+        anyhow::ensure!(started.elapsed() < SOON, "still {answer:?}");
+        sleep(Duration::from_millis(50)).await;
+    }
+}

@@ -36,8 +36,8 @@ pub async fn serve(
         );
     }
     let publisher = Publisher::new(config.grip.clone())?;
-    let check = tokio::spawn(check(Arc::clone(&store)));
-    publisher.check().await;
+    // Beside the server: a proxy that hangs must hold up no request.
+    let checks = [tokio::spawn(check(Arc::clone(&store))), tokio::spawn(publisher.check())];
 
     let app = Arc::new(App::new(store, publisher, config.recheck));
     let web = Web { app: Arc::clone(&app), trust: Arc::new(trust) };
@@ -61,7 +61,7 @@ pub async fn serve(
             }
         }
     }
-    check.abort();
+    checks.iter().for_each(tokio::task::JoinHandle::abort);
     app.close(DRAIN).await;
     info!("stopped");
     Ok(())

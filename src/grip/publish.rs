@@ -197,16 +197,11 @@ impl Publisher {
     }
 
     /// Asks every proxy to publish nothing, and logs what is wrong with those that do not answer.
-    pub async fn check(&self) {
-        for Proxy { control, .. } in &self.proxies {
-            match control.post(&[]).await {
-                Ok(()) => debug!(grip.url = %control.url, "the GRIP proxy answers"),
-                // It is there, and some publishing services refuse an empty list.
-                Err(RequestError::Status(StatusCode::BAD_REQUEST)) => {}
-                Err(error) => warn!(
-                    grip.url = %control.url,
-                    "cannot publish to the GRIP proxy: {error}; messages are stored, and delivered once it answers"
-                ),
+    pub fn check(&self) -> impl Future<Output = ()> + Send + use<> {
+        let controls: Vec<_> = self.proxies.iter().map(|proxy| proxy.control.clone()).collect();
+        async move {
+            for control in controls {
+                control.check().await;
             }
         }
     }
@@ -308,6 +303,18 @@ fn batch(waiting: &VecDeque<Job>) -> usize {
 // === impl Control ===
 
 impl Control {
+    async fn check(&self) {
+        match self.post(&[]).await {
+            Ok(()) => debug!(grip.url = %self.url, "the GRIP proxy answers"),
+            // It is there, and some publishing services refuse an empty list.
+            Err(RequestError::Status(StatusCode::BAD_REQUEST)) => {}
+            Err(error) => warn!(
+                grip.url = %self.url,
+                "cannot publish to the GRIP proxy: {error}; messages are stored, and delivered once it answers"
+            ),
+        }
+    }
+
     async fn post(&self, items: &[&Item]) -> Result<(), RequestError> {
         #[derive(Serialize)]
         struct Body<'a> {

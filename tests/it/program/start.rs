@@ -2,9 +2,10 @@
 
 use std::{net::SocketAddr, time::Duration};
 
+use anyhow::Context as _;
 use gripchat::store::table;
 use libtest_mimic::Trial;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::support::{
     backend::Backend,
@@ -17,10 +18,14 @@ use crate::support::{
     trials::trials,
 };
 
+/// Less than a proxy that hangs is waited for.
+const AT_ONCE: Duration = Duration::from_secs(2);
+
 pub(super) fn trials() -> Vec<Trial> {
     trials![
         [Pushpin, DynamoDb] => parts_that_come_later_are_used_without_a_restart,
         [DynamoDb] => a_missing_table_is_named_with_its_remedy,
+        [DynamoDb] => a_proxy_that_hangs_does_not_hold_up_the_start,
     ]
 }
 
@@ -74,6 +79,23 @@ async fn a_missing_table_is_named_with_its_remedy() -> anyhow::Result<()> {
     table::create(&client, &table, |_| {}).await?;
     available(&room).await?;
     Ok(())
+}
+
+/// The proxy was asked whether it answers before the first request was taken, three seconds for each proxy.
+async fn a_proxy_that_hangs_does_not_hold_up_the_start() -> anyhow::Result<()> {
+    let dynamodb = dynamodb::shared().await?;
+    let (client, table) = (client(dynamodb), table_name());
+    table::create(&client, &table, |_| {}).await?;
+    let control = FaultProxy::start(dynamodb).await?;
+    control.set(Mode::Hang);
+    let mut backend = Backend::start(environment(&table, dynamodb, control.addr(), &[])).await?;
+
+    let room = Room::new(&backend.url(), "lobby", http()?);
+    let history = timeout(AT_ONCE, room.history("")).await.context("the start waits for the proxy")?;
+    history?;
+    let warning = "cannot publish to the GRIP proxy: no answer within";
+    eventually(SOON, warning, || backend.log().contains(warning)).await;
+    backend.stop().await
 }
 
 /// Waits until a room can be read.

@@ -2,7 +2,8 @@
 
 use std::io::{IsTerminal as _, stderr};
 
-use tracing_subscriber::{layer::SubscriberExt as _, util::SubscriberInitExt as _};
+use tracing::Level;
+use tracing_subscriber::{filter::filter_fn, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 use crate::config::LogConfig;
 
@@ -10,7 +11,10 @@ use crate::config::LogConfig;
 ///
 /// Called once, at the start; a second call would have no effect.
 pub fn start(config: LogConfig) {
-    let registry = tracing_subscriber::registry().with(config.filter);
+    // At this level the AWS SDK and hyper log what they send and get: messages, and who wrote them.
+    let no_bodies =
+        filter_fn(|metadata| *metadata.level() != Level::TRACE || metadata.target().starts_with("gripchat"));
+    let registry = tracing_subscriber::registry().with(config.filter).with(no_bodies);
     let outcome = if config.json {
         let lines = tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(stderr);
         registry.with(lines).try_init()

@@ -17,8 +17,21 @@ mod faults;
 mod program;
 mod publishing;
 mod readme;
+//! | `contract` | what every store keeps to, and two processes on one table |
+//! | `streams` | what a subscriber sees: provisional, persisted, replayed, reset |
+//! | `faults` | crashes, lost publishes, a slow or failing store, redeploys |
+//! | `posting` | density and idempotency under concurrency, over several processes |
+//! | `cost` | what messages cost, in DynamoDB's units |
+//! | `table` | `gripchat create-table` |
+
+use std::process::ExitCode;
+
+mod contract;
+mod cost;
+mod posting;
 mod streams;
 mod support;
+mod table;
 
 fn main() -> ExitCode {
     let trials = [
@@ -30,6 +43,11 @@ fn main() -> ExitCode {
         streams::trials(),
         program::trials(),
         readme::trials(),
+        contract::trials(),
+        streams::trials(),
+        posting::trials(),
+        cost::trials(),
+        table::trials(),
     ];
     support::trials::main(trials.into_iter().flatten().collect())
 }

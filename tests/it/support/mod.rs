@@ -4,6 +4,7 @@
 //! - [`stack`]: all of it together, which is what most tests begin with
 //! - [`pushpin`], [`dynamodb`], [`backend`]: the real proxy, the real store and the program, as processes
 //! - [`fault`]: a TCP proxy that fails on demand
+//! - [`memory`]: a store that fails on demand
 //! - [`sse`], [`browser`]: a Server-Sent Events client, and scenarios in Chromium
 //! - [`process`], [`ports`], [`eventually`]: what these are made of
 
@@ -12,6 +13,7 @@ pub(crate) mod browser;
 pub(crate) mod dynamodb;
 pub(crate) mod eventually;
 pub(crate) mod fault;
+pub(crate) mod memory;
 pub(crate) mod ports;
 pub(crate) mod process;
 pub(crate) mod pushpin;

@@ -1,0 +1,76 @@
+//! How the store in memory fails on demand.
+
+use std::time::Duration;
+
+use gripchat::{
+    chat::Cursor,
+    store::{Retention, Since, Store, StoreError},
+};
+use libtest_mimic::Trial;
+use tokio::time::Instant;
+
+use super::{all_after, append, draft, room, say, seqs};
+use crate::support::{
+    memory::{Memory, Mode},
+    trials::trials,
+};
+
+pub(super) fn trials() -> Vec<Trial> {
+    trials![
+        [] => failing_does_nothing_and_says_so_in_every_call,
+        [] => losing_answers_stores_without_an_announcement,
+        [] => a_number_of_failures_is_used_up,
+        [] => slow_does_all_of_it_later,
+    ]
+}
+
+async fn failing_does_nothing_and_says_so_in_every_call() -> anyhow::Result<()> {
+    let store = Memory::new(Retention::FOREVER);
+    let id = say(&store, "1").await?.id;
+    store.set(Mode::Failing);
+    let announce = Box::new(|_: &_| panic!("nothing is stored"));
+    let failures = [
+        store.append(&room(), draft("2"), Since::Never, announce).await.err(),
+        store.after(&room(), &Cursor::Start, 50).await.err(),
+        store.latest(&room(), 50).await.err(),
+        store.before(&room(), &id, 50).await.err(),
+        store.check().await.err(),
+    ];
+    assert!(failures.iter().all(|error| matches!(error, Some(StoreError::Unavailable(_)))), "{failures:?}");
+    store.set(Mode::Healthy);
+    assert_eq!(seqs(&all_after(&store, Cursor::Start, 50).await?), [1]);
+    Ok(())
+}
+
+async fn losing_answers_stores_without_an_announcement() -> anyhow::Result<()> {
+    let store = Memory::new(Retention::FOREVER);
+    store.set(Mode::LosingAnswers);
+    let announce = Box::new(|_: &_| panic!("the answer is lost"));
+    let draft = draft("1");
+    let lost = store.append(&room(), draft.clone(), Since::Unknown, announce).await;
+    assert!(matches!(lost, Err(StoreError::Deadline)), "{lost:?}");
+    store.set(Mode::Healthy);
+    assert!(store.append(&room(), draft, Since::Unknown, Box::new(|_| {})).await?.duplicate);
+    Ok(())
+}
+
+async fn a_number_of_failures_is_used_up() -> anyhow::Result<()> {
+    let store = Memory::new(Retention::FOREVER);
+    store.fail_next(2, &StoreError::Busy);
+    for _ in 0..2 {
+        let refused = store.append(&room(), draft("1"), Since::Never, Box::new(|_| {})).await;
+        assert!(matches!(refused, Err(StoreError::Busy)), "{refused:?}");
+    }
+    assert_eq!(append(&store, draft("2")).await?.message.id.seq, 1);
+    Ok(())
+}
+
+async fn slow_does_all_of_it_later() -> anyhow::Result<()> {
+    const PAUSE: Duration = Duration::from_millis(20);
+    let store = Memory::new(Retention::FOREVER);
+    store.set(Mode::Slow(PAUSE));
+    let started = Instant::now();
+    assert_eq!(say(&store, "1").await?.id.seq, 1);
+    assert!(started.elapsed() >= PAUSE);
+    Ok(())
+}

@@ -1,0 +1,107 @@
+//! Two stores over one table are two processes: what one knows of a room's newest message, the other makes untrue.
+
+use std::sync::{Arc, Mutex};
+
+use gripchat::{
+    chat::Cursor,
+    store::{Appended, Retention, Since, Store},
+};
+use libtest_mimic::Trial;
+use tokio::task::JoinSet;
+
+use super::{all_after, append, behind, draft, dynamodb, room, say, say_numbers, seqs};
+use crate::support::trials::trials;
+
+pub(super) fn trials() -> Vec<Trial> {
+    trials![
+        [DynamoDb] => appends_of_two_processes_at_once_are_dense,
+        [DynamoDb] => what_a_process_believes_of_the_newest_message_may_be_stale,
+        [DynamoDb] => a_key_posted_at_once_to_two_processes_is_one_message,
+        [DynamoDb] => a_key_is_found_by_a_process_whose_head_is_its_stale_cursor,
+    ]
+}
+
+async fn two() -> anyhow::Result<[Arc<dyn Store>; 2]> {
+    let place = dynamodb().await?;
+    Ok([place(Retention::FOREVER)?, place(Retention::FOREVER)?])
+}
+
+async fn appends_of_two_processes_at_once_are_dense() -> anyhow::Result<()> {
+    const EACH: u64 = 32;
+    let stores = two().await?;
+    let announced: [Arc<Mutex<Vec<u64>>>; 2] = Default::default();
+    let mut appends = JoinSet::new();
+    for n in 0..EACH {
+        for (store, announced) in stores.iter().zip(&announced) {
+            let (store, announced) = (Arc::clone(store), Arc::clone(announced));
+            appends.spawn(async move {
+                let announce =
+                    Box::new(move |appended: &Appended| announced.lock().unwrap().push(appended.message.id.seq));
+                store.append(&room(), draft(&n.to_string()), Since::Never, announce).await
+            });
+        }
+    }
+    let mut appended: Vec<Appended> = appends.join_all().await.into_iter().collect::<Result<_, _>>()?;
+    appended.sort_by_key(|appended| appended.message.id.seq);
+    let messages: Vec<_> = appended.iter().map(|appended| appended.message.clone()).collect();
+    assert_eq!(seqs(&messages), (1..=2 * EACH).collect::<Vec<_>>());
+    let mut prev = Cursor::Start;
+    for appended in &appended {
+        assert_eq!(appended.prev, prev);
+        prev = behind(&appended.message);
+    }
+    for store in &stores {
+        assert_eq!(all_after(&**store, Cursor::Start, 50).await?, messages);
+    }
+    for announced in &announced {
+        let announced = announced.lock().unwrap();
+        assert_eq!(announced.len() as u64, EACH);
+        assert!(announced.is_sorted(), "{announced:?}");
+    }
+    Ok(())
+}
+
+async fn what_a_process_believes_of_the_newest_message_may_be_stale() -> anyhow::Result<()> {
+    let [one, other] = two().await?;
+    assert_eq!(say(&*one, "1").await?.id.seq, 1);
+    say_numbers(&*other, 5).await?;
+    let appended = append(&*one, draft("7")).await?;
+    assert_eq!((appended.message.id.seq, appended.duplicate), (7, false));
+    for n in 8..=15 {
+        let store = if n % 2 == 0 { &other } else { &one };
+        assert_eq!(say(&**store, "in turns").await?.id.seq, n);
+    }
+    Ok(())
+}
+
+async fn a_key_posted_at_once_to_two_processes_is_one_message() -> anyhow::Result<()> {
+    let stores = two().await?;
+    let head = behind(&say(&*stores[0], "1").await?);
+    for since in [Since::Unknown, Since::Cursor(Cursor::Start), Since::Cursor(head.clone())] {
+        let draft = draft("keyed");
+        let mut posts = JoinSet::new();
+        for n in 0..20 {
+            let (store, draft, since) = (Arc::clone(&stores[n % 2]), draft.clone(), since.clone());
+            posts.spawn(async move { store.append(&room(), draft, since, Box::new(|_| {})).await });
+        }
+        let posts: Vec<Appended> = posts.join_all().await.into_iter().collect::<Result<_, _>>()?;
+        assert!(posts.iter().all(|post| post.message == posts[0].message && post.prev == posts[0].prev), "{posts:?}");
+        assert_eq!(posts.iter().filter(|post| !post.duplicate).count(), 1, "{since:?}");
+    }
+    assert_eq!(seqs(&all_after(&*stores[1], Cursor::Start, 50).await?), [1, 2, 3, 4]);
+    Ok(())
+}
+
+/// Nothing is read before the first write then; the slot that is taken says to look.
+async fn a_key_is_found_by_a_process_whose_head_is_its_stale_cursor() -> anyhow::Result<()> {
+    let [one, other] = two().await?;
+    let head = behind(&say(&*one, "1").await?);
+    let draft = draft("keyed");
+    let since = Since::Cursor(head);
+    let stored = other.append(&room(), draft.clone(), since.clone(), Box::new(|_| {})).await?;
+    say(&*other, "3").await?;
+    let repeated = one.append(&room(), draft, since, Box::new(|_| {})).await?;
+    assert_eq!(repeated, Appended { duplicate: true, ..stored });
+    assert_eq!(say(&*one, "4").await?.id.seq, 4);
+    Ok(())
+}

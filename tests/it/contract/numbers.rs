@@ -1,0 +1,189 @@
+//! How messages are numbered and announced, and that each is kept as it is, in its own room.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use gripchat::{
+    chat::{Cursor, RoomId},
+    store::{Announce, Appended, Replay, Retention, Since},
+};
+use tokio::{task::JoinSet, time::timeout};
+
+use super::{Place, Rule, all_after, append, behind, draft, room, rules, say, seqs};
+
+const APPENDERS: usize = 32;
+const EACH: usize = 4;
+
+pub(super) fn rules() -> Vec<(&'static str, Rule)> {
+    rules![
+        concurrent_appends_are_numbered_from_1_without_a_hole_and_none_is_lost_or_doubled,
+        what_was_acknowledged_is_there_for_the_next_read,
+        every_message_names_the_one_before_it,
+        announcements_come_in_the_order_of_the_numbers_once_each_and_before_the_answer,
+        what_is_stored_is_announced_although_its_caller_has_gone,
+        rooms_whose_names_begin_alike_are_kept_apart,
+        a_text_comes_back_byte_for_byte,
+    ]
+}
+
+async fn concurrent_appends_are_numbered_from_1_without_a_hole_and_none_is_lost_or_doubled(
+    place: Place,
+) -> anyhow::Result<()> {
+    let store = place(Retention::FOREVER)?;
+    let mut appenders = JoinSet::new();
+    for appender in 0..APPENDERS {
+        let store = Arc::clone(&store);
+        appenders.spawn(async move {
+            let mut appended = Vec::new();
+            for n in 0..EACH {
+                appended.push(append(&*store, draft(&format!("{appender}, {n}"))).await?);
+            }
+            anyhow::Ok(appended)
+        });
+    }
+    let mut appended: Vec<Appended> = Vec::new();
+    for appender in appenders.join_all().await {
+        let appender = appender?;
+        assert!(appender.is_sorted_by_key(|appended| appended.message.id.seq), "one after the other");
+        appended.extend(appender);
+    }
+
+    appended.sort_by_key(|appended| appended.message.id.seq);
+    let acknowledged: Vec<_> = appended.iter().map(|appended| appended.message.clone()).collect();
+    assert_eq!(seqs(&acknowledged), (1..=(APPENDERS * EACH) as u64).collect::<Vec<_>>());
+    assert!(acknowledged.iter().all(|message| message.id.epoch == acknowledged[0].id.epoch), "one epoch");
+    assert!(appended.iter().all(|appended| !appended.duplicate));
+    let texts: BTreeSet<_> = acknowledged.iter().map(|message| message.text.as_str()).collect();
+    assert_eq!(texts.len(), APPENDERS * EACH);
+    assert_eq!(all_after(&*store, Cursor::Start, 50).await?, acknowledged);
+    Ok(())
+}
+
+async fn what_was_acknowledged_is_there_for_the_next_read(place: Place) -> anyhow::Result<()> {
+    let store = place(Retention::FOREVER)?;
+    let mut appenders = JoinSet::new();
+    for appender in 0..APPENDERS {
+        let store = Arc::clone(&store);
+        appenders.spawn(async move {
+            let Appended { message, prev, .. } = append(&*store, draft(&appender.to_string())).await?;
+            let Replay::Messages { messages, .. } = store.after(&room(), &prev, 1).await? else {
+                anyhow::bail!("a reset at {prev}, which was acknowledged")
+            };
+            assert_eq!(messages, [message.clone()]);
+            assert!(store.latest(&room(), 1).await?.messages[0].id.seq >= message.id.seq);
+            Ok(())
+        });
+    }
+    appenders.join_all().await.into_iter().collect()
+}
+
+async fn every_message_names_the_one_before_it(place: Place) -> anyhow::Result<()> {
+    let store = place(Retention::FOREVER)?;
+    let mut prev = Cursor::Start;
+    for n in 1..=3 {
+        let appended = append(&*store, draft("hello")).await?;
+        assert_eq!((appended.prev, appended.message.id.seq), (prev, n));
+        prev = appended.message.id.into();
+    }
+    Ok(())
+}
+
+/// What was announced, in order, and what makes announcements to it.
+#[derive(Clone, Default)]
+struct Announced(Arc<Mutex<Vec<u64>>>);
+
+impl Announced {
+    fn announce(&self) -> Announce {
+        let announced = self.clone();
+        Box::new(move |appended| announced.0.lock().unwrap().push(appended.message.id.seq))
+    }
+
+    fn seqs(&self) -> Vec<u64> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+async fn announcements_come_in_the_order_of_the_numbers_once_each_and_before_the_answer(
+    place: Place,
+) -> anyhow::Result<()> {
+    let store = place(Retention::FOREVER)?;
+    let announced = Announced::default();
+    let mut appenders = JoinSet::new();
+    for appender in 0..APPENDERS {
+        let (store, announced) = (Arc::clone(&store), announced.clone());
+        appenders.spawn(async move {
+            let draft = draft(&appender.to_string());
+            let appended = store.append(&room(), draft, Since::Never, announced.announce()).await?;
+            assert!(announced.seqs().contains(&appended.message.id.seq));
+            anyhow::Ok(())
+        });
+    }
+    appenders.join_all().await.into_iter().collect::<anyhow::Result<()>>()?;
+    assert_eq!(announced.seqs(), (1..=APPENDERS as u64).collect::<Vec<_>>());
+    Ok(())
+}
+
+/// Callers go at any time: while they wait for their turn, while their message is being written, afterwards.
+async fn what_is_stored_is_announced_although_its_caller_has_gone(place: Place) -> anyhow::Result<()> {
+    let store = place(Retention::FOREVER)?;
+    let (room, announced) = (room(), Announced::default());
+    let say = async |text: &str, patience| {
+        let append = store.append(&room, draft(text), Since::Never, announced.announce());
+        timeout(patience, append).await.is_ok()
+    };
+    assert!(say("warm", Duration::from_secs(5)).await);
+    for step in 0..40 {
+        say("impatient", Duration::from_micros(250 * (step % 20))).await;
+    }
+    // Appends of a room take turns: behind this one, all that was begun is done.
+    assert!(say("last", Duration::from_secs(5)).await);
+    assert_eq!(announced.seqs(), seqs(&all_after(&*store, Cursor::Start, 50).await?));
+    Ok(())
+}
+
+async fn rooms_whose_names_begin_alike_are_kept_apart(place: Place) -> anyhow::Result<()> {
+    let store = place(Retention::FOREVER)?;
+    let names = ["a", "a-", "a.", "aa", "a-1", "A", "á"];
+    let rooms: Vec<RoomId> = names.iter().map(|name| RoomId::parse(name)).collect::<Result<_, _>>()?;
+    for round in 1..=2 {
+        for room in &rooms {
+            let appended = store.append(room, draft(room.as_str()), Since::Never, Box::new(|_| {})).await?;
+            assert_eq!(appended.message.id.seq, round, "{room}");
+        }
+    }
+    for room in &rooms {
+        let page = store.latest(room, 50).await?;
+        assert_eq!(page.messages.iter().map(|m| m.text.as_str()).collect::<Vec<_>>(), [room.as_str(); 2], "{room}");
+        let Replay::Messages { messages, more: false } = store.after(room, &Cursor::Start, 50).await? else {
+            anyhow::bail!("{room} is not whole")
+        };
+        assert_eq!(messages, page.messages, "{room}");
+    }
+    let of_another = store.latest(&rooms[1], 1).await?.messages[0].id.clone();
+    assert!(store.before(&rooms[0], &of_another, 50).await?.messages.is_empty());
+    Ok(())
+}
+
+async fn a_text_comes_back_byte_for_byte(place: Place) -> anyhow::Result<()> {
+    let texts = [
+        "😀".repeat(4_000),
+        "a".repeat(4_000),
+        "  \n\t leading and trailing \t\n ".to_owned(),
+        r#"<script>alert("&amp;")</script> '; DROP TABLE messages; -- ${x} $& \0 \u0000 %00 {{x}}"#.to_owned(),
+        "\u{2028}\u{2029}\u{feff}\u{fffd}\u{202e}e\u{301} é שלום 👩‍👩‍👧 \u{10ffff}\u{e000}".to_owned(),
+        "data: x\n\nevent: message\nid: e-9\n\n:".to_owned(),
+    ];
+    let store = place(Retention::FOREVER)?;
+    let mut said = Vec::new();
+    for text in &texts {
+        said.push(say(&*store, text).await?);
+        assert_eq!(said.last().map(|message| message.text.as_str()), Some(text.as_str()));
+    }
+    let stored = store.latest(&room(), 50).await?.messages;
+    assert_eq!(stored, said);
+    assert_eq!(all_after(&*store, behind(&said[0]), 50).await?, said[1..]);
+    Ok(())
+}

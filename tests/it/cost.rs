@@ -1,0 +1,130 @@
+//! What messages cost, in DynamoDB's own units, as it counts them.
+
+use std::sync::Arc;
+
+use gripchat::{
+    chat::{Author, Cursor, Draft, Message, RoomId, Text, Timestamp},
+    store::{Consumed, DynamoDb, Replay, Retention, Since, Store, table},
+};
+use libtest_mimic::Trial;
+use uuid::Uuid;
+
+use crate::support::{dynamodb, stack, trials::trials};
+
+pub(crate) fn trials() -> Vec<Trial> {
+    trials![
+        [DynamoDb] => a_message_in_a_room_that_was_lately_written_to_is_one_write_and_no_read,
+        [DynamoDb] => a_message_in_another_room_is_one_write_and_at_most_one_read,
+        [DynamoDb] => a_key_costs_nothing_where_the_cursor_is_the_newest_message,
+        [DynamoDb] => a_conflict_costs_a_write_and_a_read,
+        [DynamoDb] => a_recovery_of_a_few_messages_is_one_read,
+        [DynamoDb] => a_message_of_three_kilobytes_is_three_writes,
+    ]
+}
+
+struct Meter {
+    client: aws_sdk_dynamodb::Client,
+    table: String,
+    store: Arc<DynamoDb>,
+    room: RoomId,
+}
+
+impl Meter {
+    async fn start() -> anyhow::Result<Self> {
+        let (client, table) = (stack::client(dynamodb::shared().await?), stack::table_name());
+        table::create(&client, &table, |_| {}).await?;
+        let store = Arc::new(DynamoDb::new(client.clone(), table.clone(), Retention::FOREVER));
+        Ok(Self { client, table, store, room: RoomId::parse("lobby")? })
+    }
+
+    /// Another process, that knows nothing.
+    fn another(&self) -> Self {
+        let (client, table) = (self.client.clone(), self.table.clone());
+        let store = Arc::new(DynamoDb::new(client.clone(), table.clone(), Retention::FOREVER));
+        Self { client, table, store, room: self.room.clone() }
+    }
+
+    async fn post(&self, text: &str, since: Since) -> anyhow::Result<Message> {
+        let draft = Draft {
+            provisional_id: Uuid::new_v4(),
+            from: Author::parse("Ada")?,
+            text: Text::parse(text)?,
+            date: Timestamp::now(),
+        };
+        Ok(self.store.append(&self.room, draft, since, Box::new(|_| {})).await?.message)
+    }
+
+    /// What some work used.
+    async fn of<T>(&self, work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<(T, Consumed)> {
+        let before = self.store.consumed();
+        let done = work.await?;
+        let after = self.store.consumed();
+        Ok((done, Consumed { read: after.read - before.read, write: after.write - before.write }))
+    }
+}
+
+async fn a_message_in_a_room_that_was_lately_written_to_is_one_write_and_no_read() -> anyhow::Result<()> {
+    let meter = Meter::start().await?;
+    meter.post("warm", Since::Never).await?;
+    for _ in 0..5 {
+        let (_, used) = meter.of(meter.post("hello", Since::Never)).await?;
+        assert_eq!(used, Consumed { read: 0.0, write: 1.0 });
+    }
+    Ok(())
+}
+
+async fn a_message_in_another_room_is_one_write_and_at_most_one_read() -> anyhow::Result<()> {
+    let meter = Meter::start().await?;
+    let cold = [meter.another(), meter.another()];
+    for meter in [&meter, &cold[0], &cold[1]] {
+        let (_, used) = meter.of(meter.post("hello", Since::Never)).await?;
+        assert_eq!(used.write, 1.0);
+        assert!((0.5..=1.0).contains(&used.read), "{used:?}");
+    }
+    Ok(())
+}
+
+async fn a_key_costs_nothing_where_the_cursor_is_the_newest_message() -> anyhow::Result<()> {
+    let meter = Meter::start().await?;
+    let mut head = Cursor::from(meter.post("warm", Since::Never).await?.id);
+    for _ in 0..5 {
+        let (message, used) = meter.of(meter.post("hello", Since::Cursor(head))).await?;
+        assert_eq!(used, Consumed { read: 0.0, write: 1.0 });
+        head = message.id.into();
+    }
+    Ok(())
+}
+
+/// A write whose condition does not hold is counted like one that does, but only real DynamoDB says so in its answer.
+async fn a_conflict_costs_a_write_and_a_read() -> anyhow::Result<()> {
+    let meter = Meter::start().await?;
+    meter.post("warm", Since::Never).await?;
+    meter.another().post("in between", Since::Never).await?;
+    let (message, used) = meter.of(meter.post("hello", Since::Never)).await?;
+    assert_eq!(message.id.seq, 3);
+    assert_eq!(used.write, 1.0);
+    assert!((0.5..=1.0).contains(&used.read), "{used:?}");
+    Ok(())
+}
+
+async fn a_recovery_of_a_few_messages_is_one_read() -> anyhow::Result<()> {
+    let meter = Meter::start().await?;
+    let first = Cursor::from(meter.post("first", Since::Never).await?.id);
+    for _ in 0..5 {
+        meter.post("hello", Since::Never).await?;
+    }
+    let after = async { Ok(meter.store.after(&meter.room, &first, 200).await?) };
+    let (replay, used) = meter.of(after).await?;
+    let Replay::Messages { messages, more: false } = replay else { anyhow::bail!("{replay:?}") };
+    assert_eq!(messages.len(), 5);
+    assert!(used.write == 0.0 && (0.5..=1.0).contains(&used.read), "{used:?}");
+    Ok(())
+}
+
+async fn a_message_of_three_kilobytes_is_three_writes() -> anyhow::Result<()> {
+    let meter = Meter::start().await?;
+    meter.post("warm", Since::Never).await?;
+    let (_, used) = meter.of(meter.post(&"a".repeat(2_500), Since::Never)).await?;
+    assert_eq!(used, Consumed { read: 0.0, write: 3.0 });
+    Ok(())
+}

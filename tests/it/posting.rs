@@ -1,0 +1,205 @@
+//! Density and idempotency under concurrency, over several processes, as clients meet them.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use anyhow::{Context as _, ensure};
+use libtest_mimic::Trial;
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use crate::support::{
+    fault::Mode,
+    stack::{Answer, Room, SOON, Stack, answer, http},
+    trials::trials,
+};
+
+pub(crate) fn trials() -> Vec<Trial> {
+    trials![
+        [Pushpin, DynamoDb] => eight_processes_number_a_rooms_messages_without_a_hole,
+        [Pushpin, DynamoDb] => a_key_posted_twenty_times_at_once_is_one_message_and_one_answer,
+        [Pushpin, DynamoDb] => a_key_of_another_message_is_refused,
+        [Pushpin, DynamoDb] => a_key_in_the_form_is_the_key_in_the_header,
+        [Pushpin, DynamoDb] => a_post_whose_write_lost_its_answer_yields_one_message,
+        [Pushpin, DynamoDb] => a_post_repeated_after_an_error_yields_one_message,
+    ]
+}
+
+/// All of a room, oldest first, a page at a time.
+async fn paged_back(room: &Room, limit: usize) -> anyhow::Result<Vec<Value>> {
+    let mut all: Vec<Value> = Vec::new();
+    loop {
+        let before = all.first().map(|oldest| format!("&before={}", text_of(oldest, "id")));
+        let page = room.history(&format!("?limit={limit}{}", before.unwrap_or_default())).await?;
+        let messages = page["messages"].as_array().context("a list")?.clone();
+        ensure!(!messages.is_empty() || page["more"] == false, "more is before an empty page");
+        all.splice(0..0, messages);
+        if page["more"] == false {
+            return Ok(all);
+        }
+    }
+}
+
+fn text_of<'a>(message: &'a Value, field: &str) -> &'a str {
+    message[field].as_str().unwrap_or_default()
+}
+
+fn seq(message: &Value) -> u64 {
+    let id = text_of(message, "id");
+    id.rsplit_once('-').and_then(|(_, seq)| seq.parse().ok()).unwrap_or_else(|| panic!("{id:?} has no number"))
+}
+
+async fn eight_processes_number_a_rooms_messages_without_a_hole() -> anyhow::Result<()> {
+    const PROCESSES: usize = 8;
+    const WRITERS: usize = 4;
+    const EACH: usize = 25;
+    const ALL: usize = PROCESSES * WRITERS * EACH;
+
+    let stack = Stack::start().await?;
+    let mut stream = stack.room("lobby").stream_at("?provisional=false", &[]).await?;
+    let open = stream.next(SOON).await.context("no stream-open")?;
+    assert_eq!(open.event, "stream-open");
+
+    let mut others = Vec::new();
+    for _ in 1..PROCESSES {
+        others.push(stack.another_backend().await?);
+    }
+    let mut writers = JoinSet::new();
+    for (process, backend) in std::iter::once(&stack.backend).chain(&others).enumerate() {
+        for writer in 0..WRITERS {
+            let room = stack.room_at(&backend.url(), "lobby");
+            writers.spawn(async move {
+                let mut acknowledged = Vec::new();
+                for n in 0..EACH {
+                    let text = format!("process {process}, writer {writer}, {n}");
+                    let message = room.post(&text).await?;
+                    ensure!(message["text"] == text, "another text was acknowledged: {message}");
+                    acknowledged.push(message);
+                }
+                Ok(acknowledged)
+            });
+        }
+    }
+    let mut acknowledged = Vec::new();
+    for writer in writers.join_all().await {
+        let writer = writer?;
+        assert!(writer.is_sorted_by_key(seq), "a writer's messages are in the order in which it wrote them");
+        acknowledged.extend(writer);
+    }
+
+    acknowledged.sort_by_key(seq);
+    assert_eq!(acknowledged.iter().map(seq).collect::<Vec<_>>(), (1..=ALL as u64).collect::<Vec<_>>());
+    let texts: BTreeSet<_> = acknowledged.iter().map(|message| text_of(message, "text")).collect();
+    assert_eq!(texts.len(), ALL);
+    assert_eq!(paged_back(&stack.room("lobby"), 200).await?, acknowledged);
+
+    let received = stream.until(4 * SOON, |event| event.id.as_deref() == acknowledged[ALL - 1]["id"].as_str()).await?;
+    let received: Vec<_> = received.iter().filter(|event| event.event != "keep-alive").collect();
+    assert!(received.iter().all(|event| event.event == "message"), "{received:?}");
+    let messages: Vec<Value> = received.iter().map(|event| event.json()).collect::<Result<_, _>>()?;
+    assert_eq!(messages, acknowledged);
+    Ok(())
+}
+
+async fn a_key_posted_twenty_times_at_once_is_one_message_and_one_answer() -> anyhow::Result<()> {
+    let stack = Stack::start().await?;
+    let other = stack.another_backend().await?;
+    let rooms = [&stack.backend, &other].map(|backend| stack.room_at(&backend.url(), "lobby"));
+    rooms[0].post("before").await?;
+    let key = Uuid::new_v4().to_string();
+    let mut posts = JoinSet::new();
+    for n in 0..20 {
+        let (room, key) = (rooms[n % 2].clone(), key.clone());
+        posts.spawn(async move { room.post_with("hello", &[("Idempotency-Key", &key)]).await });
+    }
+    let answers: Vec<Answer> = posts.join_all().await.into_iter().collect::<Result<_, _>>()?;
+    assert_eq!((answers[0].status, &answers[0].body["provisionalId"]), (200, &json!(key)));
+    assert_eq!(answers, vec![answers[0].clone(); 20]);
+    let texts: Vec<Value> = paged_back(&rooms[0], 50).await?.iter().map(|message| message["text"].clone()).collect();
+    assert_eq!(texts, ["before", "hello"]);
+    Ok(())
+}
+
+async fn a_key_of_another_message_is_refused() -> anyhow::Result<()> {
+    let stack = Stack::start().await?;
+    let room = stack.room("lobby");
+    let key = Uuid::new_v4().to_string();
+    let first = room.post_with("hello", &[("Idempotency-Key", &key)]).await?;
+    assert_eq!(first.status, 200);
+    let other = room.post_with("good bye", &[("Idempotency-Key", &key)]).await?;
+    assert_eq!((other.status, &other.body["error"]), (422, &json!("idempotency_key_reused")));
+    assert_eq!(room.post_with("hello", &[("Idempotency-Key", &key)]).await?, first);
+    assert_eq!(paged_back(&room, 50).await?, [first.body]);
+    Ok(())
+}
+
+async fn a_key_in_the_form_is_the_key_in_the_header() -> anyhow::Result<()> {
+    let stack = Stack::start().await?;
+    let room = stack.room("lobby");
+    let post = |key: &str| {
+        let form = BTreeMap::from([("from", "Ada"), ("text", "hello"), ("provisionalId", key)]);
+        http().map(|http| http.post(&room.url).form(&form))
+    };
+    let key = Uuid::new_v4().to_string();
+    let in_form = answer(post(&key)?).await?;
+    assert_eq!((in_form.status, &in_form.body["provisionalId"]), (200, &json!(key)));
+    assert_eq!(room.post_with("hello", &[("Idempotency-Key", &key)]).await?, in_form);
+    // A string of RFC 9651, as the header's draft standard has it.
+    assert_eq!(room.post_with("hello", &[("Idempotency-Key", &format!("\"{key}\""))]).await?, in_form);
+    assert_eq!(answer(post(&key)?.header("Idempotency-Key", &key)).await?, in_form);
+    let differing = answer(post(&key)?.header("Idempotency-Key", Uuid::new_v4().to_string())).await?;
+    assert_eq!((differing.status, &differing.body["error"]), (400, &json!("invalid_idempotency_key")));
+    assert_eq!(paged_back(&room, 50).await?, [in_form.body]);
+    Ok(())
+}
+
+/// The backend does not know whether it has written; it looks, and the poster notices nothing.
+async fn a_post_whose_write_lost_its_answer_yields_one_message() -> anyhow::Result<()> {
+    let stack = Stack::start().await?;
+    let room = stack.room("lobby");
+    // Now the backend needs no read before it writes.
+    let before = room.post("before").await?;
+    stack.store.set(Mode::LoseAnswers);
+    let post = tokio::spawn({
+        let room = room.clone();
+        async move { room.post("hello").await }
+    });
+    lost_an_answer(&stack).await;
+    stack.store.set(Mode::Pass);
+    let posted = post.await??;
+    assert_eq!(paged_back(&room, 50).await?, [before, posted]);
+    Ok(())
+}
+
+/// The store stays silent for so long that the backend gives up; the client does not.
+async fn a_post_repeated_after_an_error_yields_one_message() -> anyhow::Result<()> {
+    let stack = Stack::start().await?;
+    let other = stack.another_backend().await?;
+    let room = stack.room_at(&stack.backend.url(), "lobby");
+    let before = room.post("before").await?;
+    let key = Uuid::new_v4().to_string();
+    let headers = [("Idempotency-Key", key.as_str()), ("Last-Event-ID", text_of(&before, "id"))];
+
+    stack.store.set(Mode::LoseAnswers);
+    let refused = room.post_with("hello", &headers).await?;
+    assert_eq!((refused.status, &refused.body["error"]), (503, &json!("store_unavailable")));
+    assert!(stack.store.bytes_lost() > 0, "the store has answered, and so has written");
+    stack.store.set(Mode::Pass);
+
+    let repeated = room.post_with("hello", &headers).await?;
+    assert_eq!((repeated.status, &repeated.body["provisionalId"]), (200, &json!(key)));
+    let elsewhere = stack.room_at(&other.url(), "lobby").post_with("hello", &headers).await?;
+    assert_eq!(elsewhere, repeated);
+    let after = room.post("after").await?;
+    assert_eq!(paged_back(&room, 50).await?, [before, repeated.body, after]);
+    Ok(())
+}
+
+async fn lost_an_answer(stack: &Stack) {
+    let within = Duration::from_secs(10);
+    let lost = || stack.store.bytes_lost() > 0;
+    crate::support::eventually::eventually(within, "the store answers a write", lost).await;
+}

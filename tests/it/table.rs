@@ -1,0 +1,182 @@
+//! `gripchat create-table`, as an operator meets it.
+
+use std::{net::SocketAddr, process::Output};
+
+use anyhow::Context as _;
+use aws_sdk_dynamodb::{
+    Client,
+    types::{
+        AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, TableDescription,
+        TimeToLiveStatus,
+    },
+};
+use gripchat::store::table::{self, Created};
+use libtest_mimic::Trial;
+use tokio::{
+    task::{JoinSet, spawn_blocking},
+    time::{Instant, timeout},
+};
+
+use crate::support::{
+    backend::command,
+    dynamodb,
+    ports::free_port,
+    stack::{self, SOON, environment, table_name},
+    trials::trials,
+};
+
+pub(crate) fn trials() -> Vec<Trial> {
+    trials![
+        [DynamoDb] => the_table_is_created_with_its_keys_on_demand_and_with_ttl,
+        [DynamoDb] => a_table_that_is_there_is_left_as_it_is,
+        [DynamoDb] => ttl_is_switched_on_where_it_was_not,
+        [DynamoDb] => a_table_with_other_keys_is_refused_and_left_untouched,
+        [] => an_unreachable_dynamodb_is_named,
+        [DynamoDb] => two_that_create_it_at_once_both_succeed,
+        [DynamoDb] => many_that_create_it_at_once_all_succeed,
+    ]
+}
+
+async fn create_table(dynamodb: SocketAddr, table: &str) -> anyhow::Result<Output> {
+    // The command needs no proxy; the address is none that anybody would use.
+    let env = environment(table, dynamodb, SocketAddr::from(([127, 0, 0, 1], 9)), &[]);
+    Ok(spawn_blocking(move || command("create-table", &env).output()).await??)
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+async fn described(client: &Client, table: &str) -> anyhow::Result<TableDescription> {
+    client.describe_table().table_name(table).send().await?.table.context("a description")
+}
+
+/// Whether TTL is on, and by which attribute.
+async fn ttl(client: &Client, table: &str) -> anyhow::Result<(bool, Option<String>)> {
+    let answer = client.describe_time_to_live().table_name(table).send().await?;
+    let ttl = answer.time_to_live_description.context("a description")?;
+    let on = matches!(ttl.time_to_live_status(), Some(TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling));
+    Ok((on, ttl.attribute_name))
+}
+
+/// Its keys by name, type and part.
+fn keys(table: &TableDescription) -> Vec<[&str; 3]> {
+    let kind = |name| {
+        let definition = table.attribute_definitions().iter().find(|definition| definition.attribute_name() == name);
+        definition.map_or("?", |definition| definition.attribute_type().as_str())
+    };
+    let keys = table.key_schema().iter();
+    keys.map(|key| [key.attribute_name(), kind(key.attribute_name()), key.key_type().as_str()]).collect()
+}
+
+async fn the_table_is_created_with_its_keys_on_demand_and_with_ttl() -> anyhow::Result<()> {
+    let (dynamodb, table) = (dynamodb::shared().await?, table_name());
+    let output = create_table(dynamodb, &table).await?;
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(stdout(&output), format!("table {table} is ready\n"));
+    assert!(stderr(&output).contains(&format!("{table}: creating the table\n")), "{output:?}");
+
+    let client = stack::client(dynamodb);
+    let description = described(&client, &table).await?;
+    assert_eq!(keys(&description), [["pk", "S", "HASH"], ["sk", "S", "RANGE"]]);
+    let billing = description.billing_mode_summary().and_then(|summary| summary.billing_mode());
+    assert_eq!(billing, Some(&BillingMode::PayPerRequest));
+    assert_eq!(ttl(&client, &table).await?, (true, Some("expires_at".to_owned())));
+    Ok(())
+}
+
+async fn a_table_that_is_there_is_left_as_it_is() -> anyhow::Result<()> {
+    let (dynamodb, table) = (dynamodb::shared().await?, table_name());
+    let client = stack::client(dynamodb);
+    assert!(create_table(dynamodb, &table).await?.status.success());
+    let before = (described(&client, &table).await?, ttl(&client, &table).await?);
+    let output = create_table(dynamodb, &table).await?;
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(stdout(&output), format!("table {table} was there already, and is ready\n"));
+    assert_eq!(stderr(&output), "");
+    assert_eq!((described(&client, &table).await?, ttl(&client, &table).await?), before);
+    Ok(())
+}
+
+/// With keys of type S, hash and range.
+async fn make(client: &Client, table: &str, hash: &str, range: &str) -> anyhow::Result<()> {
+    let mut request = client.create_table().table_name(table).billing_mode(BillingMode::PayPerRequest);
+    for (name, part) in [(hash, KeyType::Hash), (range, KeyType::Range)] {
+        let attribute = AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S);
+        let key = KeySchemaElement::builder().attribute_name(name).key_type(part);
+        request = request.attribute_definitions(attribute.build()?).key_schema(key.build()?);
+    }
+    request.send().await?;
+    Ok(())
+}
+
+/// The process that made the table may have ended before it came to that.
+async fn ttl_is_switched_on_where_it_was_not() -> anyhow::Result<()> {
+    let (dynamodb, table) = (dynamodb::shared().await?, table_name());
+    let client = stack::client(dynamodb);
+    make(&client, &table, "pk", "sk").await?;
+    assert!(!ttl(&client, &table).await?.0);
+    let output = create_table(dynamodb, &table).await?;
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(ttl(&client, &table).await?, (true, Some("expires_at".to_owned())));
+    Ok(())
+}
+
+async fn a_table_with_other_keys_is_refused_and_left_untouched() -> anyhow::Result<()> {
+    let (dynamodb, table) = (dynamodb::shared().await?, table_name());
+    let client = stack::client(dynamodb);
+    make(&client, &table, "customer", "invoice").await?;
+    let before = (described(&client, &table).await?, ttl(&client, &table).await?);
+    let output = create_table(dynamodb, &table).await?;
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert_eq!(stdout(&output), "");
+    for part in [&table, "customer (S, hash)", "invoice (S, range)", "pk (S, hash)", "sk (S, range)", "DYNAMODB_TABLE"]
+    {
+        assert!(stderr(&output).contains(part), "{part:?} is not in {}", stderr(&output));
+    }
+    assert_eq!((described(&client, &table).await?, ttl(&client, &table).await?), before);
+    Ok(())
+}
+
+async fn an_unreachable_dynamodb_is_named() -> anyhow::Result<()> {
+    let nobody = SocketAddr::from(([127, 0, 0, 1], free_port()?));
+    let started = Instant::now();
+    let output = timeout(3 * SOON, create_table(nobody, &table_name())).await.context("it does not give up")??;
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let said = stderr(&output);
+    assert!(said.starts_with("gripchat: DynamoDB did not describe the table: "), "{said}");
+    assert!(said.contains("Connection refused"), "{said}");
+    assert!(started.elapsed() < 2 * SOON, "{:?}", started.elapsed());
+    Ok(())
+}
+
+async fn two_that_create_it_at_once_both_succeed() -> anyhow::Result<()> {
+    let (dynamodb, table) = (dynamodb::shared().await?, table_name());
+    let (one, other) = tokio::try_join!(create_table(dynamodb, &table), create_table(dynamodb, &table))?;
+    for output in [one, other] {
+        assert!(output.status.success(), "{output:?}");
+    }
+    assert_eq!(ttl(&stack::client(dynamodb), &table).await?, (true, Some("expires_at".to_owned())));
+    Ok(())
+}
+
+/// Without processes, which take so long to start that they seldom meet.
+async fn many_that_create_it_at_once_all_succeed() -> anyhow::Result<()> {
+    let client = stack::client(dynamodb::shared().await?);
+    for _ in 0..5 {
+        let table = table_name();
+        let mut creations = JoinSet::new();
+        for _ in 0..8 {
+            let (client, table) = (client.clone(), table.clone());
+            creations.spawn(async move { table::create(&client, &table, |_| {}).await });
+        }
+        let created: Vec<Created> = creations.join_all().await.into_iter().collect::<Result<_, _>>()?;
+        assert!(created.contains(&Created::New), "{created:?}");
+        assert!(ttl(&client, &table).await?.0);
+    }
+    Ok(())
+}

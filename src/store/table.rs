@@ -149,6 +149,26 @@ fn check_keys(table: &str, description: &TableDescription) -> Result<(), TableEr
 
 /// Expired messages are invisible at once; TTL deletes them, so that they cost nothing.
 async fn enable_ttl(client: &Client, table: &str, progress: &mut impl FnMut(&str)) -> Result<(), TableError> {
+    if ttl_is_on(client, table).await? {
+        return Ok(());
+    }
+    progress("switching TTL on");
+    let ttl = TimeToLiveSpecification::builder().enabled(true).attribute_name(EXPIRES_AT).build();
+    let outcome = client
+        .update_time_to_live()
+        .table_name(table)
+        .time_to_live_specification(ttl.expect("both fields are set"))
+        .send()
+        .await;
+    match outcome {
+        Ok(_) => Ok(()),
+        // Somebody else did so at the same time, and DynamoDB refuses to do it twice.
+        Err(_) if ttl_is_on(client, table).await? => Ok(()),
+        Err(error) => Err(failed("switch the table's TTL on", error)),
+    }
+}
+
+async fn ttl_is_on(client: &Client, table: &str) -> Result<bool, TableError> {
     let answer = client
         .describe_time_to_live()
         .table_name(table)
@@ -156,19 +176,7 @@ async fn enable_ttl(client: &Client, table: &str, progress: &mut impl FnMut(&str
         .await
         .map_err(|e| failed("describe the table's TTL", e))?;
     let status = answer.time_to_live_description().and_then(|ttl| ttl.time_to_live_status());
-    if matches!(status, Some(TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling)) {
-        return Ok(());
-    }
-    progress("switching TTL on");
-    let ttl = TimeToLiveSpecification::builder().enabled(true).attribute_name(EXPIRES_AT).build();
-    client
-        .update_time_to_live()
-        .table_name(table)
-        .time_to_live_specification(ttl.expect("both fields are set"))
-        .send()
-        .await
-        .map_err(|e| failed("switch the table's TTL on", e))?;
-    Ok(())
+    Ok(matches!(status, Some(TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling)))
 }
 
 fn failed<E, R>(what: &'static str, error: SdkError<E, R>) -> TableError

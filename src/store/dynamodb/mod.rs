@@ -139,18 +139,27 @@ impl DynamoDb {
         Ok(newest.map_or(Cursor::Start, |record| record.message.id.into()))
     }
 
-    /// The visible records from a number on, oldest first; expired ones are passed over.
+    /// The visible records from a number on, oldest first, and whether there are more. What has expired ends the
+    /// history before it, so that the records have no hole: of two processes one may have the slower clock, and then
+    /// its message expires before the one before it.
     async fn visible_from(&self, room: &RoomId, seq: u64, limit: usize) -> Result<(Vec<Record>, bool), StoreError> {
         let mut from = seq;
+        let mut visible = Vec::new();
         loop {
-            let range = Range { from, below: None, order: Order::OldestFirst, limit };
-            let (mut records, more) = self.read(room, range).await?;
+            let range = Range { from, below: None, order: Order::OldestFirst, limit: limit - visible.len() };
+            let (records, more) = self.read(room, range).await?;
             let behind = records.last().map(|record| record.message.id.seq + 1);
-            records.retain(|record| record.visible);
+            for record in records {
+                if record.visible {
+                    visible.push(record);
+                } else {
+                    visible.clear();
+                }
+            }
             match behind {
-                // Only what has expired and waits for its deletion: look behind it.
-                Some(behind) if records.is_empty() && more => from = behind,
-                _ => return Ok((records, more)),
+                // Some of it had expired and waits for its deletion: look behind it.
+                Some(behind) if more && visible.len() < limit => from = behind,
+                _ => return Ok((visible, more)),
             }
         }
     }

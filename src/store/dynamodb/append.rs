@@ -113,7 +113,7 @@ impl DynamoDb {
         since: Since,
         believed: Option<MessageId>,
     ) -> Result<Search, StoreError> {
-        let from = match (since, believed) {
+        let cursor = match (since, believed) {
             (Since::Never, Some(id)) => return Ok(Search { found: None, tail: Tail::Newest(id) }),
             // Nothing this process knows of stands behind the cursor. If another has written
             // since, the slot is taken, and reading on from here finds its messages.
@@ -123,15 +123,24 @@ impl DynamoDb {
             (Since::Never, None) => {
                 return Ok(Search { found: None, tail: Tail::of(self.newest(room).await?.as_ref()) });
             }
-            (Since::Cursor(Cursor::After(id)), _) => id.seq,
-            (Since::Cursor(Cursor::Start), _) => 0,
             (Since::Unknown, _) => return self.search(room, key, 0, KEY_SEARCH_NEWEST).await,
+            (Since::Cursor(cursor), _) => cursor,
         };
-        match self.search(room, key, from, KEY_SEARCH_MOST).await? {
-            // Not even the cursor's own message is there: it says nothing about where the log ends.
-            Search { found: None, tail: Tail::Empty } if from > 0 => self.search(room, key, 0, KEY_SEARCH_NEWEST).await,
-            search => Ok(search),
+        let from = match &cursor {
+            Cursor::Start => 0,
+            Cursor::After(id) => id.seq,
+        };
+        let search = self.search(room, key, from, KEY_SEARCH_MOST).await?;
+        let holds = match (&cursor, &search.tail) {
+            (Cursor::Start, _) => true,
+            (Cursor::After(id), Tail::Newest(newest)) => id.epoch == newest.epoch,
+            (Cursor::After(_), Tail::Empty | Tail::Expired(_)) => false,
+        };
+        if holds || search.found.is_some() {
+            return Ok(search);
         }
+        // It is ahead of the log, or of another one: it says neither where the log ends nor where the key may stand.
+        self.search(room, key, 0, KEY_SEARCH_NEWEST).await
     }
 
     /// Searches the newest records down to a number.

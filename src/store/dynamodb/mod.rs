@@ -13,7 +13,10 @@ mod error;
 pub(crate) mod item;
 mod rooms;
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    panic::resume_unwind,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::{
@@ -34,12 +37,15 @@ use super::{
 use crate::chat::{Cursor, Draft, Message, MessageId, RoomId, Timestamp};
 
 /// The store over one DynamoDB table. [`table::create`](super::table::create) makes the table.
+///
+/// A handle: clones are one store, and share what it knows of the rooms.
+#[derive(Clone)]
 pub struct DynamoDb {
     client: Client,
     table: String,
     retention: Retention,
-    rooms: Rooms,
-    consumed: Mutex<Consumed>,
+    rooms: Arc<Rooms>,
+    consumed: Arc<Mutex<Consumed>>,
 }
 
 /// Capacity units that DynamoDB has counted for this process, as it reported them.
@@ -71,7 +77,7 @@ enum Order {
 impl DynamoDb {
     /// A store over a table, which need not be there yet.
     pub fn new(client: Client, table: String, retention: Retention) -> Self {
-        Self { client, table, retention, rooms: Rooms::default(), consumed: Mutex::default() }
+        Self { client, table, retention, rooms: Arc::default(), consumed: Arc::default() }
     }
 
     /// What this process has used so far.
@@ -229,7 +235,14 @@ impl Store for DynamoDb {
         since: Since,
         announce: Announce,
     ) -> Result<Appended, StoreError> {
-        self.append_in_turn(room, draft, since, announce).await
+        let (store, room) = (self.clone(), room.clone());
+        // A caller that stops waiting must not leave a message stored and not announced.
+        let append = tokio::spawn(async move { store.append_in_turn(&room, draft, since, announce).await });
+        append.await.unwrap_or_else(|error| match error.try_into_panic() {
+            Ok(panic) => resume_unwind(panic),
+            // The runtime is being shut down, and nobody knows how far it came.
+            Err(_) => Err(StoreError::Deadline),
+        })
     }
 
     async fn after(&self, room: &RoomId, cursor: &Cursor, limit: usize) -> Result<Replay, StoreError> {

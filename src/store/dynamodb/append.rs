@@ -45,6 +45,16 @@ struct Search {
     tail: Tail,
 }
 
+/// The longest that the next pause may be.
+struct Pause(Duration);
+
+impl Pause {
+    async fn wait(&mut self) {
+        sleep(self.0.mul_f64(rand::random_range(0.0..1.0))).await;
+        self.0 = (self.0 * 2).min(PAUSE.1);
+    }
+}
+
 impl DynamoDb {
     pub(super) async fn append_in_turn(
         &self,
@@ -79,7 +89,7 @@ impl DynamoDb {
         believed: Option<MessageId>,
     ) -> Result<Done, StoreError> {
         let mut search = self.first_search(room, draft.provisional_id, since, believed).await?;
-        let mut pause = PAUSE.0;
+        let mut pause = Pause(PAUSE.0);
         loop {
             let Search { found, tail } = search;
             if let Some(Record { message, first, .. }) = found {
@@ -92,11 +102,16 @@ impl DynamoDb {
                     let tail = self.tail_behind(&message);
                     return Ok(Done { appended: Appended::new(message, first, false), tail });
                 }
-                Put::Throttled => Search { found: None, tail },
-                Put::Unclear => self.search_on(room, draft.provisional_id, tail).await?,
+                Put::Throttled => {
+                    pause.wait().await;
+                    Search { found: None, tail }
+                }
+                // The pause comes before the look: what is seen is only good for a write at once.
+                Put::Unclear => {
+                    pause.wait().await;
+                    self.search_on(room, draft.provisional_id, tail).await?
+                }
             };
-            sleep(pause.mul_f64(rand::random_range(0.0..1.0))).await;
-            pause = (pause * 2).min(PAUSE.1);
         }
     }
 

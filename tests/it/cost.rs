@@ -79,8 +79,10 @@ async fn a_message_in_another_room_is_one_write_and_at_most_one_read() -> anyhow
     for meter in [&meter, &cold[0], &cold[1]] {
         let (_, used) = meter.of(meter.post("hello", Since::Never)).await?;
         assert_eq!(used.write, 1.0);
-        assert!((0.5..=1.0).contains(&used.read), "{used:?}");
+        assert!(used.read <= 1.0, "{used:?}");
     }
+    // What DynamoDB Local takes to find nothing it does not count, so the first shows little.
+    assert!(cold.iter().all(|meter| meter.store.consumed().read > 0.0), "the meter counts");
     Ok(())
 }
 

@@ -73,8 +73,8 @@ async fn a_key_posted_twenty_times_at_once_is_one_message_and_one_answer(place: 
     let places = places(&behind(&said[0]), &behind(&said[1]));
     let draft = draft("keyed");
     let mut posts = JoinSet::new();
-    for since in places.iter().cycle().take(20).cloned() {
-        let (store, draft) = (Arc::clone(&store), draft.clone());
+    for since in places.iter().cycle().take(20) {
+        let (store, draft, since) = (Arc::clone(&store), draft.clone(), since.clone());
         posts.spawn(async move { keyed(&*store, &draft, &since).await });
     }
     let posts: Vec<Appended> = posts.join_all().await.into_iter().collect::<Result<_, _>>()?;

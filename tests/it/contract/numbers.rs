@@ -72,7 +72,7 @@ async fn what_was_acknowledged_is_there_for_the_next_read(place: Place) -> anyho
             let Replay::Messages { messages, .. } = store.after(&room(), &prev, 1).await? else {
                 anyhow::bail!("a reset at {prev}, which was acknowledged")
             };
-            assert_eq!(messages, [message.clone()]);
+            assert_eq!(messages.first(), Some(&message));
             assert!(store.latest(&room(), 1).await?.messages[0].id.seq >= message.id.seq);
             Ok(())
         });

@@ -67,7 +67,10 @@ struct Body {
 }
 
 /// A refusal for a person: a page instead of JSON.
-pub(super) struct PageError(pub(super) WebError);
+pub(super) struct PageError {
+    error: WebError,
+    not_sent: bool,
+}
 
 impl WebError {
     fn status(&self) -> StatusCode {
@@ -156,25 +159,58 @@ impl IntoResponse for WebError {
     }
 }
 
+impl PageError {
+    /// Why a message was not posted.
+    pub(super) fn not_sent(error: WebError) -> Self {
+        Self { error, not_sent: true }
+    }
+}
+
 impl From<WebError> for PageError {
     fn from(error: WebError) -> Self {
-        Self(error)
+        Self { error, not_sent: false }
     }
 }
 
 impl IntoResponse for PageError {
     fn into_response(self) -> Response {
-        let Self(error) = self;
+        let Self { error, not_sent } = self;
         error.log();
         let title = match &error {
             WebError::Room(_) => "This is not a room",
+            _ if not_sent => "Your message was not sent",
             WebError::Store(_) => "The chat is not available",
             _ => "This did not work",
         };
-        let page = ErrorPage { title: title.to_owned(), message: error.to_string() };
+        let page = ErrorPage { title: title.to_owned(), message: in_words(&error), not_sent };
         let html = page.render().unwrap_or_else(|_| title.to_owned());
         let mut response = (error.status(), PAGE_HEADERS, Html(html)).into_response();
         response.headers_mut().extend(error.headers());
         response
+    }
+}
+
+/// A remedy as a page says it: in a sentence, and about what stands on the page, where fields have
+/// labels instead of names, and nobody sees an idempotency key.
+pub(super) fn in_words(error: &WebError) -> String {
+    if let WebError::Store(_) = error {
+        return "The message store is not available. Try again in a moment.".to_owned();
+    }
+    let clause = error.to_string().replace("\"from\"", "your name").replace("\"text\"", "your message");
+    let mut rest = clause.chars();
+    let first = rest.next().map(char::to_uppercase);
+    first.into_iter().flatten().chain(rest).chain(['.']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_speak_in_sentences_of_what_stands_on_them() {
+        assert_eq!(in_words(&MessageError::AuthorLength.into()), "Your name must have 1 to 64 characters.");
+        let words = in_words(&RoomError::Character(' ').into());
+        assert!(words.starts_with("A room's name may hold") && words.ends_with("none of them."), "{words}");
+        assert!(!in_words(&WebError::Store(StoreError::Deadline)).contains("Idempotency-Key"));
     }
 }

@@ -1,6 +1,6 @@
 //! What a request says, parsed at the door.
 
-use std::time::Duration;
+use std::{convert::Infallible, time::Duration};
 
 use axum::{
     body::{Body, Bytes},
@@ -27,6 +27,7 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 const JSON: MediaType<'_> = MediaType::new(names::APPLICATION, names::JSON);
+const HTML: MediaType<'_> = MediaType::new(names::TEXT, names::HTML);
 const STREAM: MediaType<'_> = MediaType::new(names::TEXT, Name::new_unchecked("event-stream"));
 /// The same, since the format is always UTF-8: RFC 9110 lets a range with a parameter match only that.
 const STREAM_UTF_8: MediaType<'_> =
@@ -83,12 +84,8 @@ impl<S: Sync> FromRequestParts<S> for Wanted {
 impl Wanted {
     /// RFC 9110, section 12.5.1. JSON where nothing is said, or both are wanted as much.
     fn negotiate(headers: &HeaderMap) -> Result<Self, WebError> {
-        let lines: Vec<&str> = headers.get_all(header::ACCEPT).iter().filter_map(|v| v.to_str().ok()).collect();
-        // Of what is compared here nothing tells case apart, but the library does in parameters.
-        let accept = lines.join(",").to_ascii_uppercase();
-        let accept = match accept.parse::<Accept>() {
-            Ok(accept) if accept.media_types().next().is_some() => accept,
-            _ => return Ok(Self::Json),
+        let Some(accept) = accept(headers) else {
+            return Ok(Self::Json);
         };
         match accept.negotiate(&[JSON, STREAM, STREAM_UTF_8]) {
             Some(media_type) if *media_type == JSON => Ok(Self::Json),
@@ -96,6 +93,40 @@ impl Wanted {
             None => Err(WebError::NotAcceptable),
         }
     }
+}
+
+/// Who reads the answer to a post: a program, or a person whose browser sent the form without scripts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reader {
+    Program,
+    Person,
+}
+
+impl<S: Sync> FromRequestParts<S> for Reader {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self::negotiate(&parts.headers))
+    }
+}
+
+impl Reader {
+    /// A person only where HTML is preferred to JSON. Who accepts neither gets JSON: the message is
+    /// posted by then, and a refusal would say otherwise.
+    fn negotiate(headers: &HeaderMap) -> Self {
+        match accept(headers).and_then(|accept| accept.negotiate(&[JSON, HTML]).cloned()) {
+            Some(media_type) if media_type == HTML => Self::Person,
+            _ => Self::Program,
+        }
+    }
+}
+
+/// None where nothing is said, or nothing that can be read.
+fn accept(headers: &HeaderMap) -> Option<Accept> {
+    let lines: Vec<&str> = headers.get_all(header::ACCEPT).iter().filter_map(|v| v.to_str().ok()).collect();
+    // Of what is compared here nothing tells case apart, but the library does in parameters.
+    let accept = lines.join(",").to_ascii_uppercase();
+    accept.parse().ok().filter(|accept: &Accept| accept.media_types().next().is_some())
 }
 
 /// What a client says of where its stream stands, in the header or else in the query. An
@@ -218,5 +249,36 @@ async fn bytes(body: Body) -> Result<Bytes, WebError> {
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(_)) => Err(WebError::BodyTooLarge(BODY_BYTES)),
         Err(_) => Err(WebError::BodyTimeout),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn reader(accept: Option<&'static str>) -> Reader {
+        let headers = accept.map(|accept| (header::ACCEPT, HeaderValue::from_static(accept)));
+        Reader::negotiate(&headers.into_iter().collect())
+    }
+
+    #[test]
+    fn a_browser_that_sends_a_form_is_read_by_a_person() {
+        let chromium = "text/html,application/xhtml+xml,application/xml;q=0.9,image/webp,*/*;q=0.8";
+        for accept in [chromium, "text/html", "text/html, */*", "text/*", "application/json;q=0.9, text/html"] {
+            assert_eq!(reader(Some(accept)), Reader::Person, "{accept}");
+        }
+    }
+
+    #[test]
+    fn whoever_does_not_prefer_html_is_a_program() {
+        assert_eq!(reader(None), Reader::Program);
+        let axios = "application/json, text/plain, */*";
+        for accept in ["", "*/*", axios, "application/json", "application/json, text/html", "image/png", "no type"] {
+            assert_eq!(reader(Some(accept)), Reader::Program, "{accept}");
+        }
+        assert_eq!(reader(Some("text/html;q=0.5, application/json")), Reader::Program);
+        assert_eq!(reader(Some("text/html;q=0, */*")), Reader::Program);
     }
 }

@@ -4,14 +4,15 @@ use axum::{
     Extension, Json,
     extract::{Query, State, rejection::QueryRejection},
     http::{HeaderMap, HeaderName, Method, header},
-    response::{IntoResponse, Response},
+    response::{IntoResponse, Redirect, Response},
 };
 use serde::{Deserialize, Serialize};
 
 use super::{
     Web,
-    error::WebError,
-    extract::{PathCursor, Posted, Room, Wanted, client_cursor},
+    error::{PageError, WebError},
+    extract::{PathCursor, Posted, Reader, Room, Wanted, client_cursor},
+    pages,
 };
 use crate::{
     app::NEWEST,
@@ -79,13 +80,25 @@ async fn snapshot(web: &Web, room: &RoomId, query: &MessagesQuery) -> Result<Res
     Ok(([(header::CACHE_CONTROL, "no-cache"), (header::VARY, "accept")], Json(snapshot)).into_response())
 }
 
-/// POST: a message.
+/// POST: a message. A program gets it as it is stored; a person is led back to the room.
 pub(super) async fn post(
     State(web): State<Web>,
-    Room(room): Room,
-    Posted { draft, since }: Posted,
-) -> Result<Json<Message>, WebError> {
-    Ok(Json(web.app.post_message(room, draft, since).await?))
+    reader: Reader,
+    room: Result<Room, WebError>,
+    posted: Result<Posted, WebError>,
+) -> Response {
+    let outcome = async {
+        let (Room(room), Posted { draft, since }) = (room?, posted?);
+        let message = web.app.post_message(room.clone(), draft, since).await?;
+        Ok::<_, WebError>((room, message))
+    };
+    match (reader, outcome.await) {
+        (Reader::Program, Ok((_, message))) => Json(message).into_response(),
+        (Reader::Program, Err(error)) => error.into_response(),
+        // See Other: reloading the page it leads to posts nothing again.
+        (Reader::Person, Ok((room, message))) => Redirect::to(&pages::room_path(&room, &message.from)).into_response(),
+        (Reader::Person, Err(error)) => PageError::not_sent(error).into_response(),
+    }
 }
 
 /// GET of a next link, by a proxy.

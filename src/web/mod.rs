@@ -6,7 +6,7 @@
 //! | `/{room}` | GET | a room's page; asks for a name first |
 //! | `/assets/{file}` | GET | scripts and styles of the pages |
 //! | `/rooms/{room}/messages/` | GET | the stream, or a snapshot as JSON, by `Accept` |
-//! | | POST | posts a message |
+//! | | POST | posts a message; answers a form sent without scripts with the way back to the room |
 //! | `/rooms/{room}/recover/…` | GET | for GRIP proxies: what a stream missed |
 //!
 //! HEAD and OPTIONS are answered wherever GET is. Nothing is compressed here: a proxy would have to

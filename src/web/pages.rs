@@ -11,7 +11,7 @@ use tracing::error;
 
 use super::{
     Web,
-    error::{PageError, WebError},
+    error::{PageError, WebError, in_words},
     extract::Room,
 };
 use crate::{
@@ -74,6 +74,8 @@ struct MessageView {
 pub(super) struct ErrorPage {
     pub(super) title: String,
     pub(super) message: String,
+    /// Whether a text was refused, which the browser still has on the page before.
+    pub(super) not_sent: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -96,7 +98,7 @@ pub(super) async fn room(
     let Query(query) = query.map_err(|e| WebError::Query(e.body_text()))?;
     let user = match query.user.as_deref().map(Author::parse) {
         Some(Ok(user)) => user,
-        Some(Err(error)) => return page(&join(&room, Some(error.to_string().replace("\"from\"", "Your name")))),
+        Some(Err(error)) => return page(&join(&room, Some(in_words(&error.into())))),
         None => return page(&join(&room, None)),
     };
     let history = web.app.history(&room, None, NEWEST).await.map_err(WebError::from)?;
@@ -108,6 +110,12 @@ pub(super) async fn room(
         messages: history.messages.into_iter().map(|message| MessageView::new(message, &user)).collect(),
         user: user.to_string(),
     })
+}
+
+/// A room's page as one who goes by this name sees it, as a path with a query.
+pub(super) fn room_path(room: &RoomId, user: &Author) -> String {
+    let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("user", user.as_str()).finish();
+    format!("/{}?{query}", feed::path_segment(room))
 }
 
 fn join(room: &RoomId, problem: Option<String>) -> JoinPage {

@@ -16,6 +16,8 @@ export function compose(form, box, onSend) {
     box.style.height = `${box.scrollHeight + box.offsetHeight - box.clientHeight}px`;
   };
   box.addEventListener('input', fit);
+  // By then the browser has put back what was in the box when the page was left.
+  globalThis.addEventListener('pageshow', fit);
   box.addEventListener('keydown', (event) => {
     if (event.key !== 'Enter' || event.shiftKey || event.isComposing || event.keyCode === COMPOSING_KEY) return;
     event.preventDefault();

@@ -29,6 +29,11 @@ use std::process::ExitCode;
 mod contract;
 mod cost;
 mod posting;
+//! | `pages` | the pages in browsers, through all of it |
+
+use std::process::ExitCode;
+
+mod pages;
 mod streams;
 mod support;
 mod table;
@@ -49,5 +54,6 @@ fn main() -> ExitCode {
         cost::trials(),
         table::trials(),
     ];
+    let trials = [support::fault::tests::trials(), support::sse::tests::trials(), streams::trials(), pages::trials()];
     support::trials::main(trials.into_iter().flatten().collect())
 }

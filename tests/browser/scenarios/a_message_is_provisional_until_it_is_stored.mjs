@@ -1,0 +1,57 @@
+import { enter, post, say, send, shown, showsStored } from '../chat.mjs';
+
+const DELAY_MS = 2_000;
+
+export default async function aMessageIsProvisionalUntilItIsStored({ browser, baseUrl, ask, expect }) {
+  const [ann, bob] = await Promise.all(['Ann', 'Bob'].map((user) => enter(browser, `${baseUrl}/slow?user=${user}`)));
+  // Of a room whose end it knows the backend has nothing to ask first: a message is one write.
+  await say(ann, 'one');
+  await expect.eventually('one', () => showsStored(bob, ['one']));
+
+  await ask('store settled');
+  await ask(`store delay ${DELAY_MS}`);
+  const sent = Date.now();
+  await say(ann, 'two');
+  const stateOf = async (page, text) => (await shown(page)).find((message) => message.text === text);
+  const early = await expect.eventually('two, provisionally', () => stateOf(bob, 'two'));
+  expect(Date.now() - sent < DELAY_MS / 2, `seen after ${Date.now() - sent} ms`);
+  expect.equal([early.state, early.id, early.from], ['provisional', '', 'Ann']);
+  expect.equal((await stateOf(ann, 'two')).state, 'pending');
+  expect.equal(await opacity(bob, 'two') < 1, true, 'it looks different');
+  await mark(bob, 'two');
+
+  await expect.eventually('two, stored', () => showsStored(bob, ['one', 'two']));
+  expect(Date.now() - sent >= DELAY_MS, `stored after ${Date.now() - sent} ms`);
+  expect.equal(await marked(bob), [false, true], 'the same element');
+  await expect.eventually('two, stored, with Ann', () => showsStored(ann, ['one', 'two']));
+  const [first, second] = await shown(bob);
+  expect.equal([first.seq, second.seq], ['1', '2']);
+
+  // Another backend whose store is quick overtakes the message: it was there first, and gets the later number.
+  const second_ = await ask('second backend');
+  const overtaken = send(baseUrl, 'slow', { text: 'overtaken' });
+  await expect.eventually('overtaken, provisionally', async () => (await stateOf(bob, 'overtaken'))?.state === 'provisional');
+  await mark(bob, 'overtaken');
+  await post(second_, 'slow', 'overtakes');
+  await expect.eventually('what overtakes is stored', async () => (await stateOf(bob, 'overtakes'))?.state === 'final');
+  expect.equal((await shown(bob)).map(({ text, state }) => `${text}: ${state}`), [
+    'one: final', 'two: final', 'overtakes: final', 'overtaken: provisional',
+  ]);
+  await ask('store pass');
+  expect.equal((await overtaken).status, 200);
+  for (const page of [ann, bob]) {
+    await expect.eventually('all of it', () => showsStored(page, ['one', 'two', 'overtakes', 'overtaken']));
+    expect.equal((await shown(page)).map(({ seq }) => seq), ['1', '2', '3', '4']);
+  }
+  expect.equal(await marked(bob), [false, true, false, true], 'the same elements');
+}
+
+const opacity = (page, text) => page.locator('.text', { hasText: text })
+  .evaluate((element) => new Promise((done) => {
+    // It fades.
+    setTimeout(() => done(Number(getComputedStyle(element).opacity)), 200);
+  }));
+
+const mark = (page, text) => page.locator('#messages > li', { hasText: text }).evaluate((item) => { item.marked = true; });
+
+const marked = (page) => page.$$eval('#messages > li', (items) => items.map((item) => item.marked === true));

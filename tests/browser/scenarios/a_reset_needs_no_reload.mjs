@@ -1,0 +1,24 @@
+import { enter, post, say, shown, showsStored } from '../chat.mjs';
+
+export default async function aResetNeedsNoReload({ browser, baseUrl, ask, expect }) {
+  for (const text of ['old 1', 'old 2']) await post(baseUrl, 'reset', text);
+  const bob = await enter(browser, `${baseUrl}/reset?user=Bob`);
+  await post(baseUrl, 'reset', 'old 3');
+  await expect.eventually('the old ones', () => showsStored(bob, ['old 1', 'old 2', 'old 3']));
+  const [{ id: old }] = await shown(bob);
+  await bob.evaluate(() => { window.notReloaded = true; });
+
+  await ask('wipe reset');
+  // One that has never seen the room: who remembers its end would go on numbering behind it.
+  await ask('backend kill');
+  await ask('backend restart');
+  await post(baseUrl, 'reset', 'new 1');
+  await expect.eventually('the new one alone', () => showsStored(bob, ['new 1']), 15_000);
+  const [{ id }] = await shown(bob);
+  expect(id.split('-')[0] !== old.split('-')[0], `another epoch: ${old}, ${id}`);
+
+  await post(baseUrl, 'reset', 'new 2');
+  await say(bob, 'new 3');
+  await expect.eventually('it goes on', () => showsStored(bob, ['new 1', 'new 2', 'new 3']));
+  expect(await bob.evaluate(() => window.notReloaded === true), 'without a reload');
+}

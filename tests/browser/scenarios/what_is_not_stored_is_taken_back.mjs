@@ -1,0 +1,61 @@
+import { enter, post, say, send, showsStored, texts } from '../chat.mjs';
+
+export default async function whatIsNotStoredIsTakenBack({ browser, baseUrl, ask, expect, allowErrors }) {
+  allowErrors('status of 503');
+  const [ann, bob] = await Promise.all([
+    enter(browser, `${baseUrl}/sender?user=Ann`),
+    enter(browser, `${baseUrl}/reader?user=Bob`),
+  ]);
+  await post(baseUrl, 'reader', 'before');
+  await expect.eventually('before', () => showsStored(bob, ['before']));
+  const seen = await record(bob);
+  await ask('store settled');
+  await ask('store refuse');
+
+  await say(ann, 'Is anybody there?');
+  expect.equal(await texts(ann), ['Is anybody there?'], 'it is on its way');
+  expect.equal(await ann.inputValue('#text'), '');
+
+  // By a program, without a key, in another room; Bob looks on.
+  const answer = await send(baseUrl, 'reader', { text: 'a phantom' });
+  expect.equal(answer.status, 503);
+  expect(answer.headers.has('Retry-After'));
+  const { error, message } = await answer.json();
+  expect.equal(error, 'store_unavailable');
+  expect(!/Dynamo|dispatch|127/.test(message), message);
+  await expect.eventually('the phantom has come and gone', async () => (await seen()).length === 3);
+  expect.equal(await seen(), ['before: final', 'before: final, a phantom: provisional', 'before: final']);
+
+  await expect.eventually('an alert', () => ann.isVisible('[role=alert] .problem'), 40_000);
+  expect.match(await ann.textContent('.reason'), /^Not sent: .+\. Your text is back in the box\.$/);
+  expect.equal(await ann.inputValue('#text'), 'Is anybody there?');
+  expect.equal(await texts(ann), []);
+  expect(await ann.isVisible('#empty'));
+
+  await ask('store pass');
+  await ann.press('#text', 'Enter');
+  await expect.eventually('the second try', () => showsStored(ann, ['Is anybody there?']), 15_000);
+  expect.equal(await ann.locator('.problem').count(), 0, 'the alert is settled');
+  expect.equal(await ann.inputValue('#text'), '');
+  await post(baseUrl, 'reader', 'after');
+  await expect.eventually('after', () => showsStored(bob, ['before', 'after']));
+  // Nobody who comes later sees it either.
+  const carl = await enter(browser, `${baseUrl}/reader?user=Carl`);
+  expect.equal(await texts(carl), ['before', 'after']);
+}
+
+/** Every state that the list is in from now on, as words, the present one first. */
+async function record(page) {
+  await page.evaluate(() => {
+    const list = document.getElementById('messages');
+    const words = () => [...list.children].map((item) => {
+      const state = ['pending', 'provisional'].find((name) => item.classList.contains(name)) ?? 'final';
+      return `${item.querySelector('.text').textContent}: ${state}`;
+    }).join(', ');
+    window.seen = [words()];
+    new MutationObserver(() => {
+      if (words() !== window.seen.at(-1)) window.seen.push(words());
+    }).observe(list, { childList: true, subtree: true, attributes: true });
+  });
+  return () => page.evaluate(() => window.seen);
+}

@@ -1,0 +1,179 @@
+//! The pages, in a real browser on the real stack: one scenario of tests/browser/scenarios each, under its file's name.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail, ensure};
+use aws_sdk_dynamodb::types::AttributeValue;
+use libtest_mimic::Trial;
+use serde_json::json;
+
+use crate::support::{
+    backend::Backend,
+    browser, dynamodb,
+    eventually::eventually,
+    fault::{FaultProxy, Mode},
+    stack::{self, SOON, Stack},
+    trials::{Need, trial, trials},
+};
+
+/// Longer than any scenario: a recheck while the store fails would hold back what a page should show (see [`settled`]),
+/// and one at the right moment would hide what a page failed to repair.
+const RECHECK: (&str, &str) = ("RECHECK_INTERVAL", "120s");
+
+const SCENARIOS: &[&str] = &[
+    // The longest first: it waits for the store's deadline three times.
+    "what_is_not_stored_is_taken_back",
+    "two_browsers_chat",
+    "a_name_leads_into_the_room",
+    "a_message_is_provisional_until_it_is_stored",
+    "an_own_message_appears_once",
+    "a_killed_backend_loses_nothing",
+    "a_restarted_pushpin_loses_nothing",
+    "a_reset_needs_no_reload",
+    "hostile_text_stays_text",
+    "inline_scripts_and_styles_are_refused",
+    "a_page_back_online_catches_up",
+    "a_phone_is_wide_enough",
+    "forms_work_without_scripts",
+];
+
+pub(crate) fn trials() -> Vec<Trial> {
+    let needs = &[Need::Pushpin, Need::DynamoDb, Need::Browser];
+    let mut trials = trials![
+        [Pushpin, DynamoDb] => only_who_prefers_html_is_answered_with_a_page,
+    ];
+    trials.extend(SCENARIOS.iter().map(|scenario| {
+        trial(&format!("{}::{scenario}", module_path!()), needs, async move || {
+            let stack = Stack::start_with(&[RECHECK]).await?;
+            let front = FaultProxy::start(stack.pushpin.http_addr()).await?;
+            let mut hand = Hand { stack, front, second: None };
+            let base = hand.stack.pushpin.url();
+            browser::run(scenario, &base, async |request| hand.serve(request).await).await
+        })
+    }));
+    trials
+}
+
+/// Does to the stack what scenarios ask for.
+struct Hand {
+    stack: Stack,
+    /// Between a page and Pushpin, for scenarios that ask for it.
+    front: FaultProxy,
+    second: Option<Backend>,
+}
+
+impl Hand {
+    async fn serve(&mut self, request: &str) -> anyhow::Result<String> {
+        let Self { stack, front, second } = self;
+        match request.split(' ').collect::<Vec<_>>()[..] {
+            ["front", "url"] => return Ok(front.url()),
+            ["front", ref mode @ ..] => set(front, mode)?,
+            ["store", "settled"] => settled(&stack.store).await,
+            ["store", ref mode @ ..] => set(&stack.store, mode)?,
+            ["control", ref mode @ ..] => set(&stack.control, mode)?,
+            ["backend", "kill"] => stack.backend.kill()?,
+            ["backend", "restart"] => stack.backend.restart().await?,
+            ["backend", "url"] => return Ok(stack.backend.url()),
+            ["pushpin", "stop"] => stack.pushpin.stop().await?,
+            ["pushpin", "restart"] => stack.pushpin.restart().await?,
+            // One whose way to the store has no proxy in it.
+            ["second", "backend"] => {
+                let env = stack::environment(&stack.table, dynamodb::shared().await?, stack.control.addr(), &[]);
+                return Ok(second.insert(Backend::start(env).await?).url());
+            }
+            ["wipe", room] => wipe(stack, room).await?,
+            _ => bail!("nobody knows how"),
+        }
+        Ok(String::new())
+    }
+}
+
+fn set(proxy: &FaultProxy, mode: &[&str]) -> anyhow::Result<()> {
+    proxy.set(match mode {
+        ["pass"] => Mode::Pass,
+        ["refuse"] => Mode::Refuse,
+        ["hang"] => Mode::Hang,
+        ["delay", ms] => Mode::Delay(Duration::from_millis(ms.parse()?)),
+        _ => bail!("no such mode"),
+    });
+    Ok(())
+}
+
+/// Waits until nothing is asked of the store any more. Pushpin looks for what it missed one second after the first
+/// subscription to a channel, and delivers nothing on that stream, provisional or not, until the look succeeds.
+async fn settled(store: &FaultProxy) {
+    const QUIET: Duration = Duration::from_secs(2);
+
+    let (mut seen, mut since) = (store.bytes_up(), Instant::now());
+    eventually(SOON, "the store is left alone", || {
+        let now = store.bytes_up();
+        if now != seen {
+            (seen, since) = (now, Instant::now());
+        }
+        since.elapsed() >= QUIET
+    })
+    .await;
+}
+
+/// Deletes what a room has in the table, behind everybody's back.
+async fn wipe(stack: &Stack, room: &str) -> anyhow::Result<()> {
+    let (client, table) = (&stack.dynamodb, &stack.table);
+    let items = client
+        .query()
+        .table_name(table)
+        .key_condition_expression("pk = :pk")
+        .expression_attribute_values(":pk", AttributeValue::S(format!("room#{room}")))
+        .projection_expression("pk, sk")
+        .send()
+        .await?;
+    ensure!(items.count() > 0, "the room is empty");
+    for item in items.items() {
+        client.delete_item().table_name(table).set_key(Some(item.clone())).send().await?;
+    }
+    Ok(())
+}
+
+async fn only_who_prefers_html_is_answered_with_a_page() -> anyhow::Result<()> {
+    let stack = Stack::start().await?;
+    let room = stack.room("%E9%83%A8%E5%B1%8B");
+    let http = stack::http()?;
+    let form = |from: &str, text: &str, accept: Option<&str>| {
+        let request = http.post(&room.url).form(&[("from", from), ("text", text)]);
+        match accept {
+            Some(accept) => request.header("Accept", accept),
+            None => request,
+        }
+    };
+    const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+
+    for accept in [None, Some("*/*"), Some("application/json"), Some("application/json, text/plain, */*")] {
+        let posted = stack::answer(form("Ada", "by a program", accept)).await?;
+        assert_eq!((posted.status, &posted.body["text"]), (200, &json!("by a program")), "{accept:?}");
+        let refused = stack::answer(form("Ada", " ", accept)).await?;
+        assert_eq!((refused.status, &refused.body["error"]), (400, &json!("invalid_message")), "{accept:?}");
+    }
+
+    let posted = form("Ada & Zoë", "by a person", Some(BROWSER)).send().await?;
+    assert_eq!(posted.status(), 303);
+    let location = posted.headers().get("Location").context("a redirect names its target")?;
+    assert_eq!(location, "/%E9%83%A8%E5%B1%8B?user=Ada+%26+Zo%C3%AB");
+    let stored = room.history("").await?["messages"].as_array().cloned().unwrap_or_default();
+    assert_eq!(stored.len(), 5, "one for each answer that said so");
+    assert_eq!((&stored[4]["from"], &stored[4]["text"]), (&json!("Ada & Zoë"), &json!("by a person")));
+
+    let refused = form("Ada", " ", Some(BROWSER)).send().await?;
+    assert_eq!((refused.status().as_u16(), content_type(&refused)), (400, "text/html; charset=utf-8"));
+    assert!(refused.headers().contains_key("content-security-policy"));
+    let page = refused.text().await?;
+    assert!(page.contains("Your message was not sent") && page.contains("Your message must have 1 to"), "{page}");
+
+    stack.store.set(Mode::Refuse);
+    let failed = form("Ada", "lost", Some(BROWSER)).send().await?;
+    assert_eq!((failed.status().as_u16(), content_type(&failed)), (503, "text/html; charset=utf-8"));
+    assert!(failed.headers().contains_key("retry-after"));
+    Ok(())
+}
+
+fn content_type(response: &reqwest::Response) -> &str {
+    response.headers().get("Content-Type").and_then(|value| value.to_str().ok()).unwrap_or_default()
+}

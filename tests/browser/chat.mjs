@@ -1,5 +1,6 @@
 // The room page as a person uses it, and the API as a program does.
 
+import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 
 /** A room's page in a context of its own, which is a browser of its own to the server. Live when this returns. */
@@ -24,11 +25,11 @@ export const shown = (page) => page.$$eval('#messages > li', (items) => items.ma
 
 export const texts = (page) => page.$$eval('#messages > li .text', (items) => items.map((item) => item.textContent));
 
-/** Whether the page shows these texts, all of them stored, and no others. */
+/** True if the page shows these texts, all of them stored, and no others; an error that says what it shows if not. */
 export async function showsStored(page, expected) {
-  const messages = await shown(page);
-  return messages.every(({ state }) => state === 'final')
-    && JSON.stringify(messages.map(({ text }) => text)) === JSON.stringify(expected);
+  const seen = (await shown(page)).map(({ text, state }) => (state === 'final' ? text : `${text} (${state})`));
+  assert.deepEqual(seen, expected);
+  return true;
 }
 
 /** By keyboard, the way people do. */

@@ -34,7 +34,7 @@ async fn measure() -> anyhow::Result<()> {
     let direct = stack.room_at(&stack.backend.url(), "bench");
     let mut stream = through_proxy.stream(None).await?;
     stream.next(SOON).await.context("the stream opens")?;
-    let control = format!("{}/publish/", stack.pushpin.control_url());
+    let control = format!("http://{}/publish/", stack.pushpin.control_addr());
     let client = http()?;
 
     let (mut alone, mut posted, mut proxied) = (Vec::new(), Vec::new(), Vec::new());

@@ -57,18 +57,9 @@ impl DynamoDbLocal {
 
     /// Starts one, and returns when it answers. Blocks.
     pub(crate) fn start() -> anyhow::Result<Self> {
-        Self::start_with(&[])
-    }
-
-    /// Starts one where indexes that are added or removed stay CREATING or DELETING for a moment. Blocks.
-    pub(crate) fn start_with_transient_statuses() -> anyhow::Result<Self> {
-        Self::start_with(&["-delayTransientStatuses"])
-    }
-
-    fn start_with(options: &[&str]) -> anyhow::Result<Self> {
         let mut attempt = 1;
         loop {
-            match Self::start_once(options) {
+            match Self::start_once() {
                 Err(error) if attempt < START_ATTEMPTS => eprintln!("DynamoDB Local, attempt {attempt}: {error:#}"),
                 result => {
                     return result.with_context(|| format!("DynamoDB Local, attempt {attempt} of {START_ATTEMPTS}"));
@@ -78,7 +69,7 @@ impl DynamoDbLocal {
         }
     }
 
-    fn start_once(options: &[&str]) -> anyhow::Result<Self> {
+    fn start_once() -> anyhow::Result<Self> {
         let (jars, port) = (jars(), free_port()?);
         let folder = tempfile::Builder::new().prefix("dynamodb-").tempdir()?;
         let log = fs::File::create(folder.path().join("log"))?;
@@ -88,7 +79,7 @@ impl DynamoDbLocal {
         command.args(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData"]);
         command.arg(format!("-Djava.library.path={}", jars.display()));
         command.arg("-cp").arg(jars.join("*")).arg(MAIN_CLASS);
-        command.args(["-inMemory", "-sharedDb", "-disableTelemetry", "-port", &port.to_string()]).args(options);
+        command.args(["-inMemory", "-sharedDb", "-disableTelemetry", "-port", &port.to_string()]);
         command.current_dir(&folder).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
 
         let process = Tree::spawn(&mut command).context("java does not start")?;
@@ -97,17 +88,8 @@ impl DynamoDbLocal {
         Ok(store)
     }
 
-    /// What a client takes as the endpoint URL.
-    pub(crate) fn endpoint(&self) -> String {
-        format!("http://{}", self.addr)
-    }
-
     pub(crate) fn addr(&self) -> SocketAddr {
         self.addr
-    }
-
-    pub(crate) fn process_id(&mut self) -> u32 {
-        self.process.root().id()
     }
 
     /// Ends it, and returns when it has. Blocks for a third of a second.

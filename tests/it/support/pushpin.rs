@@ -118,22 +118,12 @@ impl Pushpin {
         format!("http://{}", self.http)
     }
 
-    /// Where messages are published, without a slash at the end; the path is `/publish/`.
-    pub(crate) fn control_url(&self) -> String {
-        format!("http://{}", self.control)
-    }
-
     pub(crate) fn http_addr(&self) -> SocketAddr {
         self.http
     }
 
     pub(crate) fn control_addr(&self) -> SocketAddr {
         self.control
-    }
-
-    /// The ids of its processes, the runner's first.
-    pub(crate) fn process_ids(&mut self) -> Vec<u32> {
-        self.processes.as_mut().map(Tree::running).unwrap_or_default()
     }
 
     /// The last lines of each of its logs, for the message of a failing test.

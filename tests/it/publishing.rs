@@ -32,9 +32,13 @@ pub(crate) fn trials() -> Vec<Trial> {
         [] => an_item_with_an_id_is_retried_in_its_place_and_one_without_is_not,
         [] => a_refused_request_is_not_repeated,
         [] => what_waits_goes_out_in_one_request_in_order,
+        [] => what_is_refused_together_is_tried_one_by_one,
         [] => closing_waits_until_everything_is_published,
     ]
 }
+
+/// Instead of a status: 413 for more than one item, 200 for one.
+const TOO_LARGE_IF_SEVERAL: u16 = 0;
 
 /// A control port that answers with a status of the test's choice and remembers what it was asked.
 #[derive(Clone)]
@@ -95,7 +99,11 @@ async fn record(
     let body: Value = serde_json::from_str(&body).map_err(|_| StatusCode::BAD_REQUEST)?;
     let authorization = headers.get("authorization").and_then(|value| value.to_str().ok()).map(str::to_owned);
     let items = body["items"].as_array().cloned().ok_or(StatusCode::BAD_REQUEST)?;
-    let answered = control.status.load(Ordering::SeqCst);
+    let answered = match control.status.load(Ordering::SeqCst) {
+        TOO_LARGE_IF_SEVERAL if items.len() > 1 => 413,
+        TOO_LARGE_IF_SEVERAL => 200,
+        status => status,
+    };
     let request = Request { path: uri.path().to_owned(), authorization, items, answered };
     control.requests.lock().expect("no request panics").push(request);
     match answered {
@@ -210,6 +218,21 @@ async fn what_waits_goes_out_in_one_request_in_order() -> anyhow::Result<()> {
     assert_eq!(ids(&control.items()), expected);
     let requests = control.requests().len();
     assert!(requests < 50, "{requests} requests for 500 items");
+    Ok(())
+}
+
+/// A service may take less in one request than is known here, and one bad item must not cost the others.
+async fn what_is_refused_together_is_tried_one_by_one() -> anyhow::Result<()> {
+    let control = Control::start().await?;
+    let publisher = control.publisher("")?;
+    control.answer(TOO_LARGE_IF_SEVERAL);
+    for n in 1..=50 {
+        drop(publisher.publish("a", &sequenced(n)));
+    }
+    publisher.close(SOON).await;
+    let expected: Vec<String> = (1..=50).map(|n| format!("e-{n}")).collect();
+    assert_eq!(ids(&control.published()), expected);
+    assert!(control.requests().iter().any(|request| request.answered == 413), "they never went out together");
     Ok(())
 }
 

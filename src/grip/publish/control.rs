@@ -1,0 +1,148 @@
+//! A proxy's control port: one request, its credentials, and what its answer means.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
+
+use http::{StatusCode, header};
+use serde::Serialize;
+use tracing::{debug, info, warn};
+
+use super::{Item, PublisherError};
+use crate::grip::url::{Auth, GripUrl};
+
+/// One request, from connecting to its answer. A control port answers within milliseconds.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// A handle: clones share what is known of the proxy's health.
+#[derive(Clone)]
+pub(super) struct Control {
+    url: Arc<GripUrl>,
+    http: reqwest::Client,
+    healthy: Arc<AtomicBool>,
+}
+
+/// Why a request published nothing, or perhaps nothing.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum RequestError {
+    #[error("cannot sign the request")]
+    Sign(#[from] jsonwebtoken::errors::Error),
+    #[error("{}", root_cause(.0))]
+    Http(#[from] reqwest::Error),
+    #[error("it answered {0}{hint}", hint = hint(*.0))]
+    Status(StatusCode),
+}
+
+/// The client that all proxies share.
+pub(super) fn client() -> Result<reqwest::Client, PublisherError> {
+    Ok(reqwest::Client::builder()
+        .timeout(REQUEST_TIMEOUT)
+        // A redirect would turn the POST into a GET that publishes nothing.
+        .redirect(reqwest::redirect::Policy::none())
+        .build()?)
+}
+
+impl Control {
+    pub(super) fn new(url: GripUrl, http: reqwest::Client) -> Self {
+        Self { url: Arc::new(url), http, healthy: Arc::new(AtomicBool::new(true)) }
+    }
+
+    pub(super) fn url(&self) -> &GripUrl {
+        &self.url
+    }
+
+    /// Whether the last request was answered well. While it was not, nobody waits for this proxy.
+    pub(super) fn is_healthy(&self) -> bool {
+        self.healthy.load(Ordering::Relaxed)
+    }
+
+    /// Asks to publish nothing, and logs what is wrong if that is not answered.
+    pub(super) async fn check(&self) {
+        match self.request(&[]).await {
+            Ok(()) => debug!(grip.url = %self.url, "the GRIP proxy answers"),
+            // It is there, and some publishing services refuse an empty list.
+            Err(RequestError::Status(StatusCode::BAD_REQUEST)) => {}
+            Err(error) => warn!(
+                grip.url = %self.url,
+                "cannot publish to the GRIP proxy: {error}; messages are stored, and delivered once it answers"
+            ),
+        }
+    }
+
+    /// Publishes items, all or none of them, and notes how the proxy does.
+    pub(super) async fn publish(&self, items: &[&Item]) -> Result<(), RequestError> {
+        let outcome = self.request(items).await;
+        let was_healthy = self.healthy.swap(outcome.is_ok(), Ordering::Relaxed);
+        match &outcome {
+            Ok(()) if !was_healthy => info!(grip.url = %self.url, "the GRIP proxy answers again"),
+            Ok(()) => {}
+            Err(error) if was_healthy => {
+                warn!(grip.url = %self.url, "cannot publish to the GRIP proxy: {error}; retrying");
+            }
+            Err(error) => debug!(grip.url = %self.url, "still cannot publish to the GRIP proxy: {error}"),
+        }
+        outcome
+    }
+
+    async fn request(&self, items: &[&Item]) -> Result<(), RequestError> {
+        #[derive(Serialize)]
+        struct Body<'a> {
+            items: &'a [&'a Item],
+        }
+        let body = serde_json::to_vec(&Body { items }).expect("strings serialize");
+        let mut request =
+            self.http.post(self.url.publish.clone()).header(header::CONTENT_TYPE, "application/json").body(body);
+        match &self.url.auth {
+            Auth::None => {}
+            Auth::Fixed(authorization) => request = request.header(header::AUTHORIZATION, authorization),
+            Auth::Jwt(signer) => request = request.bearer_auth(signer.token(SystemTime::now())?),
+        }
+        match request.send().await?.status() {
+            status if status.is_success() => Ok(()),
+            status => Err(RequestError::Status(status)),
+        }
+    }
+}
+
+impl RequestError {
+    /// Whether the same request would fail again: repeating it would only hold back what follows.
+    pub(super) fn is_final(&self) -> bool {
+        match self {
+            Self::Sign(_) => true,
+            Self::Http(_) => false,
+            Self::Status(status) => {
+                status.is_client_error()
+                    && ![StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS].contains(status)
+            }
+        }
+    }
+
+    /// Whether fewer items may do: one of them may be what the proxy does not take, or all of them too much.
+    pub(super) fn is_of_the_batch(&self) -> bool {
+        matches!(self, Self::Status(StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE))
+    }
+}
+
+/// The cause at the bottom: "Connection refused" says more than "error sending request".
+fn root_cause(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return format!("no answer within {REQUEST_TIMEOUT:?}");
+    }
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
+
+fn hint(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => "; check the key in GRIP_URL",
+        StatusCode::NOT_FOUND => "; check the path in GRIP_URL",
+        _ => "",
+    }
+}

@@ -1,5 +1,9 @@
 import { enter, post, say, shown, showsStored } from '../chat.mjs';
 
+// What does not follow on the last message that Pushpin saw in a channel waits there for five seconds, in case what it
+// follows on is late (`message_wait`), and whatever comes behind it waits as well.
+const AFTER_A_GAP = 15_000;
+
 export default async function aResetNeedsNoReload({ browser, baseUrl, ask, expect }) {
   for (const text of ['old 1', 'old 2']) await post(baseUrl, 'reset', text);
   const bob = await enter(browser, `${baseUrl}/reset?user=Bob`);
@@ -13,12 +17,12 @@ export default async function aResetNeedsNoReload({ browser, baseUrl, ask, expec
   await ask('backend kill');
   await ask('backend restart');
   await post(baseUrl, 'reset', 'new 1');
-  await expect.eventually('the new one alone', () => showsStored(bob, ['new 1']), 15_000);
+  await expect.eventually('the new one alone', () => showsStored(bob, ['new 1']), AFTER_A_GAP);
   const [{ id }] = await shown(bob);
   expect(id.split('-')[0] !== old.split('-')[0], `another epoch: ${old}, ${id}`);
 
   await post(baseUrl, 'reset', 'new 2');
   await say(bob, 'new 3');
-  await expect.eventually('it goes on', () => showsStored(bob, ['new 1', 'new 2', 'new 3']));
+  await expect.eventually('it goes on', () => showsStored(bob, ['new 1', 'new 2', 'new 3']), AFTER_A_GAP);
   expect(await bob.evaluate(() => window.notReloaded === true), 'without a reload');
 }

@@ -28,6 +28,8 @@ export default async function formsWorkWithoutScripts({ browser, baseUrl, ask, e
   expect.equal(await page.locator('.message.own').count(), 1);
   await expect.eventually('others see it live', async () => (await texts(watcher)).at(-1) === all.at(-1));
 
+  await mkdir('target/browser', { recursive: true });
+  await page.screenshot({ path: 'target/browser/no-scripts.png' });
   await page.reload();
   expect.equal(await texts(page), all, 'a reload posts nothing');
 
@@ -36,7 +38,6 @@ export default async function formsWorkWithoutScripts({ browser, baseUrl, ask, e
   await page.waitForSelector('.card');
   expect.equal(await page.textContent('h1'), 'Your message was not sent');
   expect.match(await page.textContent('main'), /Your message must have 1 to 4000 characters/);
-  await mkdir('target/browser', { recursive: true });
   await page.screenshot({ path: 'target/browser/not-sent.png' });
   await page.goBack();
 

@@ -16,6 +16,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         [DynamoDb] => a_message_in_a_room_that_was_lately_written_to_is_one_write_and_no_read,
         [DynamoDb] => a_message_in_another_room_is_one_write_and_at_most_one_read,
         [DynamoDb] => a_key_costs_nothing_where_the_cursor_is_the_newest_message,
+        [DynamoDb] => a_key_costs_nothing_where_the_process_knows_what_was_written_since,
         [DynamoDb] => a_conflict_costs_a_write_and_a_read,
         [DynamoDb] => a_recovery_of_a_few_messages_is_one_read,
         [DynamoDb] => a_message_of_three_kilobytes_is_three_writes,
@@ -93,6 +94,23 @@ async fn a_key_costs_nothing_where_the_cursor_is_the_newest_message() -> anyhow:
         let (message, used) = meter.of(meter.post("hello", Since::Cursor(head))).await?;
         assert_eq!(used, Consumed { read: 0.0, write: 1.0 });
         head = message.id.into();
+    }
+    Ok(())
+}
+
+async fn a_key_costs_nothing_where_the_process_knows_what_was_written_since() -> anyhow::Result<()> {
+    let meter = Meter::start().await?;
+    let first = meter.post("warm", Since::Never).await?;
+    for _ in 0..150 {
+        meter.post("hello", Since::Never).await?;
+    }
+    let (_, used) = meter.of(meter.post("too far back", Since::Cursor(first.id.into()))).await?;
+    assert!(used.read > 0.0, "{used:?}");
+    let lately = meter.post("hello", Since::Never).await?;
+    for since in [Since::Unknown, Since::Cursor(lately.id.into())] {
+        meter.post("another's", Since::Never).await?;
+        let (_, used) = meter.of(meter.post("hello", since)).await?;
+        assert_eq!(used, Consumed { read: 0.0, write: 1.0 });
     }
     Ok(())
 }

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::{operation::put_item::PutItemError, types::ReturnConsumedCapacity};
+use aws_sdk_dynamodb::{
+    error::SdkError,
+    operation::put_item::PutItemError,
+    types::{ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure},
+};
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::debug;
 use uuid::Uuid;
@@ -11,9 +15,10 @@ use super::{
     DynamoDb, Order, Range,
     error::{classify, is_throttled},
     item::{self, PARTITION_KEY},
+    rooms::Recent,
 };
 use crate::{
-    chat::{Cursor, Draft, Message, MessageId, RoomId, Timestamp},
+    chat::{Cursor, Draft, Message, RoomId, Timestamp},
     store::{
         APPEND_DEADLINE, Announce, Appended, KEY_SEARCH_MOST, KEY_SEARCH_NEWEST, Record, Since, Slot, StoreError, Tail,
     },
@@ -22,27 +27,32 @@ use crate::{
 /// The longest pause before the second try and before any later one. The pause is a random part of
 /// it ("full jitter"), so that processes that collided do not collide again; it begins at about the
 /// time of a write.
-const PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(500));
+const PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(200));
+
+/// A process that writes without a break needs one call a message; who reads before every write
+/// always comes too late to get in between. For so long it is let go ahead, which is quickest for
+/// all: with everybody at the end of the log at once, each message would cost as many writes.
+const PATIENCE: Duration = Duration::from_secs(4);
+/// Slots that are then tried one after the other, without a pause or a read, when others take them.
+const STEPS: usize = 8;
 
 /// What became of one write.
 enum Put {
     Stored,
+    /// The slot is taken by this.
+    Taken(Box<Record>),
     /// The slot is taken, or nobody knows whether the write was done: reading tells.
     Unclear,
     /// DynamoDB was asked too much, and did nothing.
     Throttled,
 }
 
-/// A message in the log, and the end of the log as it was seen with it.
-struct Done {
-    appended: Appended,
+/// What an append knows of the log, from before and from what it has read.
+struct Log {
+    recent: Option<Recent>,
     tail: Tail,
-}
-
-/// What was found where a key may stand.
-struct Search {
+    /// The message with the draft's key.
     found: Option<Record>,
-    tail: Tail,
 }
 
 /// The longest that the next pause may be.
@@ -52,6 +62,22 @@ impl Pause {
     async fn wait(&mut self) {
         sleep(self.0.mul_f64(rand::random_range(0.0..1.0))).await;
         self.0 = (self.0 * 2).min(PAUSE.1);
+    }
+}
+
+impl Log {
+    /// What is known from before, where nothing needs to be read.
+    fn believed(recent: Recent) -> Self {
+        Self { tail: Tail::Newest(recent.newest().clone()), recent: Some(recent), found: None }
+    }
+
+    /// With records that were read, newest first: the end of the log.
+    fn read(recent: Option<Recent>, records: Vec<Record>, key: Uuid) -> Self {
+        Self {
+            tail: Tail::of(records.first()),
+            recent: Recent::note(recent, records.iter().rev()),
+            found: records.into_iter().find(|record| record.visible && record.message.provisional_id == key),
+        }
     }
 }
 
@@ -65,14 +91,10 @@ impl DynamoDb {
     ) -> Result<Appended, StoreError> {
         let work = async {
             let mut head = self.rooms.turn(room).await?;
-            let believed = head.believed().cloned();
-            // Until the outcome is known, also when the deadline cuts this short.
-            head.forget();
-            let Done { appended, tail } = self.append_behind(room, draft, since, believed).await?;
-            // An expired newest message is never remembered: it may be deleted any time, and then
-            // the numbers begin anew.
-            if let Tail::Newest(id) = tail {
-                head.set(id);
+            let recent = head.take();
+            let (appended, recent) = self.append_behind(room, draft, since, recent).await?;
+            if let Some(recent) = recent {
+                head.put(recent);
             }
             // Before the turn ends, so that announcements leave in the order of the numbers.
             announce(&appended);
@@ -81,62 +103,79 @@ impl DynamoDb {
         timeout_at(Instant::now() + APPEND_DEADLINE, work).await.unwrap_or(Err(StoreError::Deadline))
     }
 
+    /// Appends, with what is known of the room's newest messages; gives what is known then.
     async fn append_behind(
         &self,
         room: &RoomId,
         draft: Draft,
         since: Since,
-        believed: Option<MessageId>,
-    ) -> Result<Done, StoreError> {
-        let mut search = self.first_search(room, draft.provisional_id, since, believed).await?;
+        recent: Option<Recent>,
+    ) -> Result<(Appended, Option<Recent>), StoreError> {
+        let key = draft.provisional_id;
+        let mut log = self.first_search(room, key, since, recent).await?;
+        let patient_until = Instant::now() + PATIENCE;
         let mut pause = Pause(PAUSE.0);
+        let mut steps = 0;
         loop {
-            let Search { found, tail } = search;
+            let Log { recent, tail, found } = log;
             if let Some(Record { message, first, .. }) = found {
-                return Ok(Done { appended: Appended::new(message, first, true), tail });
+                return Ok((Appended::new(message, first, true), recent));
             }
             let Slot { id, first } = tail.next();
             let message = draft.clone().numbered(id);
-            search = match self.put(room, &message, first).await? {
+            log = match self.put(room, &message, first).await? {
                 Put::Stored => {
-                    let tail = self.tail_behind(&message);
-                    return Ok(Done { appended: Appended::new(message, first, false), tail });
+                    let visible = !self.retention.has_expired(message.date, None, Timestamp::now());
+                    let record = Record { message, first, visible };
+                    let recent = Recent::note(recent, [&record].into_iter());
+                    return Ok((Appended::new(record.message, first, false), recent));
                 }
                 Put::Throttled => {
                     pause.wait().await;
-                    Search { found: None, tail }
+                    Log { recent, tail, found: None }
+                }
+                Put::Taken(record) if steps > 0 => {
+                    steps -= 1;
+                    Log::read(recent, vec![*record], key)
                 }
                 // The pause comes before the look: what is seen is only good for a write at once.
-                Put::Unclear => {
+                Put::Taken(_) | Put::Unclear => {
                     pause.wait().await;
-                    self.search_on(room, draft.provisional_id, tail).await?
+                    steps = if Instant::now() < patient_until { 0 } else { STEPS };
+                    self.read_on(room, key, recent, tail).await?
                 }
             };
         }
     }
 
-    fn tail_behind(&self, message: &Message) -> Tail {
-        let expired = self.retention.has_expired(message.date, None, Timestamp::now());
-        if expired { Tail::Expired(message.id.seq) } else { Tail::Newest(message.id.clone()) }
-    }
-
     /// Looks where the draft may be already, and finds the end of the log.
+    ///
+    /// What this process knows from before is enough where it reaches back as far as the key may stand. If another
+    /// process has written since, the slot is taken, and reading on from here finds its messages.
     async fn first_search(
         &self,
         room: &RoomId,
         key: Uuid,
         since: Since,
-        believed: Option<MessageId>,
-    ) -> Result<Search, StoreError> {
-        let cursor = match (since, believed) {
-            (Since::Never, Some(id)) => return Ok(Search { found: None, tail: Tail::Newest(id) }),
-            // Nothing this process knows of stands behind the cursor. If another has written
-            // since, the slot is taken, and reading on from here finds its messages.
-            (Since::Cursor(Cursor::After(id)), Some(newest)) if id == newest => {
-                return Ok(Search { found: None, tail: Tail::Newest(newest) });
-            }
+        recent: Option<Recent>,
+    ) -> Result<Log, StoreError> {
+        let cursor = match (since, recent) {
+            (Since::Never, Some(recent)) => return Ok(Log::believed(recent)),
             (Since::Never, None) => {
-                return Ok(Search { found: None, tail: Tail::of(self.newest(room).await?.as_ref()) });
+                let newest = self.newest(room).await?;
+                return Ok(Log::read(None, newest.into_iter().collect(), key));
+            }
+            (Since::Unknown, Some(recent))
+                if recent.reaches_back_to(recent.newest().seq.saturating_sub(KEY_SEARCH_NEWEST as u64)) =>
+            {
+                return self.recall(room, key, recent).await;
+            }
+            (Since::Cursor(Cursor::After(id)), Some(recent))
+                if id.epoch == recent.newest().epoch
+                    && id.seq <= recent.newest().seq
+                    && recent.reaches_back_to(id.seq) =>
+            {
+                return self.recall(room, key, recent).await;
             }
             (Since::Unknown, _) => return self.search(room, key, 0, KEY_SEARCH_NEWEST).await,
             (Since::Cursor(cursor), _) => cursor,
@@ -145,35 +184,50 @@ impl DynamoDb {
             Cursor::Start => 0,
             Cursor::After(id) => id.seq,
         };
-        let search = self.search(room, key, from, KEY_SEARCH_MOST).await?;
-        let holds = match (&cursor, &search.tail) {
+        let log = self.search(room, key, from, KEY_SEARCH_MOST).await?;
+        let holds = match (&cursor, &log.tail) {
             (Cursor::Start, _) => true,
             (Cursor::After(id), Tail::Newest(newest)) => id.epoch == newest.epoch,
             (Cursor::After(_), Tail::Empty | Tail::Expired(_)) => false,
         };
-        if holds || search.found.is_some() {
-            return Ok(search);
+        if holds || log.found.is_some() {
+            return Ok(log);
         }
         // It is ahead of the log, or of another one: it says neither where the log ends nor where the key may stand.
         self.search(room, key, 0, KEY_SEARCH_NEWEST).await
     }
 
-    /// Searches the newest records down to a number.
-    async fn search(&self, room: &RoomId, key: Uuid, from: u64, limit: usize) -> Result<Search, StoreError> {
-        let range = Range { from, below: None, order: Order::NewestFirst, limit };
+    /// Finds the key among those that are known. The message itself is not, and must be read.
+    async fn recall(&self, room: &RoomId, key: Uuid, recent: Recent) -> Result<Log, StoreError> {
+        let Some(seq) = recent.find(key) else { return Ok(Log::believed(recent)) };
+        let range = Range { from: seq, below: Some(seq + 1), order: Order::NewestFirst, limit: 1 };
         let (records, _) = self.read(room, range).await?;
-        let tail = Tail::of(records.first());
         let found = records.into_iter().find(|record| record.visible && record.message.provisional_id == key);
-        Ok(Search { found, tail })
+        match found {
+            // Forgotten, since nothing tells that it still is the newest: otherwise repeating one post would keep an
+            // old belief alive.
+            Some(_) => Ok(Log { found, recent: None, tail: Tail::Newest(recent.newest().clone()) }),
+            // The table was wiped: nothing that is known holds.
+            None => self.search(room, key, 0, KEY_SEARCH_NEWEST).await,
+        }
     }
 
-    /// Searches what was written behind the end of the log as it was last seen. Only an answer ends
+    /// Searches the newest records down to a number.
+    async fn search(&self, room: &RoomId, key: Uuid, from: u64, limit: usize) -> Result<Log, StoreError> {
+        let range = Range { from, below: None, order: Order::NewestFirst, limit };
+        let (records, _) = self.read(room, range).await?;
+        Ok(Log::read(None, records, key))
+    }
+
+    /// Reads what was written behind the end of the log as it was last seen. Only an answer ends
     /// this, or the append's deadline: giving up here would leave unknown whether the draft is stored.
-    async fn search_on(&self, room: &RoomId, key: Uuid, tail: Tail) -> Result<Search, StoreError> {
+    async fn read_on(&self, room: &RoomId, key: Uuid, recent: Option<Recent>, tail: Tail) -> Result<Log, StoreError> {
+        let from = tail.seq() + 1;
         loop {
-            match self.search(room, key, tail.seq() + 1, i32::MAX as usize).await {
-                Ok(Search { found: None, tail: Tail::Empty }) => return Ok(Search { found: None, tail }),
-                Ok(search) => return Ok(search),
+            let range = Range { from, below: None, order: Order::NewestFirst, limit: i32::MAX as usize };
+            match self.read(room, range).await {
+                Ok((records, _)) if records.is_empty() => return Ok(Log { recent, tail, found: None }),
+                Ok((records, _)) => return Ok(Log::read(recent, records, key)),
                 Err(StoreError::Unavailable(cause)) => {
                     debug!(room.id = %room, %cause, "cannot read what became of a write; trying again");
                     sleep(PAUSE.1).await;
@@ -192,6 +246,7 @@ impl DynamoDb {
             .set_item(Some(item::write(room, message, first, self.retention.expiry(message.date))))
             .condition_expression("attribute_not_exists(#pk)")
             .expression_attribute_names("#pk", PARTITION_KEY)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .return_consumed_capacity(ReturnConsumedCapacity::Total)
             .send()
             .await;
@@ -201,10 +256,12 @@ impl DynamoDb {
                 Ok(Put::Stored)
             }
             Err(error) if is_throttled(&error) => Ok(Put::Throttled),
-            Err(error)
-                if matches!(error.as_service_error(), Some(PutItemError::ConditionalCheckFailedException(_))) =>
+            Err(SdkError::ServiceError(ref error))
+                if let PutItemError::ConditionalCheckFailedException(taken) = error.err() =>
             {
-                Ok(Put::Unclear)
+                let Some(item) = taken.item() else { return Ok(Put::Unclear) };
+                let record = item::read(item, self.retention, Timestamp::now())?;
+                Ok(Put::Taken(Box::new(record)))
             }
             // No answer, a broken answer, or an error on the other side: it may have been written.
             Err(error) => match classify(&self.table, error) {

@@ -1,16 +1,17 @@
 //! What this process knows of the rooms it writes to: whose turn it is, and where the newest message was.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     sync::{Arc, Mutex as StdMutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use tokio::sync::{Mutex, OwnedMutexGuard};
+use uuid::Uuid;
 
 use crate::{
-    chat::{MessageId, RoomId},
-    store::StoreError,
+    chat::{Message, MessageId, RoomId},
+    store::{KEY_SEARCH_NEWEST, Record, StoreError},
 };
 
 /// For so long a room's newest message is believed to be the newest: other processes write too, and
@@ -19,7 +20,7 @@ const BELIEVED_FOR: Duration = Duration::from_secs(60);
 /// Appends of one room that may wait for their turn. With a write of some milliseconds each, more
 /// would not be done within the deadline anyway.
 const MOST_WAITING: usize = 1_000;
-/// Rooms remembered before those that nobody writes to are forgotten: some megabytes.
+/// Rooms remembered before those that nobody writes to are forgotten: 20 megabytes.
 const MOST_ROOMS: usize = 10_000;
 
 /// The appends of one room take turns, so that a process never conflicts with itself.
@@ -32,24 +33,74 @@ pub(super) struct Rooms {
 /// A room's turn: whoever holds it is the only one in this process that appends to the room.
 pub(super) type Turn = OwnedMutexGuard<Head>;
 
-/// The newest message of a room, as this process last saw it.
+/// What was last known of a room's newest messages.
 #[derive(Default)]
-pub(super) struct Head(Option<(MessageId, Instant)>);
+pub(super) struct Head(Option<(Recent, Instant)>);
+
+/// A room's newest messages, as this process last saw them: the id of the newest, and the idempotency
+/// keys of the last of them, without a hole.
+///
+/// It may be behind the log, since other processes write too; then the slot behind it is taken.
+pub(super) struct Recent {
+    newest: MessageId,
+    /// Of the messages up to the newest, which is the last of these.
+    keys: VecDeque<Uuid>,
+}
 
 impl Head {
-    /// The newest message, if that was seen not long ago.
-    pub(super) fn believed(&self) -> Option<&MessageId> {
-        let (id, seen) = self.0.as_ref()?;
-        (seen.elapsed() < BELIEVED_FOR).then_some(id)
+    /// Takes out what is known, if it was seen not long ago. Until it is put back nothing is known: while a write is
+    /// under way, nothing is certain.
+    pub(super) fn take(&mut self) -> Option<Recent> {
+        let (recent, seen) = self.0.take()?;
+        (seen.elapsed() < BELIEVED_FOR).then_some(recent)
     }
 
-    pub(super) fn set(&mut self, id: MessageId) {
-        self.0 = Some((id, Instant::now()));
+    pub(super) fn put(&mut self, recent: Recent) {
+        self.0 = Some((recent, Instant::now()));
+    }
+}
+
+impl Recent {
+    /// Notes messages in the order of their numbers. `recent` is what was known before.
+    pub(super) fn note<'a>(mut recent: Option<Self>, records: impl Iterator<Item = &'a Record>) -> Option<Self> {
+        for Record { message, visible, .. } in records {
+            let id = &message.id;
+            recent = match recent {
+                // It may be deleted any time, and then the numbers begin anew.
+                _ if !visible => None,
+                Some(known) if known.newest.epoch == id.epoch && id.seq <= known.newest.seq => Some(known),
+                Some(known) if known.newest.epoch == id.epoch && id.seq == known.newest.seq + 1 => {
+                    Some(known.followed_by(message))
+                }
+                _ => Some(Self { newest: id.clone(), keys: VecDeque::from([message.provisional_id]) }),
+            };
+        }
+        recent
     }
 
-    /// Forgets it: while a write is under way, which may end unknown, nothing is certain.
-    pub(super) fn forget(&mut self) {
-        self.0 = None;
+    fn followed_by(mut self, message: &Message) -> Self {
+        if self.keys.len() >= KEY_SEARCH_NEWEST {
+            self.keys.pop_front();
+        }
+        self.keys.push_back(message.provisional_id);
+        self.newest = message.id.clone();
+        self
+    }
+
+    /// The id of the newest message.
+    pub(super) fn newest(&self) -> &MessageId {
+        &self.newest
+    }
+
+    /// Whether the keys of all messages behind this number are known.
+    pub(super) fn reaches_back_to(&self, seq: u64) -> bool {
+        self.newest.seq - self.keys.len() as u64 <= seq
+    }
+
+    /// The number of the message with this key.
+    pub(super) fn find(&self, key: Uuid) -> Option<u64> {
+        let behind = self.keys.iter().rev().position(|k| *k == key)?;
+        Some(self.newest.seq - behind as u64)
     }
 }
 
@@ -76,6 +127,7 @@ mod tests {
     use futures_util::FutureExt as _;
 
     use super::*;
+    use crate::chat::{Author, Draft, Text, Timestamp};
 
     fn room(name: &str) -> RoomId {
         RoomId::parse(name).unwrap()
@@ -110,5 +162,48 @@ mod tests {
         assert!(map.len() <= MOST_ROOMS);
         assert!(map.contains_key(&room("kept")));
         drop(kept);
+    }
+
+    fn record(epoch: &str, seq: u64, visible: bool) -> Record {
+        let draft = Draft {
+            provisional_id: Uuid::from_u128(seq.into()),
+            from: Author::parse("a").unwrap(),
+            text: Text::parse("t").unwrap(),
+            date: Timestamp::from_millis(0),
+        };
+        let message = draft.numbered(MessageId { epoch: epoch.parse().unwrap(), seq });
+        Record { message, first: false, visible }
+    }
+
+    fn note(recent: Option<Recent>, records: &[Record]) -> Option<Recent> {
+        Recent::note(recent, records.iter())
+    }
+
+    #[test]
+    fn keys_are_found_as_far_back_as_they_were_seen_without_a_hole() {
+        let recent = note(None, &[record("e", 5, true), record("e", 6, true)]);
+        let recent = note(recent, &[record("e", 6, true), record("e", 7, true)]).unwrap();
+        assert_eq!(recent.newest().to_string(), "e-7");
+        assert_eq!((recent.find(Uuid::from_u128(5)), recent.find(Uuid::from_u128(4))), (Some(5), None));
+        assert!(recent.reaches_back_to(4) && !recent.reaches_back_to(3));
+    }
+
+    #[test]
+    fn a_hole_another_epoch_or_an_expired_message_ends_what_is_known() {
+        let known = || note(None, &[record("e", 5, true), record("e", 6, true)]);
+        let behind_a_hole = note(known(), &[record("e", 8, true)]).unwrap();
+        assert!(behind_a_hole.reaches_back_to(7) && !behind_a_hole.reaches_back_to(6));
+        let other_epoch = note(known(), &[record("f", 7, true)]).unwrap();
+        assert!(!other_epoch.reaches_back_to(5));
+        assert!(note(known(), &[record("e", 7, false)]).is_none());
+    }
+
+    #[test]
+    fn no_more_keys_are_kept_than_are_searched() {
+        let records: Vec<_> = (1..=500).map(|seq| record("e", seq, true)).collect();
+        let recent = note(None, &records).unwrap();
+        assert_eq!(recent.keys.len(), KEY_SEARCH_NEWEST);
+        assert_eq!(recent.find(Uuid::from_u128(401)), Some(401));
+        assert_eq!(recent.find(Uuid::from_u128(400)), None);
     }
 }

@@ -38,6 +38,7 @@ async fn measure() -> anyhow::Result<()> {
     let client = http()?;
 
     let (mut alone, mut posted, mut proxied) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut straight, mut forwarded) = (Vec::new(), Vec::new());
     for n in 0..WARM_UP + COUNTED {
         let text = format!("direct {n}");
         let started = Instant::now();
@@ -58,6 +59,13 @@ async fn measure() -> anyhow::Result<()> {
             post.await??;
             record(figures, n, took);
         }
+
+        // What Pushpin takes to forward any request: `/` answers without a look at the store.
+        for (base, figures) in [(stack.backend.url(), &mut straight), (stack.pushpin.url(), &mut forwarded)] {
+            let started = Instant::now();
+            client.get(format!("{base}/")).send().await?;
+            record(figures, n, started.elapsed());
+        }
     }
 
     println!("from the request to the first event at a subscriber, {COUNTED} of each in turn:");
@@ -66,6 +74,8 @@ async fn measure() -> anyhow::Result<()> {
     let proxied = report("POST through Pushpin", proxied);
     println!("the backend adds {:+.2} ms (median)", millis(posted) - millis(alone));
     println!("with the way through Pushpin {:+.2} ms", millis(proxied) - millis(alone));
+    let forwarding = millis(median(&mut forwarded)) - millis(median(&mut straight));
+    println!("of which Pushpin's forwarding of a request and its answer is {forwarding:.2} ms");
     Ok(())
 }
 
@@ -94,15 +104,16 @@ fn record(figures: &mut Vec<Duration>, n: usize, took: Duration) {
 
 /// Prints the figures; the median.
 fn report(what: &str, mut figures: Vec<Duration>) -> Duration {
+    let median = median(&mut figures);
+    let at = |share: usize| millis(figures[(figures.len() - 1) * share / 100]);
+    println!("{what:>30}: p50 {:6.2} ms   p90 {:6.2} ms   p99 {:6.2} ms", millis(median), at(90), at(99));
+    median
+}
+
+/// Sorts the figures.
+fn median(figures: &mut [Duration]) -> Duration {
     figures.sort();
-    let at = |share: usize| figures[(figures.len() - 1) * share / 100];
-    println!(
-        "{what:>30}: p50 {:6.2} ms   p90 {:6.2} ms   p99 {:6.2} ms",
-        millis(at(50)),
-        millis(at(90)),
-        millis(at(99))
-    );
-    at(50)
+    figures[figures.len() / 2]
 }
 
 fn millis(duration: Duration) -> f64 {

@@ -2,7 +2,7 @@
 //!
 //! # Contract
 //!
-//! Every implementation passes the suite in `tests/it/contract.rs`:
+//! Every implementation passes the suite in `tests/it/contract/mod.rs`:
 //!
 //! - **Dense.** A room's messages are numbered without a hole, whoever appends at the same time.
 //! - **Acknowledged means stored.** What `append` returned is there for every later read, at every

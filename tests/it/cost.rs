@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use gripchat::{
     chat::{Author, Cursor, Draft, Message, RoomId, Text, Timestamp},
-    store::{Consumed, DynamoDb, Replay, Retention, Since, Store, table},
+    store::{Consumed, DynamoDb, Replay, ResetReason, Retention, Since, Store, table},
 };
 use libtest_mimic::Trial;
 use uuid::Uuid;
@@ -19,6 +19,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         [DynamoDb] => a_key_costs_nothing_where_the_process_knows_what_was_written_since,
         [DynamoDb] => a_conflict_costs_a_write_and_a_read,
         [DynamoDb] => a_recovery_of_a_few_messages_is_one_read,
+        [DynamoDb] => what_has_expired_is_not_walked_through,
         [DynamoDb] => a_message_of_three_kilobytes_is_three_writes,
     ]
 }
@@ -46,12 +47,12 @@ impl Meter {
     }
 
     async fn post(&self, text: &str, since: Since) -> anyhow::Result<Message> {
-        let draft = Draft {
-            provisional_id: Uuid::new_v4(),
-            from: Author::parse("Ada")?,
-            text: Text::parse(text)?,
-            date: Timestamp::now(),
-        };
+        self.post_dated(Timestamp::now(), text, since).await
+    }
+
+    async fn post_dated(&self, date: Timestamp, text: &str, since: Since) -> anyhow::Result<Message> {
+        let draft =
+            Draft { provisional_id: Uuid::new_v4(), from: Author::parse("Ada")?, text: Text::parse(text)?, date };
         Ok(self.store.append(&self.room, draft, since, Box::new(|_| {})).await?.message)
     }
 
@@ -146,5 +147,31 @@ async fn a_message_of_three_kilobytes_is_three_writes() -> anyhow::Result<()> {
     meter.post("warm", Since::Never).await?;
     let (_, used) = meter.of(meter.post(&"a".repeat(2_500), Since::Never)).await?;
     assert_eq!(used, Consumed { read: 0.0, write: 3.0 });
+    Ok(())
+}
+
+/// Messages that are kept for ever at first, and for a day later, are never deleted: DynamoDB knows of no expiry.
+async fn what_has_expired_is_not_walked_through() -> anyhow::Result<()> {
+    let meter = Meter::start().await?;
+    let first = meter.post_dated(Timestamp::from_millis(0), "hello", Since::Never).await?;
+    for _ in 0..1_000 {
+        meter.post_dated(Timestamp::from_millis(0), "hello", Since::Never).await?;
+    }
+    let store = Arc::new(DynamoDb::new(meter.client.clone(), meter.table.clone(), "1d".parse()?));
+    let meter = Meter { store, ..meter };
+    let empty = Replay::Messages { messages: Vec::new(), more: false };
+    let reset = |head| Replay::Reset { reason: ResetReason::Expired, head };
+    let first = Cursor::from(first.id);
+    let ask = |cursor: Cursor| async { Ok(meter.store.after(&meter.room, &{ cursor }, 200).await?) };
+    for (cursor, answer) in [(Cursor::Start, empty), (first, reset(Cursor::Start))] {
+        let (replay, used) = meter.of(ask(cursor)).await?;
+        assert_eq!(replay, answer);
+        assert!(used.read < 15.0, "{used:?}");
+    }
+
+    let head = Cursor::from(meter.post("alive", Since::Never).await?.id);
+    let (replay, used) = meter.of(ask(Cursor::Start)).await?;
+    assert_eq!(replay, reset(head));
+    assert!(used.read < 15.0, "{used:?}");
     Ok(())
 }

@@ -71,8 +71,8 @@ async fn post_until_taken(room: &Room, text: &str, newest: Option<&Value>) -> an
 
 async fn eight_processes_number_a_rooms_messages_without_a_hole() -> anyhow::Result<()> {
     const PROCESSES: usize = 8;
-    const WRITERS: usize = 20;
-    const EACH: usize = 5;
+    const WRITERS: usize = 100;
+    const EACH: usize = 1;
     const ALL: usize = PROCESSES * WRITERS * EACH;
 
     let stack = Stack::start().await?;

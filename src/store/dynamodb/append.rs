@@ -119,7 +119,9 @@ impl DynamoDb {
         loop {
             let Log { recent, tail, found } = log;
             if let Some(Record { message, first, .. }) = found {
-                return Ok((Appended::new(message, first, true), recent));
+                // What is known is forgotten, since nothing tells that it is the newest still and for another minute:
+                // repeating one post must not keep an old belief alive.
+                return Ok((Appended::new(message, first, true), None));
             }
             let Slot { id, first } = tail.next();
             let message = draft.clone().numbered(id);
@@ -204,9 +206,7 @@ impl DynamoDb {
         let (records, _) = self.read(room, range).await?;
         let found = records.into_iter().find(|record| record.visible && record.message.provisional_id == key);
         match found {
-            // Forgotten, since nothing tells that it still is the newest: otherwise repeating one post would keep an
-            // old belief alive.
-            Some(_) => Ok(Log { found, recent: None, tail: Tail::Newest(recent.newest().clone()) }),
+            Some(_) => Ok(Log { found, ..Log::believed(recent) }),
             // The table was wiped: nothing that is known holds.
             None => self.search(room, key, 0, KEY_SEARCH_NEWEST).await,
         }

@@ -31,10 +31,13 @@ use self::{
     rooms::Rooms,
 };
 use super::{
-    Announce, Appended, Page, READ_DEADLINE, Record, Replay, Retention, Since, Store, StoreError, Verdict, judge,
-    judge_by_head,
+    Announce, Appended, Page, READ_DEADLINE, Record, Replay, ResetReason, Retention, Since, Store, StoreError, Verdict,
+    judge, judge_by_head,
 };
 use crate::chat::{Cursor, Draft, Message, MessageId, RoomId, Timestamp};
+
+/// So many expired messages that wait for their deletion do not keep a replay from what stands behind them.
+const LEFT_OVER: usize = 200;
 
 /// The store over one DynamoDB table. [`table::create`](super::table::create) makes the table.
 ///
@@ -145,38 +148,23 @@ impl DynamoDb {
         Ok(newest.map_or(Cursor::Start, |record| record.message.id.into()))
     }
 
-    /// The visible records from a number on, oldest first, and whether there are more. What has expired ends the
-    /// history before it, so that the records have no hole: of two processes one may have the slower clock, and then
-    /// its message expires before the one before it.
-    async fn visible_from(&self, room: &RoomId, seq: u64, limit: usize) -> Result<(Vec<Record>, bool), StoreError> {
-        let mut from = seq;
-        let mut visible = Vec::new();
-        loop {
-            let range = Range { from, below: None, order: Order::OldestFirst, limit: limit - visible.len() };
-            let (records, more) = self.read(room, range).await?;
-            let behind = records.last().map(|record| record.message.id.seq + 1);
-            for record in records {
-                if record.visible {
-                    visible.push(record);
-                } else {
-                    visible.clear();
-                }
-            }
-            match behind {
-                // Some of it had expired and waits for its deletion: look behind it.
-                Some(behind) if more && visible.len() < limit => from = behind,
-                _ => return Ok((visible, more)),
-            }
-        }
-    }
-
     async fn replay(&self, room: &RoomId, cursor: &Cursor, limit: usize) -> Result<Replay, StoreError> {
         let from = match cursor {
             Cursor::Start => 1,
             Cursor::After(id) => id.seq,
         };
         // The cursor's own message and one beyond the page, which tells whether there is more.
-        let (records, more) = self.visible_from(room, from, limit + 2).await?;
+        let limit_read = limit.max(LEFT_OVER) + 2;
+        let range = Range { from, below: None, order: Order::OldestFirst, limit: limit_read };
+        let (mut records, more) = self.read(room, range).await?;
+        // What has expired ends the history before it, so that a replay has no hole: of two processes one may have the
+        // slower clock, and then its message expires before the one before it.
+        if let Some(expired) = records.iter().rposition(|record| !record.visible) {
+            records.drain(..=expired);
+        }
+        if records.is_empty() && more {
+            return self.reset_behind_expired(room, cursor).await;
+        }
         let newest = records.last().map(|record| record.message.id.clone());
         match judge(cursor, records, more, limit) {
             Verdict::Answer(replay) => Ok(replay),
@@ -196,6 +184,20 @@ impl DynamoDb {
                 })
             }
         }
+    }
+
+    /// The answer where all that was read has expired. There may be any amount more of it, which nobody shall walk
+    /// through: what the cursor missed is gone anyway.
+    async fn reset_behind_expired(&self, room: &RoomId, cursor: &Cursor) -> Result<Replay, StoreError> {
+        let head = self.head(room).await?;
+        let reason = match (cursor, &head) {
+            (Cursor::Start, Cursor::Start) => {
+                return Ok(Replay::Messages { messages: Vec::new(), more: false });
+            }
+            (Cursor::After(id), Cursor::After(newest)) if id.epoch != newest.epoch => ResetReason::Epoch,
+            _ => ResetReason::Expired,
+        };
+        Ok(Replay::Reset { reason, head })
     }
 
     /// The newest records below a number, newest first, as far as they are visible and of one epoch.

@@ -117,8 +117,9 @@ function news(message) {
  *
  * @param {Final} message
  */
-function settle({ provisionalId }) {
-  sender.settle(provisionalId);
+function settle(message) {
+  if (!sender.settle(message)) return;
+  const { provisionalId } = message;
   problems.clear(provisionalId);
   if (returned.get(provisionalId) === composer.text()) composer.put('');
   returned.delete(provisionalId);

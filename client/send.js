@@ -96,11 +96,21 @@ export function createSender(options) {
     return true;
   }
 
-  /** @param {string} provisionalId */
-  function settle(provisionalId) {
+  /**
+   * Keys are public as soon as a message is shown, so somebody else's message may carry one of ours. Then ours was not
+   * sent, and the server's answer will say so.
+   *
+   * @param {{ provisionalId: string, from: string, text: string }} message that is stored
+   * @returns {boolean} whether it settles what this page sent
+   */
+  function settle({ provisionalId, from, text }) {
+    const letters = [waiting.get(provisionalId), ...failed.values()];
+    const letter = letters.find((letter) => letter?.key === provisionalId);
+    if (letter && (from !== user || text !== letter.text)) return false;
     waiting.get(provisionalId)?.settled.abort();
     waiting.delete(provisionalId);
     for (const [text, letter] of failed) if (letter.key === provisionalId) failed.delete(text);
+    return true;
   }
 
   /** @param {Letter} letter */
@@ -128,7 +138,8 @@ export function createSender(options) {
    */
   function fail(letter, error) {
     waiting.delete(letter.key);
-    failed.set(letter.text, letter);
+    // What was refused is not stored under this key, and never will be.
+    if (!(error instanceof Refused)) failed.set(letter.text, letter);
     if (failed.size > MAX_FAILED) failed.delete(/** @type {string} */ (failed.keys().next().value));
     const known = error instanceof Refused || error instanceof Unavailable;
     const reason = known ? error.message : 'something went wrong on this page';

@@ -123,7 +123,7 @@ test('a message that the stream delivers counts as sent', async () => {
   answers = ['lost', 'never'];
   sender.send('hello');
   await clock.pass(500);
-  sender.settle('key-1');
+  sender.settle({ provisionalId: 'key-1', from: 'Ann', text: 'hello' });
   await clock.pass(60_000);
   assert.deepEqual(log, ['pending key-1']);
   assert.deepEqual([posts.length, clock.pending], [2, 0]);
@@ -133,7 +133,7 @@ test('a failed message that turns out to be stored gives its key up', async () =
   answers = ['lost', 'lost', 'lost', stored('e-7')];
   sender.send('hello');
   await clock.pass(1500);
-  sender.settle('key-1');
+  sender.settle({ provisionalId: 'key-1', from: 'Ann', text: 'hello' });
   sender.send('hello');
   await settled();
   assert.equal(posts.at(-1).key, 'key-2');
@@ -142,4 +142,17 @@ test('a failed message that turns out to be stored gives its key up', async () =
 test('more than twenty waiting messages are not taken', () => {
   for (let i = 0; i < 20; i += 1) assert.ok(sender.send(`text ${i}`));
   assert.equal(sender.send('one more'), false);
+});
+
+test('another’s message under the same key does not count as sent, and its key is given up', async () => {
+  answers = ['lost', Response.json({ error: 'key', message: 'use a new key' }, { status: 422 }), stored('e-7')];
+  sender.send('hello');
+  await clock.pass(0);
+  assert.equal(sender.settle({ provisionalId: 'key-1', from: 'Mallory', text: 'hello' }), false);
+  assert.equal(sender.settle({ provisionalId: 'key-1', from: 'Ann', text: 'goodbye' }), false);
+  await clock.pass(1500);
+  assert.deepEqual(log, ['pending key-1', 'failed key-1: use a new key']);
+  sender.send('hello');
+  await settled();
+  assert.equal(posts.at(-1).key, 'key-2');
 });

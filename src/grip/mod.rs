@@ -17,5 +17,5 @@ mod url;
 pub use hold::{Channel, Hold, HoldChannel, NextPage};
 pub use last::last_id;
 pub use publish::{Item, Outcome, Publisher, PublisherError};
-pub use sig::{GRIP_SIG, Proxied, SigError, Trust};
+pub use sig::{GRIP_SIG, SigError, Trust};
 pub use url::{GripUrl, GripUrlError};

@@ -44,11 +44,6 @@ pub struct Trust {
     verifiers: Option<Vec<Verifier>>,
 }
 
-/// A request that came through a GRIP proxy: its other `Grip-*` headers are the proxy's own, since
-/// proxies strip those of clients.
-#[derive(Clone, Copy, Debug)]
-pub struct Proxied(());
-
 /// Why a request does not count as proxied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SigError {
@@ -103,13 +98,14 @@ impl Trust {
         self.verifiers.is_some()
     }
 
-    /// Tells whether a request came through a proxy that is believed.
-    pub fn check(&self, headers: &HeaderMap) -> Result<Proxied, SigError> {
+    /// Whether a request came through a proxy that is believed. If it did, its other `Grip-*` headers
+    /// are the proxy's own, since proxies strip those of clients.
+    pub fn check(&self, headers: &HeaderMap) -> Result<(), SigError> {
         let token = headers.get(GRIP_SIG).ok_or(SigError::Missing)?;
         let Some(verifiers) = &self.verifiers else {
-            return Ok(Proxied(()));
+            return Ok(());
         };
         let token = token.to_str().map_err(|_| SigError::Invalid)?;
-        if verifiers.iter().any(|verifier| verifier.holds(token)) { Ok(Proxied(())) } else { Err(SigError::Invalid) }
+        if verifiers.iter().any(|verifier| verifier.holds(token)) { Ok(()) } else { Err(SigError::Invalid) }
     }
 }

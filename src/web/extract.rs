@@ -1,6 +1,6 @@
 //! What a request says, parsed at the door.
 
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, error::Error as _, time::Duration};
 
 use axum::{
     body::{Body, Bytes},
@@ -8,6 +8,7 @@ use axum::{
     http::{HeaderMap, HeaderName, header, request::Parts},
 };
 use headers_accept::Accept;
+use http_body_util::LengthLimitError;
 use mediatype::{MediaType, MediaTypeBuf, Name, names, values};
 use serde::Deserialize;
 use uuid::Uuid;
@@ -247,7 +248,10 @@ async fn bytes(body: Body) -> Result<Bytes, WebError> {
     let read = axum::body::to_bytes(body, BODY_BYTES);
     match tokio::time::timeout(BODY_WITHIN, read).await {
         Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(_)) => Err(WebError::BodyTooLarge(BODY_BYTES)),
+        Ok(Err(error)) if error.source().is_some_and(|cause| cause.is::<LengthLimitError>()) => {
+            Err(WebError::BodyTooLarge(BODY_BYTES))
+        }
+        Ok(Err(_)) => Err(WebError::Body("the body broke off, or its framing is broken".to_owned())),
         Err(_) => Err(WebError::BodyTimeout),
     }
 }

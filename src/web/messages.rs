@@ -57,10 +57,12 @@ pub(super) async fn get(
     let Query(query) = query.map_err(|e| WebError::Query(e.body_text()))?;
     match wanted {
         Wanted::Json => snapshot(&web, &room, &query).await,
-        // GRIP proxies obey GRIP headers on HEAD too, and would send a body without end.
-        Wanted::Stream if method == Method::HEAD => Ok(STREAM_HEADERS.into_response()),
         Wanted::Stream => {
             web.trust.check(&headers).map_err(WebError::NotProxied)?;
+            // GRIP proxies obey GRIP headers on HEAD too, and would send a body without end.
+            if method == Method::HEAD {
+                return Ok(STREAM_HEADERS.into_response());
+            }
             let variant = if query.provisional == Some(false) { Variant::Persisted } else { Variant::Full };
             let cursor = client_cursor(&headers, query.last_event_id.as_deref());
             Ok(stream(web.app.open_stream(&room, variant, cursor).await?))

@@ -11,14 +11,14 @@ use tracing::warn;
 
 use super::{Item, control::Control};
 
-/// Items that may wait in a lane. More means the proxy has been away for long; what does not fit is
-/// dropped, and repaired like what is never published.
-const QUEUE: usize = 4_096;
+/// Items that may wait at either end of a lane: with the longest messages, 17 MB for both. More means that the
+/// proxy has been away for long; what does not fit is dropped, and repaired like what is never published.
+const QUEUE: usize = 512;
 /// A batch stays well below the 1,000,000 bytes of a control port's request body.
 const BATCH_BYTES: usize = 256 * 1024;
 /// First and longest pause between tries.
 const RETRY_PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
-/// An item with an id is retried for so long. The proxies recheck their streams in this time anyway.
+/// An item with an id is retried for so long. What is older, the proxies' rechecks bring.
 const RETRY_FOR: Duration = Duration::from_secs(60);
 
 /// The end of a lane that items are put into. The lane ends when it is empty and this is dropped.

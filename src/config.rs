@@ -58,7 +58,7 @@ pub struct ServeArgs {
     pub message_retention: String,
 
     /// Longest time until a proxy asks what a stream has missed: 1s to 1h
-    #[arg(long, env = "RECHECK_INTERVAL", default_value = "60s", value_name = "DURATION")]
+    #[arg(long, env = "RECHECK_INTERVAL", default_value = "2m", value_name = "DURATION")]
     pub recheck_interval: String,
 
     /// Origins whose pages may use the API, separated by blanks or commas; * for all
@@ -175,7 +175,7 @@ impl ServeArgs {
         let grip = problems.check("GRIP_URL", GripUrl::parse_list(&self.grip_url));
         let retention = problems.check("MESSAGE_RETENTION", self.message_retention.parse());
         let recheck = humantime::parse_duration(&self.recheck_interval).ok().filter(|d| RECHECK.contains(d));
-        let recheck = problems.check("RECHECK_INTERVAL", recheck.ok_or("must be a duration of 1s to 1h, such as 60s"));
+        let recheck = problems.check("RECHECK_INTERVAL", recheck.ok_or("must be a duration of 1s to 1h, such as 2m"));
         let cors = problems.check("CORS_ORIGINS", cors(&self.cors_origins));
         let table = self.store.parse(problems);
         Some(Config {
@@ -226,7 +226,7 @@ mod tests {
             "--grip-url=http://localhost:5561",
             "--dynamodb-table=gripchat",
             "--message-retention=30d",
-            "--recheck-interval=60s",
+            "--recheck-interval=2m",
             "--cors-origins=",
             "--log-format=text",
             "--log-filter=info",

@@ -1,6 +1,13 @@
 //! `gripchat create-table`, as an operator meets it.
 
-use std::{net::SocketAddr, process::Output};
+use std::{
+    net::SocketAddr,
+    process::Output,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use anyhow::Context as _;
 use aws_sdk_dynamodb::{
@@ -10,9 +17,17 @@ use aws_sdk_dynamodb::{
         TimeToLiveStatus,
     },
 };
+use axum::{
+    Router,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    routing::post,
+};
 use gripchat::store::table::{self, Created};
 use libtest_mimic::Trial;
+use serde_json::{Value, json};
 use tokio::{
+    net::TcpListener,
     task::{JoinSet, spawn_blocking},
     time::{Instant, timeout},
 };
@@ -32,6 +47,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         [DynamoDb] => ttl_is_switched_on_where_it_was_not,
         [DynamoDb] => a_table_with_other_keys_is_refused_and_left_untouched,
         [] => an_unreachable_dynamodb_is_named,
+        [] => the_wait_for_a_new_table_is_shown,
         [DynamoDb] => two_that_create_it_at_once_both_succeed,
         [DynamoDb] => many_that_create_it_at_once_all_succeed,
     ]
@@ -179,4 +195,47 @@ async fn many_that_create_it_at_once_all_succeed() -> anyhow::Result<()> {
         assert!(ttl(&client, &table).await?.0);
     }
     Ok(())
+}
+
+/// In DynamoDB a table takes seconds to become active. In DynamoDB Local it takes none, so a stand-in plays the seconds.
+async fn the_wait_for_a_new_table_is_shown() -> anyhow::Result<()> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let addr = listener.local_addr()?;
+    let router = Router::new().route("/", post(slow_dynamodb)).with_state(Arc::default());
+    tokio::spawn(async move { axum::serve(listener, router).await });
+
+    let output = create_table(addr, "slow").await?;
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(stdout(&output), "table slow is ready\n");
+    // Without the seconds, which depend on the machine.
+    let shown = stderr(&output);
+    let shown: Vec<_> = shown.lines().map(|line| line.split(" (").next().unwrap_or(line)).collect();
+    let waiting = "slow: waiting for the table to become active";
+    assert_eq!(shown, ["slow: creating the table", waiting, waiting, "slow: switching TTL on"]);
+    Ok(())
+}
+
+/// A table that is not there, then CREATING for two looks, then ACTIVE.
+async fn slow_dynamodb(State(looks): State<Arc<AtomicUsize>>, headers: HeaderMap) -> (StatusCode, String) {
+    let keys = json!([{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}]);
+    let types = json!([
+        {"AttributeName": "pk", "AttributeType": "S"},
+        {"AttributeName": "sk", "AttributeType": "S"},
+    ]);
+    let table = |status| json!({"TableStatus": status, "KeySchema": keys, "AttributeDefinitions": types});
+    let operation = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let answer: Value = match operation.rsplit('.').next().unwrap_or_default() {
+        "DescribeTable" => match looks.fetch_add(1, Ordering::SeqCst) {
+            0 => {
+                let error = "com.amazonaws.dynamodb.v20120810#ResourceNotFoundException";
+                return (StatusCode::BAD_REQUEST, json!({"__type": error, "message": "no table"}).to_string());
+            }
+            1 | 2 => json!({"Table": table("CREATING")}),
+            _ => json!({"Table": table("ACTIVE")}),
+        },
+        "CreateTable" => json!({"TableDescription": table("CREATING")}),
+        "DescribeTimeToLive" => json!({"TimeToLiveDescription": {"TimeToLiveStatus": "DISABLED"}}),
+        _ => json!({}),
+    };
+    (StatusCode::OK, answer.to_string())
 }

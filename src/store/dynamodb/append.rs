@@ -30,8 +30,8 @@ use crate::{
 const PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(200));
 
 /// A process that writes without a break needs one call a message; who reads before every write
-/// always comes too late to get in between. For so long it is let go ahead, which is quickest for
-/// all: with everybody at the end of the log at once, each message would cost as many writes.
+/// always comes too late to get in between. For half the deadline it is let go ahead, which is quickest
+/// for all: with everybody at the end of the log at once, each message would cost as many writes.
 const PATIENCE: Duration = Duration::from_secs(4);
 /// Slots that are then tried one after the other, without a pause or a read, when others take them.
 const STEPS: usize = 8;

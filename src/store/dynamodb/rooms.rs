@@ -14,8 +14,8 @@ use crate::{
     store::{KEY_SEARCH_NEWEST, Record, StoreError},
 };
 
-/// For so long a room's newest message is believed to be the newest: other processes write too, and
-/// one that was must not have expired meanwhile (a message lives an hour at least).
+/// For so long the message that this process wrote last is believed to be its room's newest. Since a
+/// message lives an hour at least, it cannot have expired meanwhile and let the numbers begin anew.
 const BELIEVED_FOR: Duration = Duration::from_secs(60);
 /// Appends of one room that may wait for their turn. With a write of some milliseconds each, more
 /// would not be done within the deadline anyway.

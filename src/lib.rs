@@ -30,6 +30,7 @@
 //! | [`app`] | the use cases | `chat`, `feed`, `grip`, `store` |
 //! | [`feed`] | channels, events, holds | `chat`, `grip`, `sse`, `store` |
 //! | [`store`] | the trait, DynamoDB | `chat` |
+//! | [`edge`] | a GRIP proxy for one machine | `grip` |
 //! | [`grip`] | the GRIP protocol | nothing |
 //! | [`chat`] | the domain, no I/O | nothing |
 //! | [`sse`] | the encoder | nothing |
@@ -40,6 +41,7 @@ pub mod app;
 pub mod chat;
 pub mod cli;
 pub mod config;
+pub mod edge;
 pub mod feed;
 pub mod grip;
 pub mod serve;

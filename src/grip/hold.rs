@@ -5,6 +5,8 @@ use std::{fmt, fmt::Write as _, time::Duration};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use super::escape;
+
 /// RFC 3986, section 2.3: the characters that need no encoding anywhere.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
@@ -80,7 +82,7 @@ impl Hold {
         }
         let keep_alive = format!(
             "{}; format=cstring; timeout={}",
-            cstring(&self.keep_alive),
+            escape::cstring(&self.keep_alive),
             self.keep_alive_after.as_secs().max(1)
         );
         let link = format!("<{}>; rel=next; timeout={}", self.next, self.recheck.as_secs().max(1));
@@ -110,23 +112,6 @@ fn headers<const N: usize>(fields: [(&'static str, String); N]) -> HeaderMap {
             (HeaderName::from_static(name), value)
         })
         .collect()
-}
-
-/// Encodes bytes for `format=cstring`, which knows only these escapes; `;` would end the value.
-fn cstring(data: &str) -> String {
-    let mut encoded = String::new();
-    for byte in data.bytes() {
-        match byte {
-            b'\\' => encoded.push_str(r"\\"),
-            b'\r' => encoded.push_str(r"\r"),
-            b'\n' => encoded.push_str(r"\n"),
-            b' '..=b'~' if !b",;\"".contains(&byte) => encoded.push(char::from(byte)),
-            _ => {
-                let _ = write!(encoded, r"\x{byte:02X}");
-            }
-        }
-    }
-    encoded
 }
 
 #[cfg(test)]

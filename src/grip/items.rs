@@ -30,9 +30,18 @@ fn item(text: &str) -> Option<Item<'_>> {
     if token.is_empty() {
         return None;
     }
-    let params =
-        split_unquoted(params, ';').map(str::trim).filter(|p| !p.is_empty()).map(param).collect::<Option<_>>()?;
-    Some(Item { token, params })
+    Some(Item { token, params: self::params(params)? })
+}
+
+/// Reads parameters: what follows an item's first semicolon.
+pub(super) fn params(text: &str) -> Option<Vec<(&str, String)>> {
+    split_unquoted(text, ';').map(str::trim).filter(|p| !p.is_empty()).map(param).collect()
+}
+
+/// Reads one header line whose items are each a `name=value`.
+pub(super) fn parse_pairs(line: &str) -> impl Iterator<Item = (String, String)> {
+    let pairs = split_unquoted(line, ',').filter(|item| item.contains('=')).filter_map(param);
+    pairs.map(|(name, value)| (name.to_owned(), value)).filter(|(name, _)| !name.is_empty())
 }
 
 fn param(text: &str) -> Option<(&str, String)> {

@@ -1,12 +1,14 @@
 //! GRIP, the protocol between a backend and the proxy that holds its clients' connections.
 //!
 //! Pure parts: [`GripUrl`] (where to publish and whom to trust), [`Hold`] and [`NextPage`] (the headers
-//! that make a proxy hold or page a response), [`last_id`] (where a proxy's stream stands), and the
-//! keys and tokens of both directions. [`Publisher`] does the I/O. Nothing here knows chat.
+//! that make a proxy hold or page a response), [`Instruct`] (how a proxy reads them), [`last_id`] (where
+//! a proxy's stream stands), and the keys and tokens of both directions. [`Publisher`] does the I/O. Nothing here knows chat.
 //!
 //! Source: <https://pushpin.org/docs/protocols/grip/>, and what Pushpin 1.36 to 2.0 really do.
 
+mod escape;
 mod hold;
+mod instruct;
 mod items;
 mod key;
 mod last;
@@ -15,7 +17,9 @@ mod sig;
 mod url;
 
 pub use hold::{Channel, Hold, HoldChannel, NextPage};
+pub use instruct::{HoldMode, Instruct, InstructError, KeepAlive, NextLink, Subscription};
+pub use key::KeyError;
 pub use last::last_id;
 pub use publish::{Item, Outcome, Publisher, PublisherError};
-pub use sig::{GRIP_SIG, SigError, Trust};
+pub use sig::{GRIP_SIG, SigError, Signer, Trust, Verifier};
 pub use url::{GripUrl, GripUrlError};

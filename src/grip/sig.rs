@@ -11,26 +11,23 @@ use super::key::{Key, KeyError};
 
 /// The header in which a proxy signs every request it forwards.
 pub const GRIP_SIG: &str = "grip-sig";
-/// How long a publishing token is valid, as js-grip has it: long enough for skewed clocks.
-const TOKEN_LIFETIME: Duration = Duration::from_secs(600);
-
 #[derive(Deserialize, Serialize)]
 struct Claims<'a> {
     iss: &'a str,
     exp: u64,
 }
 
-/// Signs the tokens that a backend publishes with.
+/// Signs tokens: those that a backend publishes with, or a proxy's `Grip-Sig`.
 #[derive(Clone)]
-pub(super) struct Signer {
+pub struct Signer {
     iss: String,
     algorithm: Algorithm,
     key: EncodingKey,
 }
 
-/// Checks the tokens of one proxy.
+/// Checks the tokens of one party: a proxy, or a backend that publishes.
 #[derive(Clone)]
-pub(super) struct Verifier {
+pub struct Verifier {
     key: DecodingKey,
     validation: Validation,
 }
@@ -56,13 +53,19 @@ pub enum SigError {
 }
 
 impl Signer {
+    /// A signer in the name of `iss`, with a key as `GRIP_URL` takes it.
+    pub fn parse(iss: &str, key: &str) -> Result<Self, KeyError> {
+        Self::new(iss, &Key::parse(key)?)
+    }
+
     pub(super) fn new(iss: &str, key: &Key) -> Result<Self, KeyError> {
         let (algorithm, key) = key.for_signing()?;
         Ok(Self { iss: iss.to_owned(), algorithm, key })
     }
 
-    pub(super) fn token(&self, now: SystemTime) -> Result<String, jsonwebtoken::errors::Error> {
-        let exp = now + TOKEN_LIFETIME;
+    /// A token that is valid from now on for a time.
+    pub fn token(&self, now: SystemTime, lifetime: Duration) -> Result<String, jsonwebtoken::errors::Error> {
+        let exp = now + lifetime;
         let exp = exp.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
         let claims = Claims { iss: &self.iss, exp };
         jsonwebtoken::encode(&Header::new(self.algorithm), &claims, &self.key)
@@ -70,6 +73,11 @@ impl Signer {
 }
 
 impl Verifier {
+    /// A verifier with a key as `GRIP_URL` takes it; where `iss` is given, tokens must name it.
+    pub fn parse(iss: Option<&str>, key: &str) -> Result<Self, KeyError> {
+        Self::new(iss, &Key::parse(key)?)
+    }
+
     pub(super) fn new(iss: Option<&str>, key: &Key) -> Result<Self, KeyError> {
         let (algorithm, key) = key.for_verifying()?;
         let mut validation = Validation::new(algorithm);
@@ -82,7 +90,8 @@ impl Verifier {
         Ok(Self { key, validation })
     }
 
-    fn holds(&self, token: &str) -> bool {
+    /// Whether a token was signed with the key, has not expired and names the issuer.
+    pub fn holds(&self, token: &str) -> bool {
         jsonwebtoken::decode::<serde_json::Value>(token, &self.key, &self.validation).is_ok()
     }
 }

@@ -17,6 +17,8 @@ use crate::grip::url::{Auth, GripUrl};
 
 /// One request, from connecting to its answer. A control port answers within milliseconds.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long a publishing token is valid, as js-grip has it: long enough for skewed clocks.
+const TOKEN_LIFETIME: Duration = Duration::from_secs(600);
 
 /// A handle: clones share what is known of the proxy's health.
 #[derive(Clone)]
@@ -99,7 +101,7 @@ impl Control {
         match &self.url.auth {
             Auth::None => {}
             Auth::Fixed(authorization) => request = request.header(header::AUTHORIZATION, authorization),
-            Auth::Jwt(signer) => request = request.bearer_auth(signer.token(SystemTime::now())?),
+            Auth::Jwt(signer) => request = request.bearer_auth(signer.token(SystemTime::now(), TOKEN_LIFETIME)?),
         }
         match request.send().await?.status() {
             status if status.is_success() => Ok(()),

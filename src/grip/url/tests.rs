@@ -1,6 +1,6 @@
 //! Every form of URL, with keys made for the occasion.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use aws_lc_rs::{
     encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der},
@@ -67,7 +67,7 @@ fn bearer(url: &GripUrl) -> String {
     match &url.auth {
         Auth::None => String::new(),
         Auth::Fixed(header) => header.clone(),
-        Auth::Jwt(signer) => signer.token(SystemTime::now()).unwrap(),
+        Auth::Jwt(signer) => signer.token(SystemTime::now(), Duration::from_secs(600)).unwrap(),
     }
 }
 

@@ -1,0 +1,78 @@
+//! The spellings of bytes in headers: `cstring`, which a keep-alive may be written in, and base64.
+
+use std::fmt::Write as _;
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+
+/// Encodes text for `format=cstring`, which knows only these escapes; `;` would end the value.
+pub(super) fn cstring(data: &str) -> String {
+    let mut encoded = String::new();
+    for byte in data.bytes() {
+        match byte {
+            b'\\' => encoded.push_str(r"\\"),
+            b'\r' => encoded.push_str(r"\r"),
+            b'\n' => encoded.push_str(r"\n"),
+            b' '..=b'~' if !b",;\"".contains(&byte) => encoded.push(char::from(byte)),
+            _ => {
+                // Writing to a String cannot fail.
+                let _ = write!(encoded, r"\x{byte:02X}");
+            }
+        }
+    }
+    encoded
+}
+
+/// Decodes a `cstring`. Pushpin drops escapes it does not know; a trailing backslash or bad hex is an error.
+pub(super) fn read_cstring(text: &str) -> Option<Vec<u8>> {
+    let mut data = Vec::new();
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        if byte != b'\\' {
+            data.push(byte);
+            continue;
+        }
+        match bytes.next()? {
+            b'\\' => data.push(b'\\'),
+            b'r' => data.push(b'\r'),
+            b'n' => data.push(b'\n'),
+            b'x' => {
+                let digit = |byte: Option<u8>| char::from(byte?).to_digit(16);
+                let (high, low) = (digit(bytes.next())?, digit(bytes.next())?);
+                data.push(u8::try_from(high * 16 + low).ok()?);
+            }
+            _ => {}
+        }
+    }
+    Some(data)
+}
+
+pub(super) fn read_base64(text: &str) -> Option<Vec<u8>> {
+    BASE64_STANDARD.decode(text).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn an_escape_that_nobody_knows_is_dropped_and_a_broken_one_is_an_error() {
+        assert_eq!(read_cstring(r"a\tb"), Some(b"ab".to_vec()));
+        assert_eq!(read_cstring(r"\x41\\"), Some(b"A\\".to_vec()));
+        assert_eq!(read_cstring("a\\"), None);
+        assert_eq!(read_cstring(r"\x4"), None);
+        assert_eq!(read_cstring(r"\xzz"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn a_cstring_reads_back(data in any::<String>()) {
+            prop_assert_eq!(read_cstring(&cstring(&data)), Some(data.into_bytes()));
+        }
+
+        #[test]
+        fn no_cstring_panics(text in any::<String>()) {
+            let _ = read_cstring(&text);
+        }
+    }
+}

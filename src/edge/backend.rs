@@ -1,0 +1,144 @@
+//! Requests to the backend: everything goes through one pool of connections, signed and with deadlines.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header, uri::PathAndQuery};
+use http_body_util::{BodyExt as _, Empty, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::{TokioExecutor, TokioTimer},
+};
+use tokio::time::timeout;
+
+use super::{BackendUrl, Config, forward::Body, item::Id};
+use crate::grip::{GRIP_SIG, Signer};
+
+/// How long `Grip-Sig` is valid, as Pushpin has it: long enough for skewed clocks.
+const SIG_LIFETIME: Duration = Duration::from_secs(3600);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Kept shorter than backends commonly keep an idle connection, so that it does not end just when it is used.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// The longest answer with GRIP headers, which is taken whole before the client gets it.
+pub(super) const MOST_BYTES: usize = 16 << 20;
+
+/// What the edge can do, of what not every GRIP proxy can: the filters are those of [`super::filter`].
+const FEATURES: &str = "status,link:next,link:gone,filter:skip-self,filter:skip-users,filter:require-sub";
+
+/// A handle: clones share the pool.
+#[derive(Clone)]
+pub(super) struct Backend {
+    client: Client<HttpConnector, Body>,
+    url: BackendUrl,
+    signer: Arc<Signer>,
+    timeout: Duration,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum FetchError {
+    #[error("the backend cannot be reached, or broke off: {0}")]
+    Unreachable(#[from] hyper_util::client::legacy::Error),
+    #[error("the backend did not answer within {0:?}")]
+    Deadline(Duration),
+    #[error("the backend's answer broke off: {0}")]
+    Broken(Box<dyn std::error::Error + Send + Sync>),
+    #[error("the backend's answer is longer than {MOST_BYTES} bytes, too long to be held")]
+    TooLong,
+    #[error("the backend answered {0}")]
+    Status(StatusCode),
+    #[error("this cannot be signed: {0}")]
+    Sign(#[from] jsonwebtoken::errors::Error),
+    #[error("this is no path: {0}")]
+    Path(#[from] http::Error),
+}
+
+impl Backend {
+    pub(super) fn new(config: &Config) -> Self {
+        let mut connector = HttpConnector::new();
+        connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        connector.set_nodelay(true);
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .build(connector);
+        Self {
+            client,
+            url: config.backend.clone(),
+            signer: Arc::new(config.signer.clone()),
+            timeout: config.backend_timeout,
+        }
+    }
+
+    /// Host and port.
+    pub(super) fn address(&self) -> &str {
+        self.url.authority().as_str()
+    }
+
+    /// Sends a request on, whose URI has a path only; waits for the head of the answer.
+    pub(super) async fn send(&self, mut request: Request<Body>) -> Result<Response<Incoming>, FetchError> {
+        let path = request.uri().path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+        *request.uri_mut() =
+            Uri::builder().scheme("http").authority(self.url.authority().clone()).path_and_query(path).build()?;
+        let signature = self.signer.token(SystemTime::now(), SIG_LIFETIME)?;
+        // A JWT is base64 and dots.
+        let signature = HeaderValue::try_from(signature).map_err(http::Error::from)?;
+        request.headers_mut().insert(GRIP_SIG, signature);
+        request.headers_mut().insert("grip-feature", HeaderValue::from_static(FEATURES));
+        timeout(self.timeout, self.client.request(request))
+            .await
+            .map_err(|_| FetchError::Deadline(self.timeout))?
+            .map_err(FetchError::from)
+    }
+
+    /// Asks a next link: with nothing of any client in it, since its answer is for many.
+    pub(super) async fn get(
+        &self,
+        uri: &str,
+        host: &HeaderValue,
+        last: &[(Arc<str>, Id)],
+    ) -> Result<(HeaderMap, Bytes), FetchError> {
+        let mut request = self.bare(Method::GET, uri, host)?;
+        add_grip_last(request.headers_mut(), last)?;
+        let response = self.send(request).await?;
+        if !response.status().is_success() {
+            return Err(FetchError::Status(response.status()));
+        }
+        let (head, body) = response.into_parts();
+        Ok((head.headers, self.collect(body).await?))
+    }
+
+    pub(super) async fn post_nothing(&self, uri: &str, host: &HeaderValue) -> Result<(), FetchError> {
+        let response = self.send(self.bare(Method::POST, uri, host)?).await?;
+        if response.status().is_success() { Ok(()) } else { Err(FetchError::Status(response.status())) }
+    }
+
+    fn bare(&self, method: Method, uri: &str, host: &HeaderValue) -> Result<Request<Body>, FetchError> {
+        let body = Empty::new().map_err(|never| match never {}).boxed_unsync();
+        Ok(Request::builder().method(method).uri(uri).header(header::HOST, host).body(body)?)
+    }
+
+    /// A whole body, within its deadline and bounds.
+    pub(super) async fn collect(&self, body: Incoming) -> Result<Bytes, FetchError> {
+        let whole = Limited::new(body, MOST_BYTES).collect();
+        let whole = timeout(self.timeout, whole).await.map_err(|_| FetchError::Deadline(self.timeout))?;
+        match whole {
+            Ok(whole) => Ok(whole.to_bytes()),
+            Err(error) if error.is::<LengthLimitError>() => Err(FetchError::TooLong),
+            Err(error) => Err(FetchError::Broken(error)),
+        }
+    }
+}
+
+/// One line for each channel, as Pushpin sends them.
+pub(super) fn add_grip_last(headers: &mut HeaderMap, last: &[(Arc<str>, Id)]) -> Result<(), http::Error> {
+    for (channel, id) in last {
+        let value = HeaderValue::from_bytes(format!("{channel}; last-id={id}").as_bytes())?;
+        headers.append(HeaderName::from_static("grip-last"), value);
+    }
+    Ok(())
+}

@@ -1,0 +1,267 @@
+//! One request's life: to the backend, and what its answer makes of it.
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header, request, response};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use hyper::body::{Body as _, Incoming};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{sleep, timeout},
+};
+use tower_http::timeout::{TimeoutBody, TimeoutError};
+use tracing::{debug, warn};
+
+use super::{
+    backend::{self, Backend, FetchError},
+    forward::{self, Body},
+    hub::Hub,
+    item::Id,
+    outlet::Outlet,
+    pager,
+    session::{Listener, Response as HeldResponse, Stream, Verdict},
+    terms::{Base, Conditions, LinkError, Then},
+    upgrade,
+    wire::{Handover, HeldBody, Part},
+};
+use crate::grip::{HoldMode, Instruct, InstructError};
+
+/// A body, in either direction, that has stood still for so long has been given up.
+const BODY_IDLE: Duration = Duration::from_secs(60);
+/// Before a held request is repeated because it missed something: so that a backend that never catches up is not
+/// asked all the time.
+const REPEAT_AFTER: Duration = Duration::from_millis(100);
+
+/// What all requests need.
+pub(super) struct Edge {
+    pub(super) backend: Backend,
+    pub(super) hub: Arc<Hub>,
+    pub(super) max_body: u64,
+}
+
+/// Who asks.
+pub(super) struct Client {
+    pub(super) address: IpAddr,
+    /// How a stream that is held leaves this connection.
+    pub(super) handover: Arc<Handover>,
+}
+
+/// What a response becomes.
+enum Outcome {
+    Answer(Response<Body>),
+    /// The request was held, and missed something: it is to be repeated with this `Grip-Last`.
+    Repeat(Vec<(Arc<str>, Id)>),
+}
+
+/// An answer that cannot be given. What the client hears says no more than its status.
+#[derive(Debug, thiserror::Error)]
+enum ExchangeError {
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    #[error(transparent)]
+    Instruct(#[from] InstructError),
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    #[error("the backend compressed an answer with GRIP headers, to which nothing could be added")]
+    Compressed,
+}
+
+impl Edge {
+    /// Answers a request. Whatever goes wrong is an answer too.
+    pub(super) async fn answer(self: Arc<Self>, client: Client, request: Request<Incoming>) -> Response<Body> {
+        if request.method() == Method::CONNECT {
+            return plain(StatusCode::METHOD_NOT_ALLOWED, "This is no forward proxy.\n");
+        }
+        if request.body().size_hint().lower() > self.max_body {
+            return self.too_long();
+        }
+        match self.exchange(&client, request).await {
+            Ok(response) => response,
+            Err(error) => self.refuse(&error),
+        }
+    }
+
+    async fn exchange(&self, client: &Client, mut request: Request<Incoming>) -> Result<Response<Body>, ExchangeError> {
+        let protocol = forward::upgrade(request.headers());
+        let upgraded = protocol.is_some().then(|| hyper::upgrade::on(&mut request));
+        let (mut head, body) = request.into_parts();
+        forward::to_backend(&mut head.headers, client.address);
+        if let Some(protocol) = protocol {
+            upgrade::ask(&mut head.headers, protocol);
+        }
+        let authority = || HeaderValue::try_from(self.backend.address());
+        if !head.headers.contains_key(header::HOST)
+            && let Ok(host) = authority()
+        {
+            head.headers.insert(header::HOST, host);
+        }
+        let repeatable = body.is_end_stream().then(|| head.clone());
+        let limit = usize::try_from(self.max_body).unwrap_or(usize::MAX);
+        let body = Limited::new(TimeoutBody::new(BODY_IDLE, body), limit).boxed_unsync();
+        let facts = head.clone();
+        let mut response = self.backend.send(Request::from_parts(head, body)).await?;
+        if let (Some(client), StatusCode::SWITCHING_PROTOCOLS) = (upgraded, response.status()) {
+            return Ok(upgrade::join(client, response));
+        }
+        loop {
+            match self.respond(client, &facts, repeatable.is_some(), response).await? {
+                Outcome::Answer(response) => return Ok(response),
+                Outcome::Repeat(last) => {
+                    sleep(REPEAT_AFTER).await;
+                    let mut again = Request::from_parts(facts.clone(), pager::empty());
+                    backend::add_grip_last(again.headers_mut(), &last).map_err(FetchError::from)?;
+                    response = self.backend.send(again).await?;
+                }
+            }
+        }
+    }
+
+    /// Passes a response on, or does what it says.
+    async fn respond(
+        &self,
+        client: &Client,
+        request: &request::Parts,
+        repeatable: bool,
+        response: Response<Incoming>,
+    ) -> Result<Outcome, ExchangeError> {
+        let (mut head, body) = response.into_parts();
+        if !Instruct::is_in(&head.headers) || request.method == Method::HEAD {
+            forward::to_client(&mut head.headers);
+            return Ok(Outcome::Answer(Response::from_parts(head, TimeoutBody::new(BODY_IDLE, body).boxed_unsync())));
+        }
+        if head.headers.contains_key(header::CONTENT_ENCODING) {
+            return Err(ExchangeError::Compressed);
+        }
+        let body = self.backend.collect(body).await?;
+        let instruct = Instruct::parse(&head.headers)?;
+        forward::to_client(&mut head.headers);
+        forward::expose(&mut head.headers, &instruct.expose);
+        head.status = instruct.status.unwrap_or(head.status);
+        if instruct.hold == Some(HoldMode::Response) {
+            return Ok(self.hold_response(instruct, repeatable, head, body).await);
+        }
+        self.hold_stream(client, request, instruct, head, body).map(Outcome::Answer)
+    }
+
+    async fn hold_response(&self, instruct: Instruct, repeatable: bool, head: response::Parts, body: Bytes) -> Outcome {
+        let until = instruct.response_timeout();
+        let (answer, verdict) = oneshot::channel();
+        let listener = Listener::new(instruct.channels, &instruct.meta);
+        // Until it is dropped, and so also when the client goes.
+        let _place = self.hub.hold_response(HeldResponse { listener, answer: Some(answer) });
+        match timeout(until, verdict).await {
+            Ok(Ok(Verdict::Respond(published))) => {
+                let mut response = Response::new(full(published.body));
+                *response.status_mut() = published.status;
+                *response.headers_mut() = published.headers;
+                Outcome::Answer(response)
+            }
+            Ok(Ok(Verdict::Repeat(last))) if repeatable => Outcome::Repeat(last),
+            // Nothing was published in time, or the edge is closing.
+            _ => Outcome::Answer(Response::from_parts(head, full(body))),
+        }
+    }
+
+    fn hold_stream(
+        &self,
+        client: &Client,
+        request: &request::Parts,
+        instruct: Instruct,
+        head: response::Parts,
+        body: Bytes,
+    ) -> Result<Response<Body>, ExchangeError> {
+        let host = request.headers.get(header::HOST).cloned().unwrap_or(HeaderValue::from_static(""));
+        let uri = request.uri.path_and_query().map_or("/", |uri| uri.as_str());
+        let base = Base { host: &host, uri, backend: self.backend.address() };
+        let gone = instruct.gone.as_deref().map(|uri| base.path(uri)).transpose()?;
+        let then = Then::new(instruct, &base)?;
+        // Such a response has no body, and so nothing can follow it (RFC 9110, section 6.4.1).
+        let bodyless = [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&head.status);
+        let (parts, receiver) = mpsc::channel(2);
+        // The channel has room for both, and nobody else has sent anything yet.
+        if !body.is_empty() && !matches!(then, Then::End) {
+            let _ = parts.try_send(Part::Bytes(body.clone()));
+        }
+        let chunked = request.version >= Version::HTTP_11;
+        let hold = Hold { hub: Arc::clone(&self.hub), handover: Arc::clone(&client.handover), host, gone, chunked };
+        match then {
+            _ if bodyless => return Ok(Response::from_parts(head, full(body))),
+            Then::End => return Ok(Response::from_parts(head, full(body))),
+            Then::Hold(conditions) => {
+                hold.begin(&conditions);
+                let _ = parts.try_send(Part::Hold);
+            }
+            Then::Page(link) => pager::turn(self.backend.clone(), link, hold, parts),
+        }
+        let body = HeldBody::new(receiver, Arc::clone(&client.handover)).map_err(|never| match never {}).boxed_unsync();
+        Ok(Response::from_parts(head, body))
+    }
+
+    fn too_long(&self) -> Response<Body> {
+        plain(StatusCode::PAYLOAD_TOO_LARGE, &format!("The body must not be longer than {} bytes.\n", self.max_body))
+    }
+
+    fn refuse(&self, error: &ExchangeError) -> Response<Body> {
+        let client_is_slow = has_cause(error, |cause| cause.is::<TimeoutError>());
+        if has_cause(error, |cause| cause.is::<LengthLimitError>()) {
+            return self.too_long();
+        }
+        match error {
+            _ if client_is_slow => plain(StatusCode::REQUEST_TIMEOUT, "The body did not come in time.\n"),
+            ExchangeError::Fetch(FetchError::Deadline(_)) => {
+                debug!(%error, "answered 504");
+                plain(StatusCode::GATEWAY_TIMEOUT, "The server behind this proxy did not answer in time.\n")
+            }
+            ExchangeError::Fetch(_) => {
+                debug!(%error, "answered 502");
+                plain(StatusCode::BAD_GATEWAY, "The server behind this proxy cannot be reached.\n")
+            }
+            ExchangeError::Instruct(_) | ExchangeError::Link(_) | ExchangeError::Compressed => {
+                warn!("{error}; answered 502");
+                plain(StatusCode::BAD_GATEWAY, "The server behind this proxy gave an answer that makes no sense.\n")
+            }
+        }
+    }
+}
+
+/// What it takes to hold a stream, once there is a response that says so.
+pub(super) struct Hold {
+    pub(super) hub: Arc<Hub>,
+    pub(super) handover: Arc<Handover>,
+    pub(super) host: HeaderValue,
+    pub(super) gone: Option<Arc<str>>,
+    pub(super) chunked: bool,
+}
+
+impl Hold {
+    /// Holds the stream; it is written to once the connection is handed over.
+    pub(super) fn begin(&self, conditions: &Conditions) {
+        let outlet = Outlet::new(self.chunked);
+        let stream = Stream::new(conditions.terms(), outlet, self.host.clone(), self.gone.clone());
+        self.handover.reserve(self.hub.hold_stream(stream));
+    }
+}
+
+fn full(bytes: Bytes) -> Body {
+    Full::new(bytes).map_err(|never| match never {}).boxed_unsync()
+}
+
+pub(super) fn plain(status: StatusCode, text: &str) -> Response<Body> {
+    let mut response = Response::new(full(Bytes::copy_from_slice(text.as_bytes())));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}
+
+fn has_cause(error: &ExchangeError, is: impl Fn(&(dyn std::error::Error + 'static)) -> bool) -> bool {
+    let ExchangeError::Fetch(FetchError::Unreachable(error)) = error else { return false };
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if is(error) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}

@@ -1,0 +1,154 @@
+//! The way out of a held stream: a bounded queue of shared bytes in front of a socket.
+
+use std::{
+    collections::VecDeque,
+    io::{self, IoSlice},
+    mem,
+    sync::Arc,
+    time::Instant,
+};
+
+use bytes::{Buf as _, Bytes};
+use socket2::SockRef;
+use tokio::net::TcpStream;
+
+use super::frame::{Frame, LAST_CHUNK};
+
+/// What a reader may be behind, beside what the kernel holds: so many frames, or so many bytes.
+const MOST_FRAMES: usize = 100;
+const MOST_BYTES: usize = 1 << 20;
+
+/// Frames that go out with one system call.
+const AT_ONCE: usize = 32;
+/// A queue that was once longer than this gives its memory back when it is empty.
+const KEPT: usize = 8;
+
+/// Where a stream's frames go.
+#[derive(Debug)]
+pub(super) struct Outlet {
+    /// None until the response's head and first part have been written.
+    socket: Option<Arc<TcpStream>>,
+    chunked: bool,
+    queue: VecDeque<Bytes>,
+    /// The length of what is queued.
+    bytes: usize,
+    ended: bool,
+    /// Since when the reader has taken nothing, if something waits for it.
+    blocked: Option<Instant>,
+}
+
+/// How far writing came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Flushed {
+    /// Everything is written, or will be when there is a socket.
+    All,
+    /// The reader takes no more for now.
+    Blocked,
+    /// Nothing more can be written: it ended as it should, or the client is gone.
+    Done,
+}
+
+impl Outlet {
+    /// An outlet without a socket yet. HTTP/1.0 knows no chunks.
+    pub(super) fn new(chunked: bool) -> Self {
+        Self { socket: None, chunked, queue: VecDeque::new(), bytes: 0, ended: false, blocked: None }
+    }
+
+    pub(super) fn connect(&mut self, socket: Arc<TcpStream>) {
+        self.socket = Some(socket);
+    }
+
+    pub(super) fn socket(&self) -> Option<&Arc<TcpStream>> {
+        self.socket.as_ref()
+    }
+
+    /// Whether everything was written.
+    pub(super) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    pub(super) fn blocked_since(&self) -> Option<Instant> {
+        self.blocked
+    }
+
+    /// Queues a frame, unless the reader is too far behind.
+    #[must_use = "a frame that is not taken must be recovered, or knowingly skipped"]
+    pub(super) fn push(&mut self, frame: &Frame) -> bool {
+        let has_room = self.queue.len() < MOST_FRAMES && self.bytes < MOST_BYTES;
+        if has_room {
+            self.push_always(frame);
+        }
+        has_room
+    }
+
+    /// Queues a frame whatever is queued: a recovery's answer, which nothing could recover.
+    pub(super) fn push_always(&mut self, frame: &Frame) {
+        let bytes = if self.chunked { frame.chunk() } else { frame.content() };
+        self.bytes += bytes.len();
+        self.queue.push_back(bytes);
+    }
+
+    /// Ends the body behind what is queued.
+    pub(super) fn end(&mut self) {
+        if !mem::replace(&mut self.ended, true) && self.chunked {
+            self.bytes += LAST_CHUNK.len();
+            self.queue.push_back(LAST_CHUNK);
+        }
+    }
+
+    /// Writes as much as the socket takes now.
+    pub(super) fn flush(&mut self, now: Instant) -> Flushed {
+        let Self { socket: Some(socket), queue, bytes, blocked, .. } = self else { return Flushed::All };
+        while let Some(first) = queue.front() {
+            let written = if queue.len() == 1 {
+                socket.try_write(first)
+            } else {
+                let mut slices = [IoSlice::new(&[]); AT_ONCE];
+                let count = queue.len().min(AT_ONCE);
+                for (slice, bytes) in slices.iter_mut().zip(&*queue) {
+                    *slice = IoSlice::new(bytes);
+                }
+                socket.try_write_vectored(&slices[..count])
+            };
+            match written {
+                Ok(0) => return Flushed::Done,
+                Ok(count) => {
+                    *blocked = None;
+                    *bytes -= count;
+                    advance(queue, count);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    blocked.get_or_insert(now);
+                    return Flushed::Blocked;
+                }
+                Err(_) => return Flushed::Done,
+            }
+        }
+        if self.queue.capacity() > KEPT {
+            self.queue = VecDeque::new();
+        }
+        if self.ended { Flushed::Done } else { Flushed::All }
+    }
+}
+
+impl Drop for Outlet {
+    /// Others may still hold the socket, to learn that the client is gone or reads again: this ends their wait.
+    fn drop(&mut self) {
+        if let Some(socket) = &self.socket {
+            // It fails where the client has gone, which is as good.
+            let _ = SockRef::from(socket.as_ref()).shutdown(std::net::Shutdown::Both);
+        }
+    }
+}
+
+/// Takes what was written off the front of a queue.
+fn advance(queue: &mut VecDeque<Bytes>, mut written: usize) {
+    while let Some(first) = queue.front_mut() {
+        if written < first.len() {
+            first.advance(written);
+            return;
+        }
+        written -= first.len();
+        queue.pop_front();
+    }
+}

@@ -1,0 +1,120 @@
+//! The clients' side: connections, and what each may use.
+
+use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
+
+use http::{Request, StatusCode};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::SockRef;
+use tokio::{
+    io::{AsyncWriteExt as _, copy, sink},
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+use super::{
+    exchange::{Client, Edge},
+    wire::{Handover, Wire},
+};
+
+/// A request's head comes within this time, from the connection's begin or the end of the request before it.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// The longest head. Cookies are what makes it long.
+const MOST_HEAD: usize = 64 << 10;
+/// A peer that has acknowledged nothing for so long is gone: without this the kernel tries for a quarter of an hour.
+const USER_TIMEOUT: Duration = Duration::from_secs(30);
+/// After a failure to accept, as when the process has no descriptors left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// What one that is refused gets to hear it.
+const REFUSAL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Type: text/plain\r\n\
+    Content-Length: 38\r\nConnection: close\r\n\r\nThis proxy holds all it can; try later.";
+const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
+/// Connections that are being told so, beside those that are served.
+const MOST_REFUSALS: usize = 64;
+
+/// Takes connections until it is told to stop, and serves them as long as they last.
+pub(super) async fn serve(listener: TcpListener, edge: Arc<Edge>, slots: Arc<Semaphore>, stop: CancellationToken) {
+    let refusals = Arc::new(Semaphore::new(MOST_REFUSALS));
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = stop.cancelled() => return,
+        };
+        match accepted {
+            Ok((socket, address)) => match Arc::clone(&slots).try_acquire_owned() {
+                Ok(slot) => {
+                    tokio::spawn(connection(socket, address, Arc::clone(&edge), slot, stop.clone()));
+                }
+                Err(_) => {
+                    if let Ok(slot) = Arc::clone(&refusals).try_acquire_owned() {
+                        tokio::spawn(refuse(socket, slot));
+                    }
+                }
+            },
+            Err(error) => {
+                warn!(%error, "cannot take a connection");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn connection(
+    socket: TcpStream,
+    address: SocketAddr,
+    edge: Arc<Edge>,
+    slot: OwnedSemaphorePermit,
+    stop: CancellationToken,
+) {
+    if let Err(error) = tune(&socket) {
+        return debug!(%error, "a connection ended at once");
+    }
+    let handover = Arc::<Handover>::default();
+    let service = service_fn(|request: Request<Incoming>| {
+        let client = Client { address: address.ip(), handover: Arc::clone(&handover) };
+        let edge = Arc::clone(&edge);
+        async move { Ok::<_, Infallible>(edge.answer(client, request).await) }
+    });
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MOST_HEAD);
+    let wire = TokioIo::new(Wire::new(socket, Arc::clone(&handover)));
+    let mut connection = http.serve_connection(wire, service).with_upgrades();
+    let mut stopping = false;
+    let ticket = loop {
+        tokio::select! {
+            ended = &mut connection => {
+                return if let Err(error) = ended { debug!(%error, "a connection broke") };
+            }
+            ticket = handover.ready() => break ticket,
+            () = stop.cancelled(), if !stopping => {
+                stopping = true;
+                Pin::new(&mut connection).graceful_shutdown();
+            }
+        }
+    };
+    // What the client has sent ahead is a request that will not be answered: see `watch`.
+    if let Some(parts) = connection.into_parts() {
+        ticket.connect(parts.io.into_inner().into_socket(), slot);
+    }
+}
+
+fn tune(socket: &TcpStream) -> io::Result<()> {
+    socket.set_nodelay(true)?;
+    SockRef::from(socket).set_tcp_user_timeout(Some(USER_TIMEOUT))
+}
+
+/// Says that there is no place, and waits for the client to hear it.
+async fn refuse(mut socket: TcpStream, _slot: OwnedSemaphorePermit) {
+    let told = async {
+        socket.write_all(REFUSAL).await?;
+        socket.shutdown().await?;
+        // Closing with something unread would take back what was written.
+        copy(&mut socket, &mut sink()).await
+    };
+    if timeout(REFUSAL_TIMEOUT, told).await.is_err() {
+        debug!(status = %StatusCode::SERVICE_UNAVAILABLE, "a client did not wait to be refused");
+    }
+}

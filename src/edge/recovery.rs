@@ -1,0 +1,205 @@
+//! Asking next links: once for all the streams that ask the same.
+//!
+//! Streams of one room that stand at one place send the same request, and get the same answer. So
+//! there is at most one request under way for each link and place; who asks meanwhile is answered by
+//! the next one, since an answer on its way may be older than what they miss.
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    mem,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
+    time::{Duration, Instant},
+};
+
+use http::HeaderValue;
+use tokio::{sync::Semaphore, time::sleep};
+use tracing::{debug, warn};
+
+use super::{
+    backend::{Backend, FetchError},
+    frame::Frame,
+    hub::Hub,
+    item::Id,
+    session::Link,
+    shard::{Command, SessionId},
+    terms::{Base, LinkError, Then},
+};
+use crate::grip::{Instruct, InstructError};
+
+/// Streams that miss the same notice it within so long of each other, in all shards.
+const GATHER: Duration = Duration::from_millis(10);
+/// Requests for next links that the backend gets at once.
+const AT_ONCE: usize = 32;
+/// After a failure the link is asked again after a second, then after twice as long each time, up to this.
+const LONGEST_PAUSE: Duration = Duration::from_secs(16);
+/// Rechecks of different links are spread over this part of their time, so that they do not come in one burst.
+const SPREAD: f64 = 0.1;
+/// The table of times is tidied when it has grown to twice what was left of it, and is longer than this.
+const KEPT_TIMES: usize = 256;
+
+/// What is asked: who sends the same gets the same answer.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Ask {
+    /// Path and query.
+    pub(super) uri: Arc<str>,
+    pub(super) host: HeaderValue,
+    /// What `Grip-Last` tells.
+    pub(super) last: Vec<(Arc<str>, Id)>,
+}
+
+/// What was answered, for any number of streams.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) body: Option<Frame>,
+    pub(super) then: Then,
+}
+
+/// Everything that is being asked.
+pub(super) struct Recoveries {
+    backend: Backend,
+    hub: OnceLock<Weak<Hub>>,
+    /// Those that wait for an answer, by what they ask. The key stays as long as its task runs.
+    waiting: Mutex<HashMap<Ask, Vec<(usize, SessionId)>>>,
+    links: Mutex<Links>,
+    slots: Semaphore,
+}
+
+#[derive(Default)]
+struct Links {
+    /// When the streams of a link ask next. They ask together.
+    recheck: HashMap<Arc<str>, Instant>,
+    tidy_at: usize,
+    /// How often a link has failed in a row.
+    failures: HashMap<Arc<str>, u32>,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum AnswerError {
+    #[error(transparent)]
+    Instruct(#[from] InstructError),
+    #[error(transparent)]
+    Link(#[from] LinkError),
+}
+
+impl Recoveries {
+    pub(super) fn new(backend: Backend) -> Self {
+        Self {
+            backend,
+            hub: OnceLock::new(),
+            waiting: Mutex::default(),
+            links: Mutex::default(),
+            slots: Semaphore::new(AT_ONCE),
+        }
+    }
+
+    /// Tells where answers go. Hub and shards know this, so it knows the hub only weakly.
+    pub(super) fn answer_to(&self, hub: &Arc<Hub>) {
+        let _ = self.hub.set(Arc::downgrade(hub));
+    }
+
+    /// Asks for a stream. Unless it is urgent, waits a moment for others that ask the same.
+    pub(super) fn ask(self: &Arc<Self>, ask: Ask, shard: usize, id: SessionId, urgent: bool) {
+        match lock(&self.waiting).entry(ask) {
+            Entry::Occupied(mut entry) => entry.get_mut().push((shard, id)),
+            Entry::Vacant(entry) => {
+                let ask = entry.key().clone();
+                entry.insert(vec![(shard, id)]);
+                let recoveries = Arc::clone(self);
+                let gather = if urgent { Duration::ZERO } else { GATHER };
+                tokio::spawn(async move { recoveries.answer_all(ask, gather).await });
+            }
+        }
+    }
+
+    /// Answers those who wait, and those who come to wait meanwhile.
+    async fn answer_all(&self, ask: Ask, gather: Duration) {
+        sleep(gather).await;
+        loop {
+            // The semaphore is never closed; the place is held while the request is under way.
+            let _slot = self.slots.acquire().await;
+            let asking = match lock(&self.waiting).entry(ask.clone()) {
+                Entry::Occupied(entry) if entry.get().is_empty() => {
+                    entry.remove();
+                    return;
+                }
+                Entry::Occupied(mut entry) => mem::take(entry.get_mut()),
+                Entry::Vacant(_) => return,
+            };
+            match self.fetch(&ask).await {
+                Ok(answer) => {
+                    lock(&self.links).failures.remove(&ask.uri);
+                    let answer = Arc::new(answer);
+                    self.tell(asking, |ids| Command::Answered { ids, answer: Arc::clone(&answer) });
+                }
+                Err(error) => {
+                    let pause = self.pause_after_failure(&ask.uri);
+                    debug!(link = %ask.uri, %error, ?pause, "a next link was not answered; streams stay, and ask again");
+                    let again = Instant::now() + pause;
+                    self.tell(asking, |ids| Command::Unanswered { ids, again });
+                }
+            }
+        }
+    }
+
+    async fn fetch(&self, ask: &Ask) -> Result<Answer, FetchError> {
+        let (headers, body) = self.backend.get(&ask.uri, &ask.host, &ask.last).await?;
+        let then = (|| -> Result<Then, AnswerError> {
+            let base = Base { host: &ask.host, uri: &ask.uri, backend: self.backend.address() };
+            Ok(Then::new(Instruct::parse(&headers)?, &base)?)
+        })();
+        let then = then.unwrap_or_else(|error| {
+            warn!(link = %ask.uri, "a next link was answered with what cannot be followed, and its streams end: {error}");
+            Then::End
+        });
+        Ok(Answer { body: Frame::new(&body), then })
+    }
+
+    fn tell(&self, asking: Vec<(usize, SessionId)>, command: impl Fn(Vec<SessionId>) -> Command) {
+        let Some(hub) = self.hub.get().and_then(Weak::upgrade) else { return };
+        let mut by_shard: HashMap<usize, Vec<SessionId>> = HashMap::new();
+        for (shard, id) in asking {
+            by_shard.entry(shard).or_default().push(id);
+        }
+        for (shard, ids) in by_shard {
+            hub.tell(shard, command(ids));
+        }
+    }
+
+    fn pause_after_failure(&self, uri: &Arc<str>) -> Duration {
+        let mut links = lock(&self.links);
+        let failures = links.failures.entry(Arc::clone(uri)).or_default();
+        let pause = Duration::from_secs(1 << (*failures).min(4)).min(LONGEST_PAUSE);
+        *failures += 1;
+        pause + Duration::from_secs_f64(rand::random_range(0.0..1.0))
+    }
+
+    /// When a stream with this link asks it without being told to: together with all others that have it.
+    pub(super) fn recheck_at(&self, link: &Link, now: Instant) -> Instant {
+        let mut links = lock(&self.links);
+        if links.recheck.len() >= links.tidy_at.max(KEPT_TIMES) {
+            links.recheck.retain(|_, at| *at > now);
+            links.tidy_at = links.recheck.len() * 2;
+        }
+        let latest = now + link.recheck;
+        let at = links.recheck.entry(Arc::clone(&link.uri)).or_insert(now);
+        if *at <= now || *at > latest {
+            *at = now + link.recheck.mul_f64(1.0 - rand::random_range(0.0..SPREAD));
+        }
+        *at
+    }
+
+    /// Tells the backend that a client has gone: once, and if it is not heard nobody says it again.
+    pub(super) fn tell_gone(&self, uri: Arc<str>, host: HeaderValue) {
+        let backend = self.backend.clone();
+        tokio::spawn(async move {
+            if let Err(error) = backend.post_nothing(&uri, &host).await {
+                debug!(link = %uri, %error, "the backend did not hear that a client has gone");
+            }
+        });
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What is in it is whole after every statement.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -4,35 +4,30 @@
 //! has gathered, lets every session it concerns queue what it gets, and then writes to each of these
 //! once: at a low rate one item a write, under load several.
 
+mod inbox;
+mod members;
+mod recover;
+
 use std::{
     collections::HashMap,
     mem,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use tokio::{
-    net::TcpStream,
-    sync::{Notify, OwnedSemaphorePermit, mpsc},
-    task::yield_now,
-    time::sleep_until,
-};
+use tokio::{net::TcpStream, sync::OwnedSemaphorePermit, task::yield_now, time::sleep_until};
 
+pub(super) use self::inbox::{Command, Held, Inbox, SessionId, ShardHandle};
+use self::members::Member;
 use super::{
     hub::Hub,
     item::Item,
     outlet::Flushed,
-    recovery::{Answer, Ask, Recoveries},
-    session::{Effects, Listener, Response, Stream, Sub, Terms},
-    terms::Then,
+    recovery::Recoveries,
+    session::{Effects, Stream},
     timers::{Armed, Due, Timers},
     watch,
 };
-
-pub(super) type SessionId = u64;
 
 /// A reader that has taken nothing for so long is closed.
 const STALLED: Duration = Duration::from_secs(30);
@@ -42,75 +37,6 @@ const ROUND: usize = 64;
 const WRITES_AT_ONCE: usize = 128;
 /// A table of sessions that was once larger gives its memory back when most of them are gone.
 const KEPT_SESSIONS: usize = 1_024;
-/// Commands that may wait for a shard before publishers wait.
-const MOST_WAITING: usize = 4_096;
-
-/// What a shard is told.
-pub(super) enum Command {
-    Hold {
-        id: SessionId,
-        held: Box<Held>,
-        behind: bool,
-    },
-    /// A stream's head is written, and the connection is the shard's from here on. The permit counts it.
-    Connect {
-        id: SessionId,
-        socket: TcpStream,
-        permit: OwnedSemaphorePermit,
-    },
-    /// The client is gone.
-    Gone(SessionId),
-    /// A reader that was full takes more.
-    Writable(SessionId),
-    Item(Arc<Item>),
-    /// All streams of this channel are to ask their next links.
-    Recheck(Arc<str>),
-    RecheckAll,
-    /// The answer of a next link.
-    Answered {
-        ids: Vec<SessionId>,
-        answer: Arc<Answer>,
-    },
-    /// The next link was not answered; it is to be asked again then.
-    Unanswered {
-        ids: Vec<SessionId>,
-        again: Instant,
-    },
-    CloseAll,
-}
-
-/// A held request.
-pub(super) enum Held {
-    Stream(Stream),
-    Response(Response),
-}
-
-/// The way to a shard.
-pub(super) struct ShardHandle {
-    commands: mpsc::UnboundedSender<Command>,
-    backlog: Arc<Backlog>,
-}
-
-#[derive(Default)]
-struct Backlog {
-    waiting: AtomicUsize,
-    shrunk: Notify,
-}
-
-/// A shard before it has a hub.
-pub(super) struct Inbox {
-    commands: mpsc::UnboundedReceiver<Command>,
-    sender: mpsc::UnboundedSender<Command>,
-    backlog: Arc<Backlog>,
-}
-
-/// One listener of a channel: a session, and which of its subscriptions it is.
-#[derive(Clone, Copy)]
-struct Member {
-    id: SessionId,
-    sub: usize,
-}
-
 struct Session {
     held: Held,
     /// Counts the client's connection.
@@ -132,49 +58,6 @@ pub(super) struct Shard {
     dirty: Vec<SessionId>,
     /// When this round began.
     now: Instant,
-}
-
-impl Held {
-    pub(super) fn listener(&self) -> &Listener {
-        match self {
-            Self::Stream(stream) => &stream.terms.listener,
-            Self::Response(response) => &response.listener,
-        }
-    }
-
-    fn listener_mut(&mut self) -> &mut Listener {
-        match self {
-            Self::Stream(stream) => &mut stream.terms.listener,
-            Self::Response(response) => &mut response.listener,
-        }
-    }
-}
-
-impl ShardHandle {
-    pub(super) fn new() -> (Self, Inbox) {
-        let (sender, commands) = mpsc::unbounded_channel();
-        let backlog = Arc::<Backlog>::default();
-        let inbox = Inbox { commands, sender: sender.clone(), backlog: Arc::clone(&backlog) };
-        (Self { commands: sender, backlog }, inbox)
-    }
-
-    pub(super) fn send(&self, command: Command) {
-        self.backlog.waiting.fetch_add(1, Ordering::Relaxed);
-        // The shard is only gone when the edge is.
-        let _ = self.commands.send(command);
-    }
-
-    /// Waits until the shard has caught up with what it was told.
-    pub(super) async fn has_room(&self) {
-        let is_full = || self.backlog.waiting.load(Ordering::Relaxed) >= MOST_WAITING;
-        while is_full() {
-            // Made before the second look, so that no word between the two is missed.
-            let shrunk = self.backlog.shrunk.notified();
-            if is_full() {
-                shrunk.await;
-            }
-        }
-    }
 }
 
 impl Shard {
@@ -278,6 +161,14 @@ impl Shard {
         self.timers.arm(id, armed, Due::Ask, recheck);
     }
 
+    /// The stream of a session, if that is one.
+    fn stream(&mut self, id: SessionId) -> Option<&mut Stream> {
+        match &mut self.sessions.get_mut(&id)?.held {
+            Held::Stream(stream) => Some(stream),
+            Held::Response(_) => None,
+        }
+    }
+
     fn deliver(&mut self, item: &Arc<Item>) {
         let Some(members) = self.channels.get(&item.channel) else { return };
         let mut effects = Vec::new();
@@ -298,79 +189,6 @@ impl Shard {
             }
         }
         effects.into_iter().for_each(|(id, effects)| self.apply(id, effects));
-    }
-
-    fn apply(&mut self, id: SessionId, effects: Effects) {
-        if let Some(channel) = effects.forget {
-            self.hub.forget(&channel);
-        }
-        if let Some(urgent) = effects.ask {
-            self.ask(id, urgent);
-        }
-    }
-
-    /// Has a stream's next link asked, if it has one and is not being asked already.
-    fn ask(&mut self, id: SessionId, urgent: bool) {
-        let Some(session) = self.sessions.get_mut(&id) else { return };
-        let Held::Stream(stream) = &mut session.held else { return };
-        let Some(uri) = stream.begin_to_ask(urgent) else { return };
-        let ask = Ask { uri, host: stream.host.clone(), last: stream.terms.listener.last_ids() };
-        self.recoveries.ask(ask, self.index, id, urgent);
-    }
-
-    fn answered(&mut self, id: SessionId, answer: &Answer) {
-        let Some(session) = self.sessions.get_mut(&id) else { return };
-        let Held::Stream(stream) = &mut session.held else { return };
-        if let Some(frame) = &answer.body {
-            stream.outlet.push_always(frame);
-        }
-        self.dirty.push(id);
-        match &answer.then {
-            Then::End => stream.close(),
-            Then::Page(link) => {
-                stream.turn_page(link.clone());
-                self.ask(id, true);
-            }
-            Then::Hold(conditions) => self.renew(id, conditions.terms()),
-        }
-    }
-
-    /// Holds a stream on under new terms.
-    fn renew(&mut self, id: SessionId, mut terms: Terms) {
-        let Some(session) = self.sessions.get_mut(&id) else { return };
-        let Held::Stream(stream) = &mut session.held else { return };
-        let mut effects = Effects::default();
-        if terms.listener.takes_the_places_of(&stream.terms.listener) {
-            stream.terms = terms;
-        } else {
-            let before = mem::take(&mut stream.terms.listener);
-            self.leave(&before);
-            self.join(id, &mut terms.listener);
-            // The new ones first, so that what is known of a channel in both is not lost in between.
-            let behind = self.hub.subscribe(self.index, &terms.listener.subs);
-            self.hub.unsubscribe(self.index, &before.subs, false);
-            effects.ask = behind.then_some(false);
-            let Some(session) = self.sessions.get_mut(&id) else { return };
-            let Held::Stream(stream) = &mut session.held else { return };
-            stream.terms = terms;
-        }
-        if let Some(Session { held: Held::Stream(stream), .. }) =
-            self.sessions.get_mut(&id).map(|session| &mut **session)
-        {
-            stream.go_on(&mut effects);
-        }
-        self.arm(id);
-        self.apply(id, effects);
-    }
-
-    fn unanswered(&mut self, id: SessionId, again: Instant) {
-        let Some(session) = self.sessions.get_mut(&id) else { return };
-        let Session { held: Held::Stream(stream), armed, .. } = &mut **session else { return };
-        let mut effects = Effects::default();
-        stream.go_on_unanswered(&mut effects);
-        self.timers.arm(id, armed, Due::Ask, Some(again));
-        self.dirty.push(id);
-        self.apply(id, effects);
     }
 
     fn look_at(&mut self, id: SessionId, due: Due) {
@@ -456,39 +274,6 @@ impl Shard {
         }
         if self.sessions.capacity() > KEPT_SESSIONS && self.sessions.len() < self.sessions.capacity() / 4 {
             self.sessions.shrink_to(self.sessions.len() * 2);
-        }
-    }
-
-    fn join(&mut self, id: SessionId, listener: &mut Listener) {
-        for (sub, subscription) in listener.subs.iter_mut().enumerate() {
-            let members = self.channels.entry(Arc::clone(&subscription.channel)).or_default();
-            subscription.slot = members.len();
-            members.push(Member { id, sub });
-        }
-    }
-
-    fn leave(&mut self, listener: &Listener) {
-        for Sub { channel, slot, .. } in &listener.subs {
-            let Some(members) = self.channels.get_mut(channel) else { continue };
-            members.swap_remove(*slot);
-            let moved = members.get(*slot).copied();
-            if members.is_empty() {
-                self.channels.remove(channel);
-            }
-            if let Some(Member { id, sub }) = moved
-                && let Some(session) = self.sessions.get_mut(&id)
-            {
-                session.held.listener_mut().subs[sub].slot = *slot;
-            }
-        }
-    }
-}
-
-impl Backlog {
-    fn shrink(&self, taken: usize) {
-        let before = self.waiting.fetch_sub(taken, Ordering::Relaxed);
-        if before >= MOST_WAITING {
-            self.shrunk.notify_waiters();
         }
     }
 }

@@ -1,0 +1,136 @@
+//! What a shard is told, and the way it hears of it.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Instant,
+};
+
+use tokio::{
+    net::TcpStream,
+    sync::{Notify, OwnedSemaphorePermit, mpsc},
+};
+
+use crate::edge::{
+    item::Item,
+    recovery::Answer,
+    session::{Listener, Response, Stream},
+};
+
+pub(in crate::edge) type SessionId = u64;
+
+/// Commands that may wait for a shard before publishers wait.
+const MOST_WAITING: usize = 4_096;
+
+/// What a shard is told.
+pub(in crate::edge) enum Command {
+    Hold {
+        id: SessionId,
+        held: Box<Held>,
+        behind: bool,
+    },
+    /// A stream's head is written, and the connection is the shard's from here on. The permit counts it.
+    Connect {
+        id: SessionId,
+        socket: TcpStream,
+        permit: OwnedSemaphorePermit,
+    },
+    /// The client is gone.
+    Gone(SessionId),
+    /// A reader that was full takes more.
+    Writable(SessionId),
+    Item(Arc<Item>),
+    /// All streams of this channel are to ask their next links.
+    Recheck(Arc<str>),
+    RecheckAll,
+    /// The answer of a next link.
+    Answered {
+        ids: Vec<SessionId>,
+        answer: Arc<Answer>,
+    },
+    /// The next link was not answered; it is to be asked again then.
+    Unanswered {
+        ids: Vec<SessionId>,
+        again: Instant,
+    },
+    CloseAll,
+}
+
+/// A held request.
+pub(in crate::edge) enum Held {
+    Stream(Stream),
+    Response(Response),
+}
+
+/// The way to a shard.
+pub(in crate::edge) struct ShardHandle {
+    commands: mpsc::UnboundedSender<Command>,
+    backlog: Arc<Backlog>,
+}
+
+#[derive(Default)]
+pub(super) struct Backlog {
+    waiting: AtomicUsize,
+    shrunk: Notify,
+}
+
+/// A shard before it has a hub.
+pub(in crate::edge) struct Inbox {
+    pub(super) commands: mpsc::UnboundedReceiver<Command>,
+    pub(super) sender: mpsc::UnboundedSender<Command>,
+    pub(super) backlog: Arc<Backlog>,
+}
+
+impl Held {
+    pub(in crate::edge) fn listener(&self) -> &Listener {
+        match self {
+            Self::Stream(stream) => &stream.terms.listener,
+            Self::Response(response) => &response.listener,
+        }
+    }
+
+    pub(super) fn listener_mut(&mut self) -> &mut Listener {
+        match self {
+            Self::Stream(stream) => &mut stream.terms.listener,
+            Self::Response(response) => &mut response.listener,
+        }
+    }
+}
+
+impl ShardHandle {
+    pub(in crate::edge) fn new() -> (Self, Inbox) {
+        let (sender, commands) = mpsc::unbounded_channel();
+        let backlog = Arc::<Backlog>::default();
+        let inbox = Inbox { commands, sender: sender.clone(), backlog: Arc::clone(&backlog) };
+        (Self { commands: sender, backlog }, inbox)
+    }
+
+    pub(in crate::edge) fn send(&self, command: Command) {
+        self.backlog.waiting.fetch_add(1, Ordering::Relaxed);
+        // The shard is only gone when the edge is.
+        let _ = self.commands.send(command);
+    }
+
+    /// Waits until the shard has caught up with what it was told.
+    pub(in crate::edge) async fn has_room(&self) {
+        let is_full = || self.backlog.waiting.load(Ordering::Relaxed) >= MOST_WAITING;
+        while is_full() {
+            // Made before the second look, so that no word between the two is missed.
+            let shrunk = self.backlog.shrunk.notified();
+            if is_full() {
+                shrunk.await;
+            }
+        }
+    }
+}
+
+impl Backlog {
+    pub(super) fn shrink(&self, taken: usize) {
+        let before = self.waiting.fetch_sub(taken, Ordering::Relaxed);
+        if before >= MOST_WAITING {
+            self.shrunk.notify_waiters();
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Next links: when a stream asks, and what the answer does to it.
+
+use std::{mem, time::Instant};
+
+use super::{Held, Session, SessionId, Shard};
+use crate::edge::{
+    recovery::{Answer, Ask},
+    session::{Effects, Terms},
+    terms::Then,
+    timers::Due,
+};
+
+impl Shard {
+    pub(super) fn apply(&mut self, id: SessionId, effects: Effects) {
+        if let Some(channel) = effects.forget {
+            self.hub.forget(&channel);
+        }
+        if let Some(urgent) = effects.ask {
+            self.ask(id, urgent);
+        }
+    }
+
+    /// Has a stream's next link asked, if it has one and is not being asked already.
+    pub(super) fn ask(&mut self, id: SessionId, urgent: bool) {
+        let Some(stream) = self.stream(id) else { return };
+        let Some(uri) = stream.begin_to_ask(urgent) else { return };
+        let ask = Ask { uri, host: stream.host.clone(), last: stream.terms.listener.last_ids() };
+        self.recoveries.ask(ask, self.index, id, urgent);
+    }
+
+    pub(super) fn answered(&mut self, id: SessionId, answer: &Answer) {
+        let Some(stream) = self.stream(id) else { return };
+        if let Some(frame) = &answer.body {
+            stream.outlet.push_always(frame);
+        }
+        self.dirty.push(id);
+        match &answer.then {
+            Then::End => stream.close(),
+            Then::Page(link) => {
+                stream.turn_page(link.clone());
+                self.ask(id, true);
+            }
+            Then::Hold(conditions) => self.renew(id, conditions.terms()),
+        }
+    }
+
+    /// Holds a stream on under new terms.
+    fn renew(&mut self, id: SessionId, mut terms: Terms) {
+        let mut effects = Effects::default();
+        let Some(stream) = self.stream(id) else { return };
+        if !terms.listener.takes_the_places_of(&stream.terms.listener) {
+            let before = mem::take(&mut stream.terms.listener);
+            self.leave(&before);
+            self.join(id, &mut terms.listener);
+            // The new ones first, so that what is known of a channel in both is not lost in between.
+            let behind = self.hub.subscribe(self.index, &terms.listener.subs);
+            self.hub.unsubscribe(self.index, &before.subs, false);
+            effects.ask = behind.then_some(false);
+        }
+        let Some(stream) = self.stream(id) else { return };
+        stream.terms = terms;
+        stream.go_on(&mut effects);
+        self.arm(id);
+        self.apply(id, effects);
+    }
+
+    pub(super) fn unanswered(&mut self, id: SessionId, again: Instant) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Session { held: Held::Stream(stream), armed, .. } = &mut **session else { return };
+        let mut effects = Effects::default();
+        stream.go_on_unanswered(&mut effects);
+        self.timers.arm(id, armed, Due::Ask, Some(again));
+        self.dirty.push(id);
+        self.apply(id, effects);
+    }
+}

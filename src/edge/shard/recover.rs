@@ -33,7 +33,6 @@ impl Shard {
         if let Some(frame) = &answer.body {
             stream.outlet.push_always(frame);
         }
-        self.dirty.push(id);
         match &answer.then {
             Then::End => stream.close(),
             Then::Page(link) => {
@@ -42,6 +41,7 @@ impl Shard {
             }
             Then::Hold(conditions) => self.renew(id, conditions.terms()),
         }
+        self.dirty.push(id);
     }
 
     /// Holds a stream on under new terms.

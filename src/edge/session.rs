@@ -73,7 +73,7 @@ pub(super) struct Stream {
     /// The `Host` that the client asked for.
     pub(super) host: HeaderValue,
     /// Where to tell that the client has gone.
-    pub(super) gone: Option<Arc<str>>,
+    gone: Option<Arc<str>>,
     /// When something was last sent.
     pub(super) sent: Instant,
     /// Whether it is to be written to in this round.
@@ -245,6 +245,11 @@ impl Stream {
         self.closing = true;
         self.held_back = VecDeque::new();
         self.outlet.end();
+    }
+
+    /// Where to tell that the client has gone, if it was not the stream that ended.
+    pub(super) fn link_when_gone(&self) -> Option<Arc<str>> {
+        self.gone.clone().filter(|_| !self.closing)
     }
 
     /// Where to ask for what the stream has missed, unless it is being asked already. From here on an answer is on its

@@ -2,13 +2,13 @@
 
 use std::{io, sync::Arc};
 
-use tokio::{net::TcpStream, sync::mpsc::UnboundedSender};
+use tokio::net::TcpStream;
 
-use super::shard::{Command, SessionId};
+use super::shard::{Command, SessionId, ShardHandle};
 
 /// Tells the shard when the client has gone. What it sends meanwhile is thrown away: a request behind one that is
 /// held for ever will not be answered.
-pub(super) fn until_gone(socket: Arc<TcpStream>, id: SessionId, shard: UnboundedSender<Command>) {
+pub(super) fn until_gone(socket: Arc<TcpStream>, id: SessionId, shard: ShardHandle) {
     tokio::spawn(async move {
         while socket.readable().await.is_ok() {
             match socket.try_read(&mut [0; 256]) {
@@ -18,16 +18,15 @@ pub(super) fn until_gone(socket: Arc<TcpStream>, id: SessionId, shard: Unbounded
                 Err(_) => break,
             }
         }
-        // The shard is only gone when the edge is.
-        let _ = shard.send(Command::Gone(id));
+        shard.send(Command::Gone(id));
     });
 }
 
 /// Tells the shard when the client's socket takes bytes again.
-pub(super) fn until_writable(socket: Arc<TcpStream>, id: SessionId, shard: UnboundedSender<Command>) {
+pub(super) fn until_writable(socket: Arc<TcpStream>, id: SessionId, shard: ShardHandle) {
     tokio::spawn(async move {
         // An error shows at the next write.
         let _ = socket.writable().await;
-        let _ = shard.send(Command::Writable(id));
+        shard.send(Command::Writable(id));
     });
 }

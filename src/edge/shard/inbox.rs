@@ -65,22 +65,23 @@ pub(in crate::edge) enum Held {
 }
 
 /// The way to a shard.
+#[derive(Clone)]
 pub(in crate::edge) struct ShardHandle {
     commands: mpsc::UnboundedSender<Command>,
     backlog: Arc<Backlog>,
 }
 
 #[derive(Default)]
-pub(super) struct Backlog {
+struct Backlog {
     waiting: AtomicUsize,
     shrunk: Notify,
 }
 
 /// A shard before it has a hub.
 pub(in crate::edge) struct Inbox {
-    pub(super) commands: mpsc::UnboundedReceiver<Command>,
-    pub(super) sender: mpsc::UnboundedSender<Command>,
-    pub(super) backlog: Arc<Backlog>,
+    commands: mpsc::UnboundedReceiver<Command>,
+    /// For those who wait for something on the shard's behalf.
+    pub(super) handle: ShardHandle,
 }
 
 impl Held {
@@ -102,9 +103,8 @@ impl Held {
 impl ShardHandle {
     pub(in crate::edge) fn new() -> (Self, Inbox) {
         let (sender, commands) = mpsc::unbounded_channel();
-        let backlog = Arc::<Backlog>::default();
-        let inbox = Inbox { commands, sender: sender.clone(), backlog: Arc::clone(&backlog) };
-        (Self { commands: sender, backlog }, inbox)
+        let handle = Self { commands: sender, backlog: Arc::default() };
+        (handle.clone(), Inbox { commands, handle })
     }
 
     pub(in crate::edge) fn send(&self, command: Command) {
@@ -126,11 +126,13 @@ impl ShardHandle {
     }
 }
 
-impl Backlog {
-    pub(super) fn shrink(&self, taken: usize) {
-        let before = self.waiting.fetch_sub(taken, Ordering::Relaxed);
+impl Inbox {
+    /// Takes what has gathered, up to so many; waits for the first.
+    pub(super) async fn take(&mut self, commands: &mut Vec<Command>, most: usize) {
+        let taken = self.commands.recv_many(commands, most).await;
+        let before = self.handle.backlog.waiting.fetch_sub(taken, Ordering::Relaxed);
         if before >= MOST_WAITING {
-            self.shrunk.notify_waiters();
+            self.handle.backlog.shrunk.notify_waiters();
         }
     }
 }

@@ -82,11 +82,10 @@ impl Shard {
             let next = self.timers.next().unwrap_or_else(|| self.now + STALLED);
             tokio::select! {
                 biased;
-                _ = self.inbox.commands.recv_many(&mut round, ROUND) => {}
+                () = self.inbox.take(&mut round, ROUND) => {}
                 () = sleep_until(next.into()) => {}
             }
             self.now = Instant::now();
-            self.inbox.backlog.shrink(round.len());
             for command in round.drain(..) {
                 self.obey(command);
             }
@@ -140,7 +139,7 @@ impl Shard {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         let Held::Stream(stream) = &mut session.held else { return };
         let socket = Arc::new(socket);
-        watch::until_gone(Arc::clone(&socket), id, self.inbox.sender.clone());
+        watch::until_gone(Arc::clone(&socket), id, self.inbox.handle.clone());
         stream.outlet.connect(socket);
         stream.sent = self.now;
         session.permit = Some(permit);
@@ -243,7 +242,7 @@ impl Shard {
                 let stalled = stream.outlet.blocked_since().map(|since| since + STALLED);
                 self.timers.arm(id, armed, Due::Stalled, stalled);
                 if let (Some(socket), false) = (stream.outlet.socket(), mem::replace(awaited, true)) {
-                    watch::until_writable(Arc::clone(socket), id, self.inbox.sender.clone());
+                    watch::until_writable(Arc::clone(socket), id, self.inbox.handle.clone());
                 }
             }
         }
@@ -269,8 +268,10 @@ impl Shard {
         self.leave(session.held.listener());
         let is_response = matches!(session.held, Held::Response(_));
         self.hub.unsubscribe(self.index, &session.held.listener().subs, is_response);
-        if let Held::Stream(Stream { gone: Some(uri), host, .. }) = &session.held {
-            self.recoveries.tell_gone(Arc::clone(uri), host.clone());
+        if let Held::Stream(stream) = &session.held
+            && let Some(uri) = stream.link_when_gone()
+        {
+            self.recoveries.tell_gone(uri, stream.host.clone());
         }
         if self.sessions.capacity() > KEPT_SESSIONS && self.sessions.len() < self.sessions.capacity() / 4 {
             self.sessions.shrink_to(self.sessions.len() * 2);

@@ -74,11 +74,16 @@ impl Outlet {
     /// Queues a frame, unless the reader is too far behind.
     #[must_use = "a frame that is not taken must be recovered, or knowingly skipped"]
     pub(super) fn push(&mut self, frame: &Frame) -> bool {
-        let has_room = self.queue.len() < MOST_FRAMES && self.bytes < MOST_BYTES;
+        let has_room = self.has_room();
         if has_room {
             self.push_always(frame);
         }
         has_room
+    }
+
+    /// Whether the reader is not too far behind.
+    pub(super) fn has_room(&self) -> bool {
+        self.queue.len() < MOST_FRAMES && self.bytes < MOST_BYTES
     }
 
     /// Queues a frame whatever is queued: a recovery's answer, which nothing could recover.
@@ -128,6 +133,20 @@ impl Outlet {
             self.queue = VecDeque::new();
         }
         if self.ended { Flushed::Done } else { Flushed::All }
+    }
+}
+
+#[cfg(test)]
+impl Outlet {
+    /// What waits to be written.
+    pub(super) fn queued(&self) -> String {
+        self.queue.iter().map(|bytes| String::from_utf8_lossy(bytes)).collect()
+    }
+
+    /// As if the reader had taken it all.
+    pub(super) fn clear(&mut self) {
+        self.queue.clear();
+        self.bytes = 0;
     }
 }
 

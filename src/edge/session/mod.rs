@@ -3,7 +3,7 @@
 //! Pure but for the [`Outlet`] at its end: what else is to be done comes back as [`Effects`].
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -308,20 +308,21 @@ impl Stream {
         self.holding = false;
         self.lagging = false;
         let mut incomplete = std::mem::take(&mut self.overflowed) | std::mem::take(&mut self.ask_again);
-        let mut left_out: Option<Arc<Item>> = None;
+        // The last of each channel.
+        let mut left_out: BTreeMap<usize, Arc<Item>> = BTreeMap::new();
         for item in std::mem::take(&mut self.held_back) {
             let Some(sub) = self.sub_of(&item) else { continue };
             match &self.terms.listener.subs[sub].prev_id {
-                Some(prev_id) if item.prev_id.as_ref() != Some(prev_id) => left_out = Some(item),
-                _ => self.offer(sub, &item, effects),
+                Some(prev_id) if item.prev_id.as_ref() != Some(prev_id) => drop(left_out.insert(sub, item)),
+                _ => {
+                    // It follows the answer, so what was left out before it was in the answer.
+                    left_out.remove(&sub);
+                    self.offer(sub, &item, effects);
+                }
             }
         }
         // Ids have no order: whether the answer had the last of these, or ended before it, only asking again tells.
-        if let Some(item) = left_out
-            && let Some(sub) = self.sub_of(&item)
-        {
-            incomplete |= self.terms.listener.subs[sub].prev_id != item.id;
-        }
+        incomplete |= left_out.iter().any(|(sub, item)| self.terms.listener.subs[*sub].prev_id != item.id);
         if incomplete {
             effects.ask.get_or_insert(false);
         }
@@ -367,3 +368,6 @@ impl Response {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

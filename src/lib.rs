@@ -29,7 +29,7 @@
 //! | [`web`] | HTTP: routes, parsing, pages | `app`, `chat`, `feed`, `grip`, `store` |
 //! | [`app`] | the use cases | `chat`, `feed`, `grip`, `store` |
 //! | [`feed`] | channels, events, holds | `chat`, `grip`, `sse`, `store` |
-//! | [`store`] | the trait, DynamoDB | `chat` |
+//! | [`store`] | the trait, DynamoDB, a file | `chat` |
 //! | [`edge`] | a GRIP proxy for one machine | `grip` |
 //! | [`grip`] | the GRIP protocol | nothing |
 //! | [`chat`] | the domain, no I/O | nothing |

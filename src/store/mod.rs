@@ -16,6 +16,7 @@
 //! - **Bounded.** Every call ends within ten seconds.
 
 mod dynamodb;
+mod embedded;
 mod replay;
 mod retention;
 pub mod table;
@@ -26,6 +27,7 @@ use async_trait::async_trait;
 use serde::Serialize;
 
 pub use dynamodb::{Consumed, DynamoDb};
+pub use embedded::{Embedded, OpenError, Pace};
 pub use replay::{Record, Verdict, judge, judge_by_head};
 pub use retention::{Retention, RetentionError};
 

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use gripchat::{
     chat::{Author, Cursor, Draft, Message, RoomId, Text, Timestamp},
-    store::{Appended, DynamoDb, Replay, Retention, Since, Store, table},
+    store::{Appended, DynamoDb, Embedded, Replay, Retention, Since, Store, table},
 };
 use libtest_mimic::Trial;
 use uuid::Uuid;
@@ -44,12 +44,20 @@ type MakePlace = fn() -> BoxFuture<'static, anyhow::Result<Place>>;
 type Rule = fn(Place) -> BoxFuture<'static, anyhow::Result<()>>;
 
 /// All stores. Another one is another line.
-const STORES: [(&str, &[Need], MakePlace); 2] =
-    [("memory", &[], || Box::pin(memory())), ("dynamodb", &[Need::DynamoDb], || Box::pin(dynamodb()))];
+const STORES: [(&str, &[Need], MakePlace); 3] = [
+    ("memory", &[], || Box::pin(memory())),
+    ("embedded", &[], || Box::pin(embedded())),
+    ("dynamodb", &[Need::DynamoDb], || Box::pin(dynamodb())),
+];
 
 async fn memory() -> anyhow::Result<Place> {
     let keeper = Memory::new(Retention::FOREVER);
     Ok(Box::new(move |retention| Ok(Arc::new(keeper.beside(retention)))))
+}
+
+async fn embedded() -> anyhow::Result<Place> {
+    let folder = tempfile::tempdir()?;
+    Ok(Box::new(move |retention| Ok(Arc::new(Embedded::open(folder.path(), retention)?))))
 }
 
 async fn dynamodb() -> anyhow::Result<Place> {

@@ -1,0 +1,167 @@
+//! One message as one entry of the table, and what else the file holds.
+//!
+//! | table | key | value |
+//! |---|---|---|
+//! | `messages` | room, number: a stretch of a room is one range | the message, below |
+//! | `meta` | `format` | the number of this layout: [`FORMAT`] |
+//!
+//! | bytes of a message | what they hold |
+//! |---|---|
+//! | 1 | flags: it begins its epoch ([`FIRST`]), it has an expiry ([`EXPIRES`]) |
+//! | 16 | the provisional id |
+//! | 8 | the date, in milliseconds, little-endian as all numbers here |
+//! | 8 | the expiry, likewise; zero where there is none |
+//! | 1 + n | the epoch, after its length |
+//! | 2 + n | the author, after its length |
+//! | the rest | the text |
+//!
+//! What is compared most stands first and has a fixed place, so that a search for a key reads a few bytes a message.
+
+use redb::TableDefinition;
+use uuid::Uuid;
+
+use crate::{
+    chat::{Author, Message, MessageId, Text, Timestamp},
+    store::{Record, Retention, StoreError},
+};
+
+/// The layout that this program writes, and the newest it reads. Another one gets another number.
+pub(super) const FORMAT: u64 = 1;
+/// The key of that number.
+pub(super) const FORMAT_KEY: &str = "format";
+
+pub(super) type Key = (&'static str, u64);
+pub(super) type Value = &'static [u8];
+
+pub(super) const MESSAGES: TableDefinition<'static, Key, Value> = TableDefinition::new("messages");
+pub(super) const META: TableDefinition<'static, &'static str, u64> = TableDefinition::new("meta");
+
+const FIRST: u8 = 1;
+const EXPIRES: u8 = 2;
+
+/// A message as it lies in the table.
+pub(super) struct Entry<'a> {
+    pub(super) room: &'a str,
+    pub(super) seq: u64,
+    pub(super) first: bool,
+    pub(super) provisional_id: Uuid,
+    pub(super) epoch: &'a str,
+    date: Timestamp,
+    expiry: Option<Timestamp>,
+    author: &'a str,
+    text: &'a str,
+}
+
+/// The value of a message.
+pub(super) fn write(message: &Message, first: bool, expiry: Option<Timestamp>) -> Vec<u8> {
+    let (epoch, author, text) = (message.id.epoch.as_str(), message.from.as_str(), message.text.as_str());
+    let mut value = Vec::with_capacity(36 + epoch.len() + author.len() + text.len());
+    value.push(if first { FIRST } else { 0 } | if expiry.is_some() { EXPIRES } else { 0 });
+    value.extend_from_slice(message.provisional_id.as_bytes());
+    value.extend_from_slice(&message.date.as_millis().to_le_bytes());
+    value.extend_from_slice(&expiry.map_or(0, Timestamp::as_millis).to_le_bytes());
+    // An epoch has 13 digits at the most, an author 64 characters of four bytes.
+    value.push(u8::try_from(epoch.len()).expect("a short epoch"));
+    value.extend_from_slice(epoch.as_bytes());
+    value.extend_from_slice(&u16::try_from(author.len()).expect("a short name").to_le_bytes());
+    value.extend_from_slice(author.as_bytes());
+    value.extend_from_slice(text.as_bytes());
+    value
+}
+
+/// Reads an entry of the table.
+pub(super) fn read<'a>((room, seq): (&'a str, u64), value: &'a [u8]) -> Result<Entry<'a>, StoreError> {
+    fn parts(value: &[u8]) -> Option<(u8, [u8; 16], i64, i64, &str, &str, &str)> {
+        let (flags, rest) = value.split_first()?;
+        let (provisional_id, rest) = rest.split_first_chunk()?;
+        let (date, rest) = rest.split_first_chunk()?;
+        let (expiry, rest) = rest.split_first_chunk()?;
+        let (length, rest) = rest.split_first()?;
+        let (epoch, rest) = rest.split_at_checked(usize::from(*length))?;
+        let (length, rest) = rest.split_first_chunk()?;
+        let (author, text) = rest.split_at_checked(usize::from(u16::from_le_bytes(*length)))?;
+        let text_of = |bytes| std::str::from_utf8(bytes).ok();
+        let (date, expiry) = (i64::from_le_bytes(*date), i64::from_le_bytes(*expiry));
+        Some((*flags, *provisional_id, date, expiry, text_of(epoch)?, text_of(author)?, text_of(text)?))
+    }
+    let (flags, provisional_id, date, expiry, epoch, author, text) = parts(value).ok_or_else(|| broken(room, seq))?;
+    Ok(Entry {
+        room,
+        seq,
+        first: flags & FIRST != 0,
+        provisional_id: Uuid::from_bytes(provisional_id),
+        epoch,
+        date: Timestamp::from_millis(date),
+        expiry: (flags & EXPIRES != 0).then(|| Timestamp::from_millis(expiry)),
+        author,
+        text,
+    })
+}
+
+impl Entry<'_> {
+    pub(super) fn is_visible(&self, retention: Retention, now: Timestamp) -> bool {
+        !retention.has_expired(self.date, self.expiry, now)
+    }
+
+    pub(super) fn record(&self, retention: Retention, now: Timestamp) -> Result<Record, StoreError> {
+        let message = Message {
+            id: MessageId { epoch: self.epoch.parse().map_err(|_| broken(self.room, self.seq))?, seq: self.seq },
+            provisional_id: self.provisional_id,
+            from: Author::parse(self.author).map_err(|_| broken(self.room, self.seq))?,
+            text: Text::parse(self.text).map_err(|_| broken(self.room, self.seq))?,
+            date: self.date,
+        };
+        Ok(Record { message, first: self.first, visible: self.is_visible(retention, now) })
+    }
+}
+
+fn broken(room: &str, seq: u64) -> StoreError {
+    StoreError::Corrupt(format!("room {room:?}, number {seq}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::Draft;
+    use proptest::prelude::*;
+
+    fn message(text: &str, millis: i64) -> Message {
+        let draft = Draft {
+            provisional_id: Uuid::from_u128(7),
+            from: Author::parse("Åda").unwrap(),
+            text: Text::parse(text).unwrap(),
+            date: Timestamp::from_millis(millis),
+        };
+        draft.numbered("e-57".parse().unwrap())
+    }
+
+    #[test]
+    fn a_value_that_is_no_message_is_named_and_not_guessed_at() {
+        let whole = write(&message("hi", 0), false, None);
+        let mut no_text = whole.clone();
+        no_text.truncate(whole.len() - 2);
+        let mut no_utf8 = whole.clone();
+        *no_utf8.last_mut().unwrap() = 0xff;
+        for value in [&[], &whole[..20], &no_text, &no_utf8] {
+            let record =
+                read(("a", 57), value).and_then(|entry| entry.record(Retention::FOREVER, Timestamp::from_millis(0)));
+            assert!(record.unwrap_err().to_string().contains("room \"a\", number 57"), "{value:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_message_reads_back_as_it_was_written(text in "\\PC{1,40}x", millis in 0_i64..4_000_000_000_000, first: bool) {
+            let message = message(&text, millis);
+            let value = write(&message, first, Some(message.date));
+            let at = |millis| read(("a", 57), &value).and_then(|e| e.record(Retention::FOREVER, Timestamp::from_millis(millis)));
+            prop_assert_eq!(at(millis - 1).unwrap(), Record { message: message.clone(), first, visible: true });
+            prop_assert_eq!(at(millis).unwrap(), Record { message, first, visible: false });
+        }
+
+        #[test]
+        fn no_value_panics(value in any::<Vec<u8>>()) {
+            let _ = read(("a", 1), &value).and_then(|entry| entry.record(Retention::FOREVER, Timestamp::now()));
+        }
+    }
+}

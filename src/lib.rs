@@ -22,8 +22,8 @@
 //!
 //! | module | is | imports of ours |
 //! |---|---|---|
-//! | [`cli`] | arguments, exit codes | `config`, `serve`, `store`, `telemetry` |
-//! | [`config`] | the whole configuration, validated | `grip`, `store`, `web` |
+//! | [`cli`] | commands, exit codes | `config`, `edge`, `serve`, `store`, `telemetry` |
+//! | [`config`] | the whole configuration, validated | `edge`, `grip`, `store`, `web` |
 //! | [`telemetry`] | the log | `config` |
 //! | [`serve`] | wiring, shutdown | `app`, `config`, `grip`, `store`, `web` |
 //! | [`web`] | HTTP: routes, parsing, pages | `app`, `chat`, `feed`, `grip`, `store` |

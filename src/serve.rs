@@ -8,7 +8,7 @@ use tracing::{info, warn};
 
 use crate::{
     app::App,
-    config::Config,
+    config::Backend,
     grip::{GripUrl, Publisher},
     store::{Store, StoreError},
     web::{self, Web},
@@ -24,18 +24,19 @@ const CHECK_EVERY: Duration = Duration::from_secs(5);
 /// A store or a proxy that is not there is warned of, and used once it is.
 pub async fn serve(
     listener: TcpListener,
-    config: &Config,
+    config: &Backend,
+    grip: Vec<GripUrl>,
     store: Arc<dyn Store>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
-    let trust = GripUrl::trust(&config.grip);
+    let trust = GripUrl::trust(&grip);
     if !trust.verifies() {
         warn!(
             "GRIP_URL has no verify-key, so whoever reaches this server directly can pass for a proxy; \
              add verify-iss and verify-key before others can reach it"
         );
     }
-    let publisher = Publisher::new(config.grip.clone())?;
+    let publisher = Publisher::new(grip)?;
     // Beside the server: a proxy that hangs must hold up no request.
     let checks = [tokio::spawn(check(Arc::clone(&store))), tokio::spawn(publisher.check())];
 

@@ -5,12 +5,12 @@ use std::io::{IsTerminal as _, stderr};
 use tracing::Level;
 use tracing_subscriber::{filter::filter_fn, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
-use crate::config::LogConfig;
+use crate::config::Log;
 
 /// Logs to standard error from now on; standard output is for what the user asked for.
 ///
 /// Called once, at the start; a second call would have no effect.
-pub fn start(config: LogConfig) {
+pub fn start(config: Log) {
     // At this level the AWS SDK and hyper log what they send and get: messages, and who wrote them.
     let no_bodies =
         filter_fn(|metadata| *metadata.level() != Level::TRACE || metadata.target().starts_with("gripchat"));

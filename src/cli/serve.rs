@@ -1,0 +1,39 @@
+//! `gripchat serve`: the backend alone.
+
+use std::sync::Arc;
+
+use super::{aws, listen::bind, shutdown::signalled};
+use crate::{
+    config::{self, Problems, ServeArgs},
+    serve,
+    store::{DynamoDb, Embedded, Store},
+    telemetry,
+};
+
+pub(super) async fn run(args: ServeArgs) -> anyhow::Result<()> {
+    let mut problems = Problems::default();
+    let log = args.log.parse(&mut problems);
+    let config = args.parse(&mut problems);
+    let aws = match config.as_ref().map(|config| &config.store) {
+        Some(config::Store::Embedded(_)) => None,
+        // Whatever else is wrong, the region is named with it.
+        Some(config::Store::DynamoDb(_)) | None => Some(aws::config(&mut problems).await),
+    };
+    let (Some(log), Some(config), true) = (log, config, problems.is_empty()) else {
+        return Err(problems.into());
+    };
+    telemetry::start(log);
+
+    let config::Serve { backend, grip, store } = config;
+    let listener = bind(backend.listen, "--listen").await?;
+    let store: Arc<dyn Store> = match (store, aws) {
+        (config::Store::Embedded(folder), _) => Arc::new(Embedded::open(&folder, backend.retention)?),
+        (config::Store::DynamoDb(table), Some(aws)) => {
+            Arc::new(DynamoDb::new(aws_sdk_dynamodb::Client::new(&aws), table, backend.retention))
+        }
+        (config::Store::DynamoDb(_), None) => unreachable!("the settings were read for this store above"),
+    };
+    let stop = signalled()?;
+    println!("gripchat listening on http://{}", listener.local_addr()?);
+    serve::serve(listener, &backend, grip, store, stop).await
+}

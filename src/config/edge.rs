@@ -1,0 +1,173 @@
+//! What the edge runs with, and `gripchat edge`.
+
+use std::{net::SocketAddr, ops::RangeInclusive, time::Duration};
+
+use clap::Args;
+
+use super::{LogArgs, Problems, address, duration};
+use crate::{
+    edge,
+    grip::{Signer, Verifier},
+};
+
+/// What Pushpin signs with as it is packaged, so that either proxy fits the `GRIP_URL` of the other.
+const DEFAULT_SIG_KEY: &str = "changeme";
+
+/// Below a tenth of a second a busy backend would seem dead; for an hour nobody waits.
+const BACKEND_TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(3600);
+
+/// What concerns the edge, alone and beside the backend, as text.
+#[derive(Args, Clone, Debug)]
+pub struct ProxyArgs {
+    /// Address of the edge's control port, which takes what is published; port 0 takes a free one
+    #[arg(long, env = "CONTROL_LISTEN", default_value = "127.0.0.1:5561", value_name = "IP:PORT")]
+    pub control_listen: String,
+
+    /// Issuer that Grip-Sig names
+    #[arg(long, env = "SIG_ISS", default_value = "pushpin", value_name = "NAME")]
+    pub sig_iss: String,
+
+    /// Key of the tokens that the control port asks for; without it whoever reaches the port may publish
+    #[arg(long, env = "CONTROL_KEY", value_name = "KEY", hide_env_values = true)]
+    pub control_key: Option<String>,
+
+    /// Issuer that tokens for the control port must name; without it any will do
+    #[arg(long, env = "CONTROL_ISS", value_name = "NAME")]
+    pub control_iss: Option<String>,
+
+    /// Most connections of clients at a time
+    #[arg(long, env = "MAX_CONNECTIONS", default_value = "50000", value_name = "NUMBER")]
+    pub max_connections: String,
+
+    /// Longest body of a request: bytes, or a number with KiB, MiB or GiB
+    #[arg(long, env = "MAX_BODY", default_value = "10MiB", value_name = "SIZE")]
+    pub max_body: String,
+
+    /// Longest wait for the head of a backend's answer: 100ms to 1h
+    #[arg(long, env = "BACKEND_TIMEOUT", default_value = "30s", value_name = "DURATION")]
+    pub backend_timeout: String,
+}
+
+/// What concerns `gripchat edge`, as text.
+#[derive(Args, Clone, Debug)]
+pub struct EdgeArgs {
+    /// Address the edge listens on for clients; port 0 takes a free one
+    #[arg(long, env = "LISTEN", default_value = "127.0.0.1:7999", value_name = "IP:PORT")]
+    pub listen: String,
+
+    /// Backend that requests are forwarded to
+    #[arg(long, env = "BACKEND", default_value = "http://127.0.0.1:3000", value_name = "URL")]
+    pub backend: String,
+
+    /// Key that Grip-Sig is signed with, in a form that GRIP_URL takes
+    #[arg(long, env = "SIG_KEY", default_value = DEFAULT_SIG_KEY, value_name = "KEY", hide_env_values = true)]
+    pub sig_key: String,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "a doc comment here would become a heading in --help")]
+    pub proxy: ProxyArgs,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "a doc comment here would become a heading in --help")]
+    pub log: LogArgs,
+}
+
+/// What `gripchat edge` runs with.
+#[derive(Clone)]
+pub struct Edge {
+    /// Where clients come.
+    pub listen: SocketAddr,
+    /// Where publishers come.
+    pub control_listen: SocketAddr,
+    /// Everything else.
+    pub config: edge::Config,
+    /// Whether it signs with a key that everybody knows.
+    pub signs_with_default: bool,
+}
+
+/// What of the edge does not depend on whom it stands in front of.
+#[derive(Clone)]
+pub(super) struct Proxy {
+    pub(super) control_listen: SocketAddr,
+    pub(super) publishers: Option<Verifier>,
+    pub(super) max_connections: usize,
+    pub(super) max_body: u64,
+    pub(super) backend_timeout: Duration,
+}
+
+impl ProxyArgs {
+    pub(super) fn parse(&self, problems: &mut Problems) -> Option<Proxy> {
+        let control_listen = problems.check("CONTROL_LISTEN", address(&self.control_listen));
+        let publishers = self.publishers(problems);
+        let max_connections = self.max_connections.parse().ok().filter(|n| *n > 0);
+        let max_connections =
+            problems.check("MAX_CONNECTIONS", max_connections.ok_or("must be a number above 0, such as 50000"));
+        let max_body = size(&self.max_body).ok_or("must be a number of bytes, or one with KiB, MiB or GiB, as 10MiB");
+        let max_body = problems.check("MAX_BODY", max_body);
+        let timeout = duration(&self.backend_timeout, BACKEND_TIMEOUT);
+        let timeout =
+            problems.check("BACKEND_TIMEOUT", timeout.ok_or("must be a duration of 100ms to 1h, such as 30s"));
+        Some(Proxy {
+            control_listen: control_listen?,
+            publishers: publishers?,
+            max_connections: max_connections?,
+            max_body: max_body?,
+            backend_timeout: timeout?,
+        })
+    }
+
+    fn publishers(&self, problems: &mut Problems) -> Option<Option<Verifier>> {
+        match (&self.control_key, self.control_iss.as_deref()) {
+            (Some(key), iss) => problems.check("CONTROL_KEY", Verifier::parse(iss, key)).map(Some),
+            (None, None) => Some(None),
+            (None, Some(_)) => {
+                problems.add("CONTROL_ISS", "names an issuer of tokens, which are asked for only with CONTROL_KEY");
+                None
+            }
+        }
+    }
+}
+
+impl Proxy {
+    /// In front of this backend.
+    pub(super) fn config(&self, backend: edge::BackendUrl, signer: Signer) -> edge::Config {
+        edge::Config {
+            backend,
+            signer,
+            publishers: self.publishers.clone(),
+            max_connections: self.max_connections,
+            max_body: self.max_body,
+            backend_timeout: self.backend_timeout,
+        }
+    }
+}
+
+impl EdgeArgs {
+    /// Checks them all.
+    pub fn parse(&self, problems: &mut Problems) -> Option<Edge> {
+        let listen = problems.check("LISTEN", address(&self.listen));
+        let backend = problems.check("BACKEND", self.backend.parse());
+        let signer = problems.check("SIG_KEY", Signer::parse(&self.proxy.sig_iss, &self.sig_key));
+        let proxy = self.proxy.parse(problems)?;
+        Some(Edge {
+            listen: listen?,
+            control_listen: proxy.control_listen,
+            config: proxy.config(backend?, signer?),
+            signs_with_default: self.sig_key == DEFAULT_SIG_KEY,
+        })
+    }
+}
+
+/// Bytes, or a number of a binary unit.
+pub(super) fn size(text: &str) -> Option<u64> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let shift = match unit.trim_start() {
+        "" | "B" => 0,
+        "KiB" => 10,
+        "MiB" => 20,
+        "GiB" => 30,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(1 << shift)
+}

@@ -10,11 +10,11 @@ use serde_json::{Value, json};
 
 use crate::support::{
     sse::Stream,
-    stack::{SOON, Stack, http},
+    stack::{Kind, SOON, Stack, http},
 };
 
 #[path = "../tests/it/support/mod.rs"]
-#[expect(dead_code, reason = "the tests use the rest")]
+#[expect(dead_code, unused_imports, unused_macros, reason = "the tests use the rest")]
 mod support;
 
 /// Deliveries of each kind that are counted, after some that are not.
@@ -29,12 +29,12 @@ async fn main() -> anyhow::Result<()> {
 }
 
 async fn measure() -> anyhow::Result<()> {
-    let stack = Stack::start_with(&[("RUST_LOG", "warn"), ("RECHECK_INTERVAL", "1h")]).await?;
+    let stack = Stack::start_with(Kind::PushpinDynamoDb, &[("RUST_LOG", "warn"), ("RECHECK_INTERVAL", "1h")]).await?;
     let through_proxy = stack.room("bench");
     let direct = stack.room_at(&stack.backend.url(), "bench");
     let mut stream = through_proxy.stream(None).await?;
     stream.next(SOON).await.context("the stream opens")?;
-    let control = format!("http://{}/publish/", stack.pushpin.control_addr());
+    let control = format!("http://{}/publish/", stack.proxy.control_addr());
     let client = http()?;
 
     let (mut alone, mut posted, mut proxied) = (Vec::new(), Vec::new(), Vec::new());
@@ -61,7 +61,7 @@ async fn measure() -> anyhow::Result<()> {
         }
 
         // What Pushpin takes to forward any request: `/` answers without a look at the store.
-        for (base, figures) in [(stack.backend.url(), &mut straight), (stack.pushpin.url(), &mut forwarded)] {
+        for (base, figures) in [(stack.backend.url(), &mut straight), (stack.proxy.url(), &mut forwarded)] {
             let started = Instant::now();
             client.get(format!("{base}/")).send().await?;
             record(figures, n, started.elapsed());

@@ -5,20 +5,20 @@ use reqwest::{Method, RequestBuilder, header::HeaderMap};
 use serde_json::json;
 
 use crate::support::{
-    stack::{Answer, Stack, answer},
-    trials::trials,
+    stack::{Answer, Kind, Stack, answer},
+    trials::on_stacks,
 };
 
 pub(crate) fn trials() -> Vec<Trial> {
-    trials![
-        [Pushpin, DynamoDb] => accept_decides_between_stream_and_json,
-        [Pushpin, DynamoDb] => a_message_may_come_as_json_form_or_multipart,
-        [Pushpin, DynamoDb] => what_is_refused_says_why_and_stores_nothing,
-        [Pushpin, DynamoDb] => methods_are_answered_as_http_says,
-        [Pushpin, DynamoDb] => history_is_paged_back_to_its_beginning,
-        [Pushpin, DynamoDb] => other_origins_are_kept_out_unless_they_are_named,
-        [Pushpin, DynamoDb] => a_forgotten_slash_is_put_right,
-        [Pushpin, DynamoDb] => assets_are_asked_for_again_and_sent_only_when_changed,
+    on_stacks![
+        [ALL] => accept_decides_between_stream_and_json,
+        [ALL] => a_message_may_come_as_json_form_or_multipart,
+        [ALL] => what_is_refused_says_why_and_stores_nothing,
+        [ALL] => methods_are_answered_as_http_says,
+        [ALL] => history_is_paged_back_to_its_beginning,
+        [ALL] => other_origins_are_kept_out_unless_they_are_named,
+        [ALL] => a_forgotten_slash_is_put_right,
+        [ALL] => assets_are_asked_for_again_and_sent_only_when_changed,
     ]
 }
 
@@ -28,8 +28,8 @@ struct Client {
 }
 
 impl Client {
-    async fn start_with(variables: &[(&str, &str)]) -> anyhow::Result<Self> {
-        Ok(Self { stack: Stack::start_with(variables).await? })
+    async fn start_with(kind: Kind, variables: &[(&str, &str)]) -> anyhow::Result<Self> {
+        Ok(Self { stack: Stack::start_with(kind, variables).await? })
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
@@ -53,8 +53,8 @@ fn error(answer: &Answer) -> (u16, &str) {
     (answer.status, answer.body["error"].as_str().unwrap_or("no error"))
 }
 
-async fn accept_decides_between_stream_and_json() -> anyhow::Result<()> {
-    let client = Client::start_with(&[]).await?;
+async fn accept_decides_between_stream_and_json(kind: Kind) -> anyhow::Result<()> {
+    let client = Client::start_with(kind, &[]).await?;
     for (accept, wanted) in [
         ("text/event-stream", "stream"),
         ("text/event-stream, application/json;q=0.5", "stream"),
@@ -84,8 +84,8 @@ async fn accept_decides_between_stream_and_json() -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn a_message_may_come_as_json_form_or_multipart() -> anyhow::Result<()> {
-    let client = Client::start_with(&[]).await?;
+async fn a_message_may_come_as_json_form_or_multipart(kind: Kind) -> anyhow::Result<()> {
+    let client = Client::start_with(kind, &[]).await?;
     let text = "one & two\n+ 100 % <três>";
     let fields = [("from", "Ada"), ("text", text)];
     let form = reqwest::multipart::Form::new().text("from", "Ada").text("text", text).text("more", "ignored");
@@ -109,8 +109,8 @@ async fn a_message_may_come_as_json_form_or_multipart() -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn what_is_refused_says_why_and_stores_nothing() -> anyhow::Result<()> {
-    let client = Client::start_with(&[]).await?;
+async fn what_is_refused_says_why_and_stores_nothing(kind: Kind) -> anyhow::Result<()> {
+    let client = Client::start_with(kind, &[]).await?;
     let message = |from: &str, text: &str| client.post().json(&json!({"from": from, "text": text}));
     let good = || message("Ada", "hello");
     let typed = |media_type: &str, body: &str| client.post().header("Content-Type", media_type).body(body.to_owned());
@@ -155,8 +155,8 @@ async fn what_is_refused_says_why_and_stores_nothing() -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn methods_are_answered_as_http_says() -> anyhow::Result<()> {
-    let client = Client::start_with(&[]).await?;
+async fn methods_are_answered_as_http_says(kind: Kind) -> anyhow::Result<()> {
+    let client = Client::start_with(kind, &[]).await?;
     let (status, headers) = client.head_of(client.request(Method::OPTIONS, MESSAGES)).await?;
     assert_eq!((status, headers["allow"].to_str()?), (204, "GET,HEAD,POST"));
     let (status, headers) = client.head_of(client.request(Method::PUT, MESSAGES)).await?;
@@ -172,8 +172,8 @@ async fn methods_are_answered_as_http_says() -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn history_is_paged_back_to_its_beginning() -> anyhow::Result<()> {
-    let client = Client::start_with(&[]).await?;
+async fn history_is_paged_back_to_its_beginning(kind: Kind) -> anyhow::Result<()> {
+    let client = Client::start_with(kind, &[]).await?;
     let room = client.stack.room_at(&client.stack.backend.url(), "lobby");
     let mut posted = Vec::new();
     for n in 0..120 {
@@ -199,13 +199,13 @@ async fn history_is_paged_back_to_its_beginning() -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn other_origins_are_kept_out_unless_they_are_named() -> anyhow::Result<()> {
-    let closed = Client::start_with(&[]).await?;
+async fn other_origins_are_kept_out_unless_they_are_named(kind: Kind) -> anyhow::Result<()> {
+    let closed = Client::start_with(kind, &[]).await?;
     let ask = |client: &Client, origin: &str| client.request(Method::GET, MESSAGES).header("Origin", origin);
     let (_, headers) = closed.head_of(ask(&closed, "https://a.example")).await?;
     assert!(headers.keys().all(|name| !name.as_str().starts_with("access-control-")), "{headers:?}");
 
-    let open = Client::start_with(&[("CORS_ORIGINS", "https://a.example,https://b.example:8443")]).await?;
+    let open = Client::start_with(kind, &[("CORS_ORIGINS", "https://a.example,https://b.example:8443")]).await?;
     let (_, headers) = open.head_of(ask(&open, "https://b.example:8443")).await?;
     assert_eq!(headers["access-control-allow-origin"], "https://b.example:8443");
     let (_, headers) = open.head_of(ask(&open, "https://c.example")).await?;
@@ -224,8 +224,8 @@ async fn other_origins_are_kept_out_unless_they_are_named() -> anyhow::Result<()
     Ok(())
 }
 
-async fn a_forgotten_slash_is_put_right() -> anyhow::Result<()> {
-    let client = Client::start_with(&[]).await?;
+async fn a_forgotten_slash_is_put_right(kind: Kind) -> anyhow::Result<()> {
+    let client = Client::start_with(kind, &[]).await?;
     for path in ["/rooms/caf%C3%A9/messages?limit=1", "//evil.example/rooms/a/messages"] {
         let (status, headers) = client.head_of(client.request(Method::POST, path)).await?;
         let location = headers.get("location").and_then(|value| value.to_str().ok());
@@ -237,8 +237,8 @@ async fn a_forgotten_slash_is_put_right() -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn assets_are_asked_for_again_and_sent_only_when_changed() -> anyhow::Result<()> {
-    let client = Client::start_with(&[]).await?;
+async fn assets_are_asked_for_again_and_sent_only_when_changed(kind: Kind) -> anyhow::Result<()> {
+    let client = Client::start_with(kind, &[]).await?;
     let (status, headers) = client.head_of(client.request(Method::GET, "/assets/chat.js")).await?;
     assert_eq!((status, headers["content-type"].to_str()?), (200, "text/javascript; charset=utf-8"));
     let known = client.request(Method::GET, "/assets/chat.js").header("If-None-Match", headers["etag"].clone());

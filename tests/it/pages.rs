@@ -2,8 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail, ensure};
-use aws_sdk_dynamodb::types::AttributeValue;
+use anyhow::{Context as _, bail};
 use libtest_mimic::Trial;
 use serde_json::json;
 
@@ -12,52 +11,52 @@ use crate::support::{
     browser, dynamodb,
     eventually::eventually,
     fault::{FaultProxy, Mode},
-    stack::{self, SOON, Stack},
-    trials::{Need, trial, trials},
+    stack::{self, Kind, SOON, Stack},
+    trials::{Need, on, on_stacks},
 };
 
 /// Longer than any scenario: a recheck while the store fails would hold back what a page should show (see [`settled`]),
 /// and one at the right moment would hide what a page failed to repair.
 const RECHECK: (&str, &str) = ("RECHECK_INTERVAL", "120s");
 
-const SCENARIOS: &[&str] = &[
+const SCENARIOS: &[(&str, &[Kind])] = &[
     // The longest first: it waits for the store's deadline three times.
-    "what_is_not_stored_is_taken_back",
-    "two_browsers_chat",
-    "a_name_leads_into_the_room",
-    "a_message_is_provisional_until_it_is_stored",
-    "an_own_message_appears_once",
-    "a_killed_backend_loses_nothing",
-    "a_restarted_pushpin_loses_nothing",
-    "a_reset_needs_no_reload",
-    "hostile_text_stays_text",
-    "inline_scripts_and_styles_are_refused",
-    "a_page_back_online_catches_up",
-    "a_phone_is_wide_enough",
-    "forms_work_without_scripts",
+    ("what_is_not_stored_is_taken_back", Kind::DYNAMODB),
+    ("two_browsers_chat", Kind::ALL),
+    ("a_name_leads_into_the_room", Kind::ALL),
+    ("a_message_is_provisional_until_it_is_stored", Kind::DYNAMODB),
+    ("an_own_message_appears_once", Kind::DYNAMODB),
+    ("a_killed_backend_loses_nothing", Kind::DYNAMODB),
+    ("a_restarted_proxy_loses_nothing", Kind::ALL),
+    ("a_reset_needs_no_reload", Kind::ALL),
+    ("hostile_text_stays_text", Kind::ALL),
+    ("inline_scripts_and_styles_are_refused", Kind::ALL),
+    ("a_page_back_online_catches_up", Kind::ALL),
+    ("a_phone_is_wide_enough", Kind::ALL),
+    ("forms_work_without_scripts", Kind::DYNAMODB),
 ];
 
 pub(crate) fn trials() -> Vec<Trial> {
-    let needs = &[Need::Pushpin, Need::DynamoDb, Need::Browser];
-    let mut trials = trials![
-        [Pushpin, DynamoDb] => only_who_prefers_html_is_answered_with_a_page,
+    let mut trials = on_stacks![
+        [ALL] => only_who_prefers_html_is_answered_with_a_page,
+        [DYNAMODB] => a_page_tells_of_a_store_that_is_away,
     ];
-    trials.extend(SCENARIOS.iter().map(|scenario| {
-        trial(&format!("{}::{scenario}", module_path!()), needs, async move || {
-            let stack = Stack::start_with(&[RECHECK]).await?;
-            let front = FaultProxy::start(stack.pushpin.http_addr()).await?;
+    for (scenario, kinds) in SCENARIOS {
+        trials.extend(on(kinds, module_path!(), scenario, &[Need::Browser], async move |kind: Kind| {
+            let stack = Stack::start_with(kind, &[RECHECK]).await?;
+            let front = FaultProxy::start(stack.proxy.http_addr()).await?;
             let mut hand = Hand { stack, front, second: None };
-            let base = hand.stack.pushpin.url();
+            let base = hand.stack.proxy.url();
             browser::run(scenario, &base, async |request| hand.serve(request).await).await
-        })
-    }));
+        }));
+    }
     trials
 }
 
 /// Does to the stack what scenarios ask for.
 struct Hand {
     stack: Stack,
-    /// Between a page and Pushpin, for scenarios that ask for it.
+    /// Between a page and the proxy, for scenarios that ask for it.
     front: FaultProxy,
     second: Option<Backend>,
 }
@@ -68,20 +67,20 @@ impl Hand {
         match request.split(' ').collect::<Vec<_>>()[..] {
             ["front", "url"] => return Ok(front.url()),
             ["front", ref mode @ ..] => set(front, mode)?,
-            ["store", "settled"] => settled(&stack.store).await,
-            ["store", ref mode @ ..] => set(&stack.store, mode)?,
+            ["store", "settled"] => settled(stack.store()).await,
+            ["store", ref mode @ ..] => set(stack.store(), mode)?,
             ["control", ref mode @ ..] => set(&stack.control, mode)?,
             ["backend", "kill"] => stack.backend.kill()?,
             ["backend", "restart"] => stack.backend.restart().await?,
             ["backend", "url"] => return Ok(stack.backend.url()),
-            ["pushpin", "stop"] => stack.pushpin.stop().await?,
-            ["pushpin", "restart"] => stack.pushpin.restart().await?,
+            ["proxy", "stop"] => stack.proxy.stop().await?,
+            ["proxy", "restart"] => stack.proxy.restart().await?,
             // One whose way to the store has no proxy in it.
             ["second", "backend"] => {
-                let env = stack::environment(&stack.table, dynamodb::shared().await?, stack.control.addr(), &[]);
+                let env = stack::environment(&stack.table().name, dynamodb::shared().await?, stack.control.addr(), &[]);
                 return Ok(second.insert(Backend::start(env).await?).url());
             }
-            ["wipe", room] => wipe(stack, room).await?,
+            ["wipe", room] => stack.wipe(room).await?,
             _ => bail!("nobody knows how"),
         }
         Ok(String::new())
@@ -115,26 +114,11 @@ async fn settled(store: &FaultProxy) {
     .await;
 }
 
-/// Deletes what a room has in the table, behind everybody's back.
-async fn wipe(stack: &Stack, room: &str) -> anyhow::Result<()> {
-    let (client, table) = (&stack.dynamodb, &stack.table);
-    let items = client
-        .query()
-        .table_name(table)
-        .key_condition_expression("pk = :pk")
-        .expression_attribute_values(":pk", AttributeValue::S(format!("room#{room}")))
-        .projection_expression("pk, sk")
-        .send()
-        .await?;
-    ensure!(items.count() > 0, "the room is empty");
-    for item in items.items() {
-        client.delete_item().table_name(table).set_key(Some(item.clone())).send().await?;
-    }
-    Ok(())
-}
+/// As browsers send it when a form is submitted.
+const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
 
-async fn only_who_prefers_html_is_answered_with_a_page() -> anyhow::Result<()> {
-    let stack = Stack::start().await?;
+async fn only_who_prefers_html_is_answered_with_a_page(kind: Kind) -> anyhow::Result<()> {
+    let stack = Stack::start(kind).await?;
     let room = stack.room("%E9%83%A8%E5%B1%8B");
     let http = stack::http()?;
     let form = |from: &str, text: &str, accept: Option<&str>| {
@@ -144,8 +128,6 @@ async fn only_who_prefers_html_is_answered_with_a_page() -> anyhow::Result<()> {
             None => request,
         }
     };
-    const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
-
     for accept in [None, Some("*/*"), Some("application/json"), Some("application/json, text/plain, */*")] {
         let posted = stack::answer(form("Ada", "by a program", accept)).await?;
         assert_eq!((posted.status, &posted.body["text"]), (200, &json!("by a program")), "{accept:?}");
@@ -166,9 +148,14 @@ async fn only_who_prefers_html_is_answered_with_a_page() -> anyhow::Result<()> {
     assert!(refused.headers().contains_key("content-security-policy"));
     let page = refused.text().await?;
     assert!(page.contains("Your message was not sent") && page.contains("Your message must have 1 to"), "{page}");
+    Ok(())
+}
 
-    stack.store.set(Mode::Refuse);
-    let failed = form("Ada", "lost", Some(BROWSER)).send().await?;
+async fn a_page_tells_of_a_store_that_is_away(kind: Kind) -> anyhow::Result<()> {
+    let stack = Stack::start(kind).await?;
+    stack.store().set(Mode::Refuse);
+    let form = stack.http().post(&stack.room("lobby").url).form(&[("from", "Ada"), ("text", "lost")]);
+    let failed = form.header("Accept", BROWSER).send().await?;
     assert_eq!((failed.status().as_u16(), content_type(&failed)), (503, "text/html; charset=utf-8"));
     assert!(failed.headers().contains_key("retry-after"));
     Ok(())

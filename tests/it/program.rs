@@ -11,13 +11,13 @@ use libtest_mimic::Trial;
 use tokio::{task::spawn_blocking, time::timeout};
 
 use crate::support::{
-    backend::command,
     dynamodb,
     eventually::eventually,
     fault::Mode,
+    gripchat::command,
     ports::free_port,
-    stack::{SOON, Stack, client, environment, table_name},
-    trials::trials,
+    stack::{Kind, SOON, Stack, client, environment, table_name},
+    trials::{on_stacks, trials},
 };
 
 mod log;
@@ -37,10 +37,12 @@ pub(crate) fn trials() -> Vec<Trial> {
         [] => help_and_version_are_no_errors_and_show_no_key,
         [] => a_missing_region_is_named,
         [] => a_taken_port_is_one_clear_line,
-        [Pushpin, DynamoDb] => sigterm_ends_an_idle_server_at_once,
-        [Pushpin, DynamoDb] => sigterm_lets_a_post_finish,
         [DynamoDb] => create_table_says_what_it_did_and_may_be_run_again,
     ];
+    trials.extend(on_stacks![
+        [ALL] => sigterm_ends_an_idle_server_at_once,
+        [DYNAMODB] => sigterm_lets_a_post_finish,
+    ]);
     trials.extend(start::trials());
     trials.extend(log::trials());
     trials
@@ -63,9 +65,7 @@ fn no_aws() -> Vec<(&'static str, &'static str)> {
 
 /// Runs it until it ends.
 async fn run(arguments: &[&str], env: &[(String, String)]) -> anyhow::Result<Output> {
-    let (first, rest) = arguments.split_first().context("no arguments")?;
-    let mut command = command(first, env);
-    command.args(rest);
+    let mut command = command(arguments, env);
     let ran = spawn_blocking(move || command.output());
     Ok(timeout(SOON, ran).await.context("it does not end")???)
 }
@@ -174,8 +174,8 @@ async fn create_table_says_what_it_did_and_may_be_run_again() -> anyhow::Result<
     Ok(())
 }
 
-async fn sigterm_ends_an_idle_server_at_once() -> anyhow::Result<()> {
-    let mut stack = Stack::start().await?;
+async fn sigterm_ends_an_idle_server_at_once(kind: Kind) -> anyhow::Result<()> {
+    let mut stack = Stack::start(kind).await?;
     let room = stack.room_at(&stack.backend.url(), "lobby");
     // The connection stays open, as those of a proxy do; and a stream is held.
     room.history("").await?;
@@ -189,23 +189,23 @@ async fn sigterm_ends_an_idle_server_at_once() -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn sigterm_lets_a_post_finish() -> anyhow::Result<()> {
-    let mut stack = Stack::start().await?;
+async fn sigterm_lets_a_post_finish(kind: Kind) -> anyhow::Result<()> {
+    let mut stack = Stack::start(kind).await?;
     let room = stack.room_at(&stack.backend.url(), "lobby");
     // Now it knows the room's newest message, so that the next post is one write.
     room.post("before").await?;
-    stack.store.set(Mode::Delay(Duration::from_secs(1)));
-    let sent = stack.store.bytes_up();
+    stack.store().set(Mode::Delay(Duration::from_secs(1)));
+    let sent = stack.store().bytes_up();
     let post = tokio::spawn({
         let room = room.clone();
         async move { room.post("under way").await }
     });
-    eventually(SOON, "the write is on its way", || stack.store.bytes_up() > sent).await;
+    eventually(SOON, "the write is on its way", || stack.store().bytes_up() > sent).await;
 
     stack.backend.stop().await?;
     ensure!(!stack.backend.log().contains("still under way"), "{}", stack.backend.log());
     let posted = timeout(SOON, post).await.context("no answer")???;
-    stack.store.set(Mode::Pass);
+    stack.store().set(Mode::Pass);
     let another = stack.another_backend().await?;
     let stored = stack.room_at(&another.url(), "lobby").history("?limit=1").await?;
     assert_eq!(stored["messages"][0], posted);

@@ -12,8 +12,8 @@ use tokio::{io::AsyncReadExt as _, process::Command, time::timeout};
 use self::markdown::{Block, Example};
 use crate::support::{
     sse::{Event, Parser},
-    stack::{Room, SOON, Stack},
-    trials::trials,
+    stack::{Kind, Room, SOON, Stack},
+    trials::{on_stacks, trials},
 };
 
 mod errors;
@@ -29,23 +29,25 @@ const EPOCH: &str = "k3v9x0qa";
 
 pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = trials![
-        [Pushpin, DynamoDb] => the_examples_run_and_print_what_is_shown,
-        [Pushpin, DynamoDb] => streams_say_that_they_must_not_be_buffered,
         [] => the_table_of_the_configuration_is_the_programs,
         [] => the_table_of_grip_urls_is_the_codes,
         [] => the_permissions_are_those_of_the_calls,
         [] => the_numbers_are_the_codes,
         [] => files_that_are_named_exist,
     ];
+    trials.extend(on_stacks![
+        [ALL] => the_examples_run_and_print_what_is_shown,
+        [ALL] => streams_say_that_they_must_not_be_buffered,
+    ]);
     trials.extend(errors::trials());
     trials
 }
 
 // === examples ===
 
-async fn the_examples_run_and_print_what_is_shown() -> anyhow::Result<()> {
-    let stack = Stack::start().await?;
-    let shell = Shell::new(stack.pushpin.url())?;
+async fn the_examples_run_and_print_what_is_shown(kind: Kind) -> anyhow::Result<()> {
+    let stack = Stack::start(kind).await?;
+    let shell = Shell::new(stack.proxy.url())?;
     let room = stack.room("lobby");
     let examples = markdown::examples(README);
     let examples: Vec<_> = examples.iter().filter(|example| example.commands.contains(BASE)).collect();
@@ -189,8 +191,8 @@ impl Shell {
     }
 }
 
-async fn streams_say_that_they_must_not_be_buffered() -> anyhow::Result<()> {
-    let stack = Stack::start().await?;
+async fn streams_say_that_they_must_not_be_buffered(kind: Kind) -> anyhow::Result<()> {
+    let stack = Stack::start(kind).await?;
     let stream = stack.room("lobby").stream(None).await?;
     for (name, value) in [("X-Accel-Buffering", "no"), ("Cache-Control", "no-cache, no-transform")] {
         assert_eq!(stream.headers().get(name).and_then(|value| value.to_str().ok()), Some(value), "{name}");
@@ -201,25 +203,34 @@ async fn streams_say_that_they_must_not_be_buffered() -> anyhow::Result<()> {
 
 // === tables ===
 
+/// As sets: a row may be of several commands, each of which has an order of its own.
 async fn the_table_of_the_configuration_is_the_programs() -> anyhow::Result<()> {
-    let program = gripchat::cli::Cli::command();
-    let of = |subcommand: &str| -> anyhow::Result<Vec<Vec<String>>> {
-        let arguments = program.find_subcommand(subcommand).context("no such subcommand")?.get_arguments();
-        let row = |argument: &clap::Arg| {
-            let default: Vec<_> = argument.get_default_values().iter().map(|value| value.to_string_lossy()).collect();
-            vec![
-                format!("--{}", argument.get_long().unwrap_or_default()),
-                argument.get_env().unwrap_or_default().to_string_lossy().into_owned(),
-                default.join(" "),
-                argument.get_help().map(ToString::to_string).unwrap_or_default(),
-            ]
-        };
-        Ok(arguments.filter(|argument| argument.get_id() != "help").map(row).collect())
+    let row = |argument: &clap::Arg| {
+        let default: Vec<_> = argument.get_default_values().iter().map(|value| value.to_string_lossy()).collect();
+        vec![
+            format!("--{}", argument.get_long().unwrap_or_default()),
+            argument.get_env().unwrap_or_default().to_string_lossy().into_owned(),
+            default.join(" "),
+            argument.get_help().map(ToString::to_string).unwrap_or_default(),
+        ]
     };
+    let of = |command: &clap::Command| -> BTreeSet<Vec<String>> {
+        command.get_arguments().filter(|argument| argument.get_id() != "help").map(row).collect()
+    };
+    // The cells of a table are without their backticks, and so are the commands of a row.
     let table = markdown::table(README, "| flag |");
-    assert_eq!(table, of("serve")?);
-    // "`create-table` takes the last three."
-    assert_eq!(table[table.len() - 3..], of("create-table")?);
+    let documented = |command: &str| -> BTreeSet<Vec<String>> {
+        let is_of = |row: &&Vec<String>| row[4].split([' ', '`']).any(|name| name == command);
+        table.iter().filter(is_of).map(|row| row[..4].to_vec()).collect()
+    };
+    let program = gripchat::cli::Cli::command();
+    let commands: Vec<_> = program.get_subcommands().filter(|command| command.get_name() != "help").collect();
+    assert_eq!(commands.len(), 4);
+    for command in commands {
+        assert_eq!(documented(command.get_name()), of(command), "{}", command.get_name());
+    }
+    // Without a command it is `run`.
+    assert_eq!(documented("run"), of(&program));
     Ok(())
 }
 

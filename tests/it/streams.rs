@@ -1,4 +1,4 @@
-//! What a subscriber sees, through a real Pushpin: messages, replays, resets, and nobody else's room.
+//! What a subscriber sees, through a real proxy: messages, replays, resets, and nobody else's room.
 
 use std::time::Duration;
 
@@ -9,28 +9,29 @@ use serde_json::Value;
 use crate::support::{
     browser,
     sse::{Event, Stream},
-    stack::{Room, SOON, Stack},
-    trials::trials,
+    stack::{Kind, Room, SOON, Stack},
+    trials::on_stacks,
 };
 
 pub(crate) fn trials() -> Vec<Trial> {
-    trials![
-        [Pushpin, DynamoDb] => a_message_is_seen_provisionally_and_then_persisted,
-        [Pushpin, DynamoDb] => a_stream_of_persisted_messages_has_no_others,
-        [Pushpin, DynamoDb] => without_a_cursor_a_stream_begins_with_the_newest_fifty,
-        [Pushpin, DynamoDb] => a_killed_subscriber_comes_back_to_exactly_what_it_missed,
-        [Pushpin, DynamoDb] => a_replay_of_several_pages_is_whole_and_goes_on_live,
-        [Pushpin, DynamoDb] => a_subscriber_of_an_empty_room_comes_back_to_all_of_it,
-        [Pushpin, DynamoDb] => every_cursor_is_answered_as_the_table_says,
-        [Pushpin, DynamoDb] => the_header_goes_before_the_query,
-        [Pushpin, DynamoDb, Browser] => a_real_event_source_sees_a_reset,
-        [Pushpin, DynamoDb] => a_quiet_stream_is_kept_alive_with_events,
-        [Pushpin, DynamoDb] => hostile_room_names_subscribe_to_nothing,
-        [Pushpin, DynamoDb] => rooms_of_any_script_have_channels_of_their_own,
-        [Pushpin, DynamoDb] => any_text_arrives_byte_for_byte,
-        [Pushpin, DynamoDb] => a_head_request_is_not_held,
-        [Pushpin, DynamoDb] => a_stream_outside_the_proxy_is_refused_with_a_remedy,
-        [Pushpin, DynamoDb] => what_clients_claim_in_grip_headers_counts_for_nothing,
+    on_stacks![
+        [ALL] => a_message_is_seen_provisionally_and_then_persisted,
+        [ALL] => a_stream_of_persisted_messages_has_no_others,
+        [ALL] => without_a_cursor_a_stream_begins_with_the_newest_fifty,
+        [ALL] => a_killed_subscriber_comes_back_to_exactly_what_it_missed,
+        [ALL] => a_replay_of_several_pages_is_whole_and_goes_on_live,
+        [ALL] => a_subscriber_of_an_empty_room_comes_back_to_all_of_it,
+        [ALL] => every_cursor_is_answered_as_the_table_says,
+        [DYNAMODB] => a_cursor_before_what_has_expired_is_answered_with_a_reset,
+        [ALL] => the_header_goes_before_the_query,
+        [ALL, Browser] => a_real_event_source_sees_a_reset,
+        [ALL] => a_quiet_stream_is_kept_alive_with_events,
+        [ALL] => hostile_room_names_subscribe_to_nothing,
+        [ALL] => rooms_of_any_script_have_channels_of_their_own,
+        [ALL] => any_text_arrives_byte_for_byte,
+        [ALL] => a_head_request_is_not_held,
+        [ALL] => a_stream_outside_the_proxy_is_refused_with_a_remedy,
+        [ALL] => what_clients_claim_in_grip_headers_counts_for_nothing,
     ]
 }
 
@@ -58,8 +59,8 @@ async fn fill(room: &Room, count: usize) -> anyhow::Result<Vec<String>> {
     Ok(ids)
 }
 
-async fn a_message_is_seen_provisionally_and_then_persisted() -> anyhow::Result<()> {
-    let stack = Stack::start().await?;
+async fn a_message_is_seen_provisionally_and_then_persisted(kind: Kind) -> anyhow::Result<()> {
+    let stack = Stack::start(kind).await?;
     let room = stack.room("lobby");
     let mut stream = room.stream(None).await?;
     let open = stream.next(SOON).await.context("a stream opens with an event")?;
@@ -80,8 +81,8 @@ async fn a_message_is_seen_provisionally_and_then_persisted() -> anyhow::Result<
     Ok(())
 }
 
-async fn a_stream_of_persisted_messages_has_no_others() -> anyhow::Result<()> {
-    let stack = Stack::start().await?;
+async fn a_stream_of_persisted_messages_has_no_others(kind: Kind) -> anyhow::Result<()> {
+    let stack = Stack::start(kind).await?;
     let room = stack.room("lobby");
     let mut stream = room.stream_at("?provisional=false", &[]).await?;
     let posted = fill(&room, 3).await?;
@@ -92,8 +93,8 @@ async fn a_stream_of_persisted_messages_has_no_others() -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn without_a_cursor_a_stream_begins_with_the_newest_fifty() -> anyhow::Result<()> {
-    let stack = Stack::start().await?;
+async fn without_a_cursor_a_stream_begins_with_the_newest_fifty(kind: Kind) -> anyhow::Result<()> {
+    let stack = Stack::start(kind).await?;
     let room = stack.room("lobby");
     let posted = fill(&room, 53).await?;
     let mut stream = room.stream(None).await?;
@@ -106,8 +107,8 @@ async fn without_a_cursor_a_stream_begins_with_the_newest_fifty() -> anyhow::Res
     Ok(())
 }
 
-async fn a_killed_subscriber_comes_back_to_exactly_what_it_missed() -> anyhow::Result<()> {
-    let stack = Stack::start().await?;
+async fn a_killed_subscriber_comes_back_to_exactly_what_it_missed(kind: Kind) -> anyhow::Result<()> {
+    let stack = Stack::start(kind).await?;
     let room = stack.room("lobby");
     let mut stream = room.stream(None).await?;
     let seen = fill(&room, 2).await?;
@@ -123,8 +124,8 @@ async fn a_killed_subscriber_comes_back_to_exactly_what_it_missed() -> anyhow::R
     Ok(())
 }
 
-async fn a_replay_of_several_pages_is_whole_and_goes_on_live() -> anyhow::Result<()> {
-    let stack = Stack::start().await?;
+async fn a_replay_of_several_pages_is_whole_and_goes_on_live(kind: Kind) -> anyhow::Result<()> {
+    let stack = Stack::start(kind).await?;
     let room = stack.room("lobby");
     let mut posted = fill(&room, 450).await?;
     for query in ["?lastEventId=0", "?lastEventId=0&provisional=false"] {
@@ -141,8 +142,8 @@ async fn a_replay_of_several_pages_is_whole_and_goes_on_live() -> anyhow::Result
     Ok(())
 }
 
-async fn a_subscriber_of_an_empty_room_comes_back_to_all_of_it() -> anyhow::Result<()> {
-    let stack = Stack::start().await?;
+async fn a_subscriber_of_an_empty_room_comes_back_to_all_of_it(kind: Kind) -> anyhow::Result<()> {
+    let stack = Stack::start(kind).await?;
     let room = stack.room("lobby");
     let mut stream = room.stream(None).await?;
     stream.next(SOON).await.context("the stream opens")?;
@@ -162,8 +163,21 @@ async fn beginning(room: &Room, cursor: &str) -> anyhow::Result<(Stream, Event)>
     Ok((stream, first))
 }
 
-async fn every_cursor_is_answered_as_the_table_says() -> anyhow::Result<()> {
-    let stack = Stack::start().await?;
+/// A stream with this cursor begins with a reset to the head, and goes on live from there; the new head.
+async fn is_reset(room: &Room, cursor: &str, reason: &str, head: &str) -> anyhow::Result<String> {
+    let (mut stream, first) = beginning(room, cursor).await?;
+    assert_eq!(first.event, "stream-reset", "{cursor}");
+    assert_eq!(first.json()?, serde_json::json!({"reason": reason, "lastEventId": head}), "{cursor}");
+    assert_eq!(first.id.as_deref(), Some(head), "{cursor}");
+    let open = stream.next(SOON).await.context("it opens all the same")?;
+    assert_eq!(open.event, "stream-open", "{cursor}");
+    let live = room.post(cursor).await?;
+    assert_eq!(ids(&up_to(&mut stream, id(&live)).await?), [id(&live)], "{cursor}");
+    Ok(id(&live).to_owned())
+}
+
+async fn every_cursor_is_answered_as_the_table_says(kind: Kind) -> anyhow::Result<()> {
+    let stack = Stack::start(kind).await?;
     let room = stack.room("lobby");
     let posted = fill(&room, 6).await?;
     let epoch = posted[0].split('-').next().context("an id has an epoch")?;
@@ -180,20 +194,9 @@ async fn every_cursor_is_answered_as_the_table_says() -> anyhow::Result<()> {
         assert_eq!(ids(&seen), follows, "{cursor}");
     }
 
-    // Messages 1 to 3 expire: behind 3 everything is still stored, behind 0, 1 and 2 it is not.
-    for message in &posted[..3] {
-        stack.expire("lobby", message).await?;
-    }
-    let (mut stream, first) = beginning(&room, &posted[2]).await?;
-    assert_eq!(first.event, "stream-open");
-    assert_eq!(ids(&up_to(&mut stream, head).await?), posted[3..]);
-
     let mut head = head.clone();
     for (cursor, reason) in [
-        ("0", "expired"),
-        (&posted[0], "expired"),
-        (&posted[1], "expired"),
-        (&format!("{epoch}-1000"), "ahead"),
+        (format!("{epoch}-1000").as_str(), "ahead"),
         (&format!("{epoch}-9007199254740991"), "ahead"),
         ("otherone-6", "epoch"),
         ("otherone-9999", "epoch"),
@@ -201,22 +204,31 @@ async fn every_cursor_is_answered_as_the_table_says() -> anyhow::Result<()> {
         (&format!("{epoch}-0"), "malformed"),
         ("<script>alert(1)</script>", "malformed"),
     ] {
-        let (mut stream, first) = beginning(&room, cursor).await?;
-        assert_eq!(first.event, "stream-reset", "{cursor}");
-        assert_eq!(first.json()?, serde_json::json!({"reason": reason, "lastEventId": head}), "{cursor}");
-        assert_eq!(first.id.as_ref(), Some(&head), "{cursor}");
-        let open = stream.next(SOON).await.context("it opens all the same")?;
-        assert_eq!(open.event, "stream-open", "{cursor}");
-        // It goes on live from the head.
-        let live = room.post(cursor).await?;
-        assert_eq!(ids(&up_to(&mut stream, id(&live)).await?), [id(&live)], "{cursor}");
-        head = id(&live).to_owned();
+        head = is_reset(&room, cursor, reason, &head).await?;
     }
     Ok(())
 }
 
-async fn the_header_goes_before_the_query() -> anyhow::Result<()> {
-    let stack = Stack::start().await?;
+async fn a_cursor_before_what_has_expired_is_answered_with_a_reset(kind: Kind) -> anyhow::Result<()> {
+    let stack = Stack::start(kind).await?;
+    let room = stack.room("lobby");
+    let posted = fill(&room, 6).await?;
+    let mut head = posted[5].clone();
+    // Messages 1 to 3 expire: behind 3 everything is still stored, behind 0, 1 and 2 it is not.
+    for message in &posted[..3] {
+        stack.table().expire("lobby", message).await?;
+    }
+    let (mut stream, first) = beginning(&room, &posted[2]).await?;
+    assert_eq!(first.event, "stream-open");
+    assert_eq!(ids(&up_to(&mut stream, &head).await?), posted[3..]);
+    for cursor in ["0", &posted[0], &posted[1]] {
+        head = is_reset(&room, cursor, "expired", &head).await?;
+    }
+    Ok(())
+}
+
+async fn the_header_goes_before_the_query(kind: Kind) -> anyhow::Result<()> {
+    let stack = Stack::start(kind).await?;
     let room = stack.room("lobby");
     let posted = fill(&room, 3).await?;
     let query = format!("?lastEventId={}", posted[0]);
@@ -229,17 +241,17 @@ async fn the_header_goes_before_the_query() -> anyhow::Result<()> {
 }
 
 /// A browser drops an event without a data line, and then nobody hears of the reset.
-async fn a_real_event_source_sees_a_reset() -> anyhow::Result<()> {
-    let stack = Stack::start().await?;
+async fn a_real_event_source_sees_a_reset(kind: Kind) -> anyhow::Result<()> {
+    let stack = Stack::start(kind).await?;
     stack.room("lobby").post("hello").await?;
-    browser::run("event-source-reset", &stack.pushpin.url(), async |question| {
+    browser::run("event-source-reset", &stack.proxy.url(), async |question| {
         anyhow::bail!("the scenario asked {question:?}, and there is nothing to ask")
     })
     .await
 }
 
-async fn a_quiet_stream_is_kept_alive_with_events() -> anyhow::Result<()> {
-    let stack = Stack::start().await?;
+async fn a_quiet_stream_is_kept_alive_with_events(kind: Kind) -> anyhow::Result<()> {
+    let stack = Stack::start(kind).await?;
     let mut stream = stack.room("lobby").stream(None).await?;
     let quiet = Duration::from_secs(20);
     let alive = stream.next_named("keep-alive", quiet + SOON).await.context("no keep-alive came")?;
@@ -247,8 +259,8 @@ async fn a_quiet_stream_is_kept_alive_with_events() -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn hostile_room_names_subscribe_to_nothing() -> anyhow::Result<()> {
-    let stack = Stack::start().await?;
+async fn hostile_room_names_subscribe_to_nothing(kind: Kind) -> anyhow::Result<()> {
+    let stack = Stack::start(kind).await?;
     for name in [
         "a,messages-b",
         "a%2Cmessages-b",
@@ -279,8 +291,8 @@ async fn hostile_room_names_subscribe_to_nothing() -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn rooms_of_any_script_have_channels_of_their_own() -> anyhow::Result<()> {
-    let stack = Stack::start().await?;
+async fn rooms_of_any_script_have_channels_of_their_own(kind: Kind) -> anyhow::Result<()> {
+    let stack = Stack::start(kind).await?;
     for (path, other_spelling) in [
         ("%D0%BA%D0%BE%D0%BC%D0%BD%D0%B0%D1%82%D0%B0", None),
         ("%E0%A4%B9%E0%A4%BF%E0%A4%A8%E0%A5%8D%E0%A4%A6%E0%A5%80", None),
@@ -295,8 +307,8 @@ async fn rooms_of_any_script_have_channels_of_their_own() -> anyhow::Result<()> 
     Ok(())
 }
 
-async fn any_text_arrives_byte_for_byte() -> anyhow::Result<()> {
-    let stack = Stack::start().await?;
+async fn any_text_arrives_byte_for_byte(kind: Kind) -> anyhow::Result<()> {
+    let stack = Stack::start(kind).await?;
     let room = stack.room("lobby");
     let mut stream = room.stream(None).await?;
     let long = "😀".repeat(4_000);
@@ -326,8 +338,8 @@ async fn any_text_arrives_byte_for_byte() -> anyhow::Result<()> {
 }
 
 /// Pushpin obeys GRIP headers on HEAD too, and the body would have no end.
-async fn a_head_request_is_not_held() -> anyhow::Result<()> {
-    let stack = Stack::start().await?;
+async fn a_head_request_is_not_held(kind: Kind) -> anyhow::Result<()> {
+    let stack = Stack::start(kind).await?;
     let room = stack.room("lobby");
     let head = stack.http().head(&room.url).header("Accept", "text/event-stream").send().await?;
     assert_eq!(head.status(), 200);
@@ -341,8 +353,8 @@ async fn a_head_request_is_not_held() -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn a_stream_outside_the_proxy_is_refused_with_a_remedy() -> anyhow::Result<()> {
-    let stack = Stack::start().await?;
+async fn a_stream_outside_the_proxy_is_refused_with_a_remedy(kind: Kind) -> anyhow::Result<()> {
+    let stack = Stack::start(kind).await?;
     let direct = stack.room_at(&stack.backend.url(), "lobby");
     for headers in [&[][..], &[("Grip-Sig", "forged")]] {
         let mut request = stack.http().get(&direct.url).header("Accept", "text/event-stream");
@@ -360,8 +372,8 @@ async fn a_stream_outside_the_proxy_is_refused_with_a_remedy() -> anyhow::Result
     Ok(())
 }
 
-async fn what_clients_claim_in_grip_headers_counts_for_nothing() -> anyhow::Result<()> {
-    let stack = Stack::start().await?;
+async fn what_clients_claim_in_grip_headers_counts_for_nothing(kind: Kind) -> anyhow::Result<()> {
+    let stack = Stack::start(kind).await?;
     let room = stack.room("lobby");
     let posted = fill(&room, 3).await?;
     let claim = format!("messages-lobby; last-id={}", posted[0]);

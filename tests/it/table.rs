@@ -33,8 +33,8 @@ use tokio::{
 };
 
 use crate::support::{
-    backend::command,
     dynamodb,
+    gripchat::command,
     ports::free_port,
     stack::{self, SOON, environment, table_name},
     trials::trials,
@@ -56,7 +56,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 async fn create_table(dynamodb: SocketAddr, table: &str) -> anyhow::Result<Output> {
     // The command needs no proxy; the address is none that anybody would use.
     let env = environment(table, dynamodb, SocketAddr::from(([127, 0, 0, 1], 9)), &[]);
-    Ok(spawn_blocking(move || command("create-table", &env).output()).await??)
+    Ok(spawn_blocking(move || command(&["create-table"], &env).output()).await??)
 }
 
 fn stderr(output: &Output) -> String {

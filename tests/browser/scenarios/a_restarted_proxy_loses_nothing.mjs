@@ -1,6 +1,6 @@
 import { countCopies, enter, post, say, shown, showsStored, streamsOf } from '../chat.mjs';
 
-export default async function aRestartedPushpinLosesNothing({ browser, baseUrl, ask, expect, allowErrors }) {
+export default async function aRestartedProxyLosesNothing({ browser, baseUrl, ask, expect, allowErrors }) {
   allowErrors('ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|ERR_INCOMPLETE_CHUNKED_ENCODING|ERR_EMPTY_RESPONSE');
   const [ann, bob] = await Promise.all(['Ann', 'Bob'].map((user) => enter(browser, `${baseUrl}/proxy?user=${user}`)));
   await say(ann, 'before');
@@ -9,13 +9,13 @@ export default async function aRestartedPushpinLosesNothing({ browser, baseUrl, 
   const streams = [ann, bob].map(streamsOf);
   const [{ id }] = await shown(bob);
 
-  await ask('pushpin stop');
+  await ask('proxy stop');
   const backend = await ask('backend url');
   const meanwhile = Array.from({ length: 5 }, (_, i) => `meanwhile ${i + 1}`);
   for (const text of meanwhile) await post(backend, 'proxy', text);
   await expect.eventually('the page says so', async () => /^Reconnecting/.test(await bob.textContent('#status')));
   expect(await showsStored(bob, ['before']), 'nothing can have come');
-  await ask('pushpin restart');
+  await ask('proxy restart');
 
   for (const page of [ann, bob]) {
     await expect.eventually('what was missed', () => showsStored(page, ['before', ...meanwhile]), 20_000);

@@ -8,7 +8,7 @@ use crate::support::{
     backend::Backend,
     eventually::eventually,
     fault::Mode,
-    stack::{SOON, Stack, answer, environment, http},
+    stack::{Kind, SOON, Stack, answer, environment, http},
     trials::trials,
 };
 
@@ -24,11 +24,11 @@ pub(super) fn trials() -> Vec<Trial> {
 }
 
 async fn json_is_one_object_a_line() -> anyhow::Result<()> {
-    let mut stack = Stack::start_with(&[("LOG_FORMAT", "json"), ("RUST_LOG", "debug")]).await?;
+    let mut stack = Stack::start_with(Kind::PushpinDynamoDb, &[("LOG_FORMAT", "json"), ("RUST_LOG", "debug")]).await?;
     stack.room("lobby").post("hello").await?;
-    stack.store.set(Mode::Refuse);
+    stack.store().set(Mode::Refuse);
     assert_eq!(stack.room("lobby").get("").await?.status, 503);
-    stack.store.set(Mode::Pass);
+    stack.store().set(Mode::Pass);
     stack.backend.stop().await?;
     let log = stack.backend.log();
     let lines: Vec<Value> = log.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
@@ -47,7 +47,7 @@ async fn json_is_one_object_a_line() -> anyhow::Result<()> {
 
 /// At the lowest level, of all that is in the program, other people's code included: the AWS SDK traces its bodies.
 async fn no_message_and_no_key_is_ever_logged() -> anyhow::Result<()> {
-    let stack = Stack::start().await?;
+    let stack = Stack::start(Kind::PushpinDynamoDb).await?;
     let control = stack.control.addr();
     let verify = format!("verify-key={SECRET}");
     let grip = format!(
@@ -55,7 +55,7 @@ async fn no_message_and_no_key_is_ever_logged() -> anyhow::Result<()> {
          http://{control}/?key={SECRET}&{verify}"
     );
     let variables = [("GRIP_URL", grip.as_str()), ("RUST_LOG", "trace"), ("AWS_SECRET_ACCESS_KEY", SECRET)];
-    let env = environment(&stack.table, stack.store.addr(), control, &variables);
+    let env = environment(&stack.table().name, stack.store().addr(), control, &variables);
     let mut backend = Backend::start(env).await?;
     let http = http()?;
     let url = format!("{}/rooms/lobby/messages/", backend.url());
@@ -77,7 +77,7 @@ async fn no_message_and_no_key_is_ever_logged() -> anyhow::Result<()> {
     // Failures say more than successes.
     stack.control.set(Mode::Refuse);
     assert_eq!(answer(post(TEXT.to_owned())).await?.status, 200);
-    stack.store.set(Mode::Refuse);
+    stack.store().set(Mode::Refuse);
     assert_eq!(answer(post(TEXT.to_owned())).await?.status, 503);
     assert_eq!(answer(http.get(&url)).await?.status, 503);
     stack.control.set(Mode::Pass);

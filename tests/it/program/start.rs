@@ -13,34 +13,34 @@ use crate::support::{
     eventually::eventually,
     fault::{FaultProxy, Mode},
     ports::free_port,
-    pushpin::Pushpin,
-    stack::{Answer, Room, SOON, Stack, client, environment, http, table_name},
-    trials::trials,
+    stack::{Answer, Kind, Proxy, Room, SOON, Stack, Table, client, environment, http, table_name},
+    trials::{on_stacks, trials},
 };
 
 /// Less than a proxy that hangs is waited for.
 const AT_ONCE: Duration = Duration::from_secs(2);
 
 pub(super) fn trials() -> Vec<Trial> {
-    trials![
-        [Pushpin, DynamoDb] => parts_that_come_later_are_used_without_a_restart,
+    let mut trials = trials![
         [DynamoDb] => a_missing_table_is_named_with_its_remedy,
         [DynamoDb] => a_proxy_that_hangs_does_not_hold_up_the_start,
-    ]
+    ];
+    trials.extend(on_stacks![
+        [DYNAMODB] => parts_that_come_later_are_used_without_a_restart,
+    ]);
+    trials
 }
 
-async fn parts_that_come_later_are_used_without_a_restart() -> anyhow::Result<()> {
-    let dynamodb = dynamodb::shared().await?;
-    let (client, table) = (client(dynamodb), table_name());
-    table::create(&client, &table, |_| {}).await?;
+async fn parts_that_come_later_are_used_without_a_restart(kind: Kind) -> anyhow::Result<()> {
+    let table = Table::create().await?;
     let listen = SocketAddr::from(([127, 0, 0, 1], free_port()?));
-    let pushpin = Pushpin::start(listen).await?;
-    let (store, control) = (FaultProxy::start(dynamodb).await?, FaultProxy::start(pushpin.control_addr()).await?);
-    store.set(Mode::Refuse);
+    let proxy = Proxy::start(kind, listen).await?;
+    let control = FaultProxy::start(proxy.control_addr()).await?;
+    table.way.set(Mode::Refuse);
     control.set(Mode::Refuse);
 
     // Returns when the line that it listens is on standard output.
-    let backend = Backend::start_on(listen, environment(&table, store.addr(), control.addr(), &[])).await?;
+    let backend = Backend::start_on(listen, environment(&table.name, table.way.addr(), control.addr(), &[])).await?;
     for warning in ["WARN gripchat::serve: the store is unavailable", "cannot publish to the GRIP proxy"] {
         eventually(SOON, warning, || backend.log().contains(warning)).await;
     }
@@ -48,9 +48,9 @@ async fn parts_that_come_later_are_used_without_a_restart() -> anyhow::Result<()
     assert_eq!(response.status(), 503);
     assert_eq!(response.headers()["Retry-After"], "1");
 
-    let stack = Stack::of(pushpin, backend, store, control, client, table)?;
+    let stack = Stack::of(proxy, backend, control, table)?;
     let room = stack.room("lobby");
-    stack.store.set(Mode::Pass);
+    stack.store().set(Mode::Pass);
     available(&room).await?;
     let told = "the store can be used now";
     eventually(SOON, told, || stack.backend.log().contains(told)).await;

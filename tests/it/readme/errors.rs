@@ -19,7 +19,12 @@ use tokio::{
 };
 
 use super::{README, markdown};
-use crate::support::{fault::Mode, stack, stack::Stack, trials::trials};
+use crate::support::{
+    fault::Mode,
+    stack,
+    stack::{Kind, Stack},
+    trials::{on_stacks, trials},
+};
 
 /// The server waits 10 s for a body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(15);
@@ -30,10 +35,13 @@ const UNPROVOKED: (u16, &str) = (500, "internal");
 type Answers = BTreeSet<(u16, String)>;
 
 pub(super) fn trials() -> Vec<Trial> {
-    trials![
+    let mut trials = trials![
         [] => the_table_of_errors_is_the_codes,
-        [Pushpin, DynamoDb] => every_error_but_a_defect_can_be_provoked,
-    ]
+    ];
+    trials.extend(on_stacks![
+        [DYNAMODB] => every_error_but_a_defect_can_be_provoked,
+    ]);
+    trials
 }
 
 fn documented() -> anyhow::Result<Answers> {
@@ -82,9 +90,9 @@ fn word(text: &str) -> &str {
     &text[..end]
 }
 
-async fn every_error_but_a_defect_can_be_provoked() -> anyhow::Result<()> {
-    let stack = Stack::start().await?;
-    let (http, proxy) = (stack::http()?, stack.pushpin.url());
+async fn every_error_but_a_defect_can_be_provoked(kind: Kind) -> anyhow::Result<()> {
+    let stack = Stack::start(kind).await?;
+    let (http, proxy) = (stack::http()?, stack.proxy.url());
     let messages = format!("{proxy}/rooms/lobby/messages/");
     let get = |url: &str| http.get(url);
     let post = |body: &str| http.post(&messages).header("Content-Type", "application/json").body(body.to_owned());
@@ -112,7 +120,7 @@ async fn every_error_but_a_defect_can_be_provoked() -> anyhow::Result<()> {
     }
     answers.insert(half_a_body(stack.backend.addr()).await?);
 
-    stack.store.set(Mode::Refuse);
+    stack.store().set(Mode::Refuse);
     let (unavailable, retry_after) = answer(get(&messages)).await?;
     assert!(retry_after.is_some_and(|seconds| seconds > 0), "Retry-After");
     answers.insert(unavailable);

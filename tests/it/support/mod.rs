@@ -2,7 +2,8 @@
 //!
 //! - [`trials`] runs the tests, and skips those whose parts are not installed
 //! - [`stack`]: all of it together, which is what most tests begin with
-//! - [`pushpin`], [`dynamodb`], [`backend`]: the real proxy, the real store and the program, as processes
+//! - [`pushpin`], [`dynamodb`]: the real proxy and the real store, as processes
+//! - [`backend`], [`edge`], [`gripchat`]: the program, as a process
 //! - [`fault`]: a TCP proxy that fails on demand
 //! - [`memory`]: a store that fails on demand
 //! - [`sse`], [`browser`]: a Server-Sent Events client, and scenarios in Chromium
@@ -11,8 +12,10 @@
 pub(crate) mod backend;
 pub(crate) mod browser;
 pub(crate) mod dynamodb;
+pub(crate) mod edge;
 pub(crate) mod eventually;
 pub(crate) mod fault;
+pub(crate) mod gripchat;
 pub(crate) mod memory;
 pub(crate) mod ports;
 pub(crate) mod process;

@@ -113,11 +113,7 @@ impl Pushpin {
         }
     }
 
-    /// Where clients connect, without a slash at the end.
-    pub(crate) fn url(&self) -> String {
-        format!("http://{}", self.http)
-    }
-
+    /// Where clients connect.
     pub(crate) fn http_addr(&self) -> SocketAddr {
         self.http
     }

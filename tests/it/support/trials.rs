@@ -10,7 +10,7 @@ use std::{
 use libtest_mimic::{Arguments, Failed, Trial};
 use tokio::{runtime, time::timeout};
 
-use super::{browser, dynamodb, dynamodb::DynamoDbLocal, pushpin::Pushpin};
+use super::{browser, dynamodb, dynamodb::DynamoDbLocal, pushpin::Pushpin, stack::Kind};
 
 /// For one trial, the start of its Pushpin included. It cannot end a test that blocks its thread.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -52,6 +52,39 @@ macro_rules! trials {
     };
 }
 pub(crate) use trials;
+
+/// Trials of the whole chat, each on several stacks: `on_stacks![[ALL] => a_message_is_seen, [DYNAMODB, Browser] => …]`.
+macro_rules! on_stacks {
+    ($([$kinds:ident $(, $need:ident)*] => $test:ident),* $(,)?) => {{
+        let mut trials = Vec::new();
+        $(trials.extend($crate::support::trials::on(
+            $crate::support::stack::Kind::$kinds,
+            module_path!(),
+            stringify!($test),
+            &[$($crate::support::trials::Need::$need),*],
+            $test,
+        ));)*
+        trials
+    }};
+}
+pub(crate) use on_stacks;
+
+/// One test on several stacks, with what these need and more. The name of the stack stands before its own.
+pub(crate) fn on<Test>(
+    kinds: &'static [Kind],
+    module: &str,
+    name: &str,
+    more: &[Need],
+    test: Test,
+) -> impl Iterator<Item = Trial>
+where
+    Test: AsyncFn(Kind) -> anyhow::Result<()> + Copy + Send + 'static,
+{
+    kinds.iter().map(move |&kind| {
+        let needs = [kind.needs(), more].concat();
+        trial(&format!("{module}::{}::{name}", kind.name()), &needs, async move || test(kind).await)
+    })
+}
 
 /// One test. Without one of its `needs` it is ignored, and said so at the end of the run; on a CI machine it fails.
 pub(crate) fn trial<Test>(name: &str, needs: &[Need], test: Test) -> Trial

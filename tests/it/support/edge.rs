@@ -1,0 +1,62 @@
+//! An edge: `gripchat edge` as a process, that starts again on the ports it had.
+
+use std::net::SocketAddr;
+
+use super::gripchat::{Program, address_in, command};
+
+/// A `gripchat edge`.
+pub(crate) struct Edge {
+    program: Program,
+    env: Vec<(String, String)>,
+    http: SocketAddr,
+    control: SocketAddr,
+}
+
+impl Edge {
+    /// Starts one in front of `backend`, with these variables beside that; on ports that are free.
+    pub(crate) async fn start(backend: SocketAddr, variables: &[(&str, &str)]) -> anyhow::Result<Self> {
+        let backend = format!("http://{backend}");
+        let all = [("BACKEND", backend.as_str()), ("RUST_LOG", "info,gripchat=debug")];
+        // The later of two equal names holds.
+        let env = all.iter().chain(variables).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut edge = Self { program: Program::new()?, env, http: any, control: any };
+        edge.launch().await?;
+        Ok(edge)
+    }
+
+    /// Ends it and starts it again on the same ports. Held streams break, and all it knew of channels and ids is gone.
+    pub(crate) async fn restart(&mut self) -> anyhow::Result<()> {
+        if self.program.is_running() {
+            self.stop().await?;
+        }
+        self.launch().await
+    }
+
+    /// SIGTERM, and waits until it has ended well.
+    pub(crate) async fn stop(&mut self) -> anyhow::Result<()> {
+        self.program.stop().await
+    }
+
+    pub(crate) fn http_addr(&self) -> SocketAddr {
+        self.http
+    }
+
+    pub(crate) fn control_addr(&self) -> SocketAddr {
+        self.control
+    }
+
+    /// What it logged so far.
+    pub(crate) fn log(&self) -> String {
+        self.program.log()
+    }
+
+    async fn launch(&mut self) -> anyhow::Result<()> {
+        let mut edge = command(&["edge"], &self.env);
+        edge.env("LISTEN", self.http.to_string()).env("CONTROL_LISTEN", self.control.to_string());
+        let [clients, control] = self.program.start(edge).await?;
+        self.http = address_in(&clients, "gripchat edge listening on http://")?.parse()?;
+        self.control = address_in(&control, "gripchat control port on http://")?.parse()?;
+        Ok(())
+    }
+}

@@ -1,0 +1,127 @@
+//! The program itself, as a process: what it prints, how it is stopped, killed and started again.
+
+use std::{
+    fs::File,
+    io::{BufRead as _, BufReader},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::NamedTempFile;
+use tokio::task::spawn_blocking;
+
+/// From SIGTERM to the end, when nothing is under way.
+const STOPS_WITHIN: Duration = Duration::from_secs(5);
+
+/// What a variable begins with that the program takes something from.
+const VARIABLES: [&str; 16] = [
+    "AWS_",
+    "BACKEND",
+    "CONTROL_",
+    "CORS_",
+    "DATA_DIR",
+    "DYNAMODB_",
+    "EDGE_",
+    "GRIP_",
+    "LISTEN",
+    "LOG_",
+    "MAX_",
+    "MESSAGE_",
+    "RECHECK_",
+    "RUST_LOG",
+    "SIG_",
+    "STORE",
+];
+
+/// A `gripchat` that runs until it is told to stop. Killed when dropped.
+pub(crate) struct Program {
+    child: Option<Child>,
+    log: NamedTempFile,
+}
+
+impl Program {
+    /// One that does not run yet.
+    pub(crate) fn new() -> anyhow::Result<Self> {
+        Ok(Self { child: None, log: NamedTempFile::new()? })
+    }
+
+    /// Starts it, and gives so many lines of what it prints: with the last of them it is ready.
+    pub(crate) async fn start<const LINES: usize>(&mut self, mut command: Command) -> anyhow::Result<[String; LINES]> {
+        ensure!(self.child.is_none(), "it still runs");
+        let log = File::options().append(true).open(self.log.path())?;
+        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().context("the program does not start")?;
+        let stdout = child.stdout.take().context("its standard output is a pipe")?;
+        self.child = Some(child);
+        let read = || BufReader::new(stdout).lines().take(LINES).collect::<Result<Vec<_>, _>>();
+        let lines = spawn_blocking(read).await??;
+        let said = |lines: Vec<_>| anyhow::anyhow!("it said no more than {lines:?}; its log:\n{}", self.log());
+        lines.try_into().map_err(said)
+    }
+
+    /// Whether it was started and neither stopped nor killed since.
+    pub(crate) fn is_running(&self) -> bool {
+        self.child.is_some()
+    }
+
+    /// What it logged so far.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.log.path()).unwrap_or_default()
+    }
+
+    /// SIGKILL: it gets to do nothing more.
+    pub(crate) fn kill(&mut self) -> anyhow::Result<()> {
+        let mut child = self.child.take().context("it does not run")?;
+        child.kill()?;
+        child.wait()?;
+        Ok(())
+    }
+
+    /// SIGTERM, and waits until it has ended well.
+    pub(crate) async fn stop(&mut self) -> anyhow::Result<()> {
+        let mut child = self.child.take().context("it does not run")?;
+        kill_process(Pid::from_child(&child), Signal::TERM)?;
+        let started = Instant::now();
+        let status = loop {
+            if let Some(status) = child.try_wait()? {
+                break status;
+            }
+            if started.elapsed() > STOPS_WITHIN {
+                child.kill()?;
+                child.wait()?;
+                bail!("it did not stop within {STOPS_WITHIN:?}; its log:\n{}", self.log());
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        };
+        ensure!(status.success(), "{status}; its log:\n{}", self.log());
+        Ok(())
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        if self.child.is_some() {
+            let _ = self.kill();
+        }
+    }
+}
+
+/// The program with arguments and with these variables, none of which it takes from this process.
+pub(crate) fn command(arguments: &[&str], env: &[(String, String)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gripchat"));
+    let foreign = |name: &str| VARIABLES.iter().any(|prefix| name.starts_with(prefix));
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(foreign) {
+            command.env_remove(name);
+        }
+    }
+    command.args(arguments).envs(env.iter().map(|(name, value)| (name, value))).stdin(Stdio::null());
+    command
+}
+
+/// The address in one of its lines: what follows `before`, up to a comma or the end.
+pub(crate) fn address_in<'a>(line: &'a str, before: &str) -> anyhow::Result<&'a str> {
+    let (_, rest) = line.split_once(before).with_context(|| format!("no {before:?} in {line:?}"))?;
+    Ok(rest.split(',').next().unwrap_or(rest))
+}

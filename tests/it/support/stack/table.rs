@@ -1,0 +1,84 @@
+//! A table of its own in DynamoDB Local, with a way to it that fails on demand.
+
+use std::net::SocketAddr;
+
+use anyhow::Context as _;
+use aws_sdk_dynamodb::{
+    Client,
+    config::{BehaviorVersion, Credentials, Region},
+    types::AttributeValue,
+};
+use gripchat::store::table;
+use uuid::Uuid;
+
+use crate::support::{dynamodb, fault::FaultProxy};
+
+/// Where a stack's messages are.
+pub(crate) struct Table {
+    pub(crate) name: String,
+    /// Straight to it.
+    pub(crate) client: Client,
+    /// What the backends go through.
+    pub(crate) way: FaultProxy,
+}
+
+impl Table {
+    pub(crate) async fn create() -> anyhow::Result<Self> {
+        let dynamodb = dynamodb::shared().await?;
+        let (client, name) = (client(dynamodb), table_name());
+        table::create(&client, &name, |_| {}).await?;
+        Ok(Self { name, client, way: FaultProxy::start(dynamodb).await? })
+    }
+
+    /// Lets a message be past its time, as DynamoDB's TTL would see it: expired and not deleted yet.
+    pub(crate) async fn expire(&self, room: &str, id: &str) -> anyhow::Result<()> {
+        let past = AttributeValue::N("1000000000".to_owned());
+        let (_, seq) = id.split_once('-').context("not an id")?;
+        let seq: u64 = seq.parse()?;
+        self.client
+            .update_item()
+            .table_name(&self.name)
+            .key("pk", AttributeValue::S(format!("room#{room}")))
+            .key("sk", AttributeValue::S(format!("m#{seq:016}")))
+            .update_expression("SET expires_at = :past")
+            .condition_expression("attribute_exists(pk)")
+            .expression_attribute_values(":past", past)
+            .send()
+            .await?;
+        Ok(())
+    }
+
+    /// Deletes what a room has, behind everybody's back.
+    pub(crate) async fn wipe(&self, room: &str) -> anyhow::Result<()> {
+        let items = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .key_condition_expression("pk = :pk")
+            .expression_attribute_values(":pk", AttributeValue::S(format!("room#{room}")))
+            .projection_expression("pk, sk")
+            .send()
+            .await?;
+        anyhow::ensure!(items.count() > 0, "the room is empty");
+        for item in items.items() {
+            self.client.delete_item().table_name(&self.name).set_key(Some(item.clone())).send().await?;
+        }
+        Ok(())
+    }
+}
+
+/// A name that no other test has.
+pub(crate) fn table_name() -> String {
+    format!("test-{}", Uuid::new_v4().simple())
+}
+
+/// A client of DynamoDB Local that takes nothing from the environment.
+pub(crate) fn client(dynamodb: SocketAddr) -> Client {
+    let config = aws_sdk_dynamodb::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::from_static("eu-central-1"))
+        .credentials_provider(Credentials::new("test", "test", None, None, "tests"))
+        .endpoint_url(format!("http://{dynamodb}"))
+        .build();
+    Client::from_conf(config)
+}

@@ -69,9 +69,14 @@ impl Pushpin {
 
     /// Starts one in front of `backend`, and returns when it takes clients and messages.
     pub(crate) async fn start(backend: SocketAddr) -> anyhow::Result<Self> {
+        Self::start_with(backend, &[]).await
+    }
+
+    /// With lines of the configuration in the place of those it has: a name, and what stands behind the `=`.
+    pub(crate) async fn start_with(backend: SocketAddr, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
         let mut attempt = 1;
         loop {
-            match Self::start_once(backend).await {
+            match Self::start_once(backend, settings).await {
                 // Any failure is tried again: Pushpin says nothing at all of a control port that it could not bind.
                 Err(error) if attempt < START_ATTEMPTS => eprintln!("pushpin, attempt {attempt}: {error:#}"),
                 result => return result.with_context(|| format!("pushpin, attempt {attempt} of {START_ATTEMPTS}")),
@@ -80,7 +85,7 @@ impl Pushpin {
         }
     }
 
-    async fn start_once(backend: SocketAddr) -> anyhow::Result<Self> {
+    async fn start_once(backend: SocketAddr, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
         // Not TMPDIR, which may be long: the path of a socket below has at most 107 bytes.
         let folder = tempfile::Builder::new().prefix("pushpin-").tempdir_in("/tmp")?;
         let http = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
@@ -90,6 +95,7 @@ impl Pushpin {
             .context(CONFIG)?
             .replace("@HTTP_PORT@", &http.port().to_string())
             .replace("@CONTROL_PORT@", &control.port().to_string());
+        let config = settings.iter().try_fold(config, |config, (name, value)| set(&config, name, value))?;
         fs::write(folder.path().join("pushpin.conf"), config)?;
         fs::create_dir(folder.path().join("run"))?;
         fs::create_dir(folder.path().join("log"))?;
@@ -120,6 +126,11 @@ impl Pushpin {
 
     pub(crate) fn control_addr(&self) -> SocketAddr {
         self.control
+    }
+
+    /// The ids of its processes.
+    pub(crate) fn running(&mut self) -> Vec<u32> {
+        self.processes.as_mut().map(Tree::running).unwrap_or_default()
     }
 
     /// The last lines of each of its logs, for the message of a failing test.
@@ -177,6 +188,14 @@ impl Pushpin {
         hear(self.control, "localhost", "Pushpin API").await.context("control port")?;
         hear(self.http, READY_HOST, READY_STATUS).await.context("client port")
     }
+}
+
+/// The configuration with another value in the line that has this name.
+fn set(config: &str, name: &str, value: &str) -> anyhow::Result<String> {
+    let prefix = format!("{name}=");
+    let line = config.lines().find(|line| line.starts_with(&prefix));
+    let line = line.with_context(|| format!("{CONFIG} has no line {prefix}"))?;
+    Ok(config.replacen(&format!("\n{line}\n"), &format!("\n{prefix}{value}\n"), 1))
 }
 
 /// A backend whose answer becomes a held stream, and so takes every way between the four processes that a test will

@@ -1,0 +1,136 @@
+//! Fan-out side by side: nchan, Pushpin and the edge deliver the same messages to the same subscribers, in one run.
+//!
+//! ```text
+//! cargo bench --bench fanout                                  everything, all servers, three rounds
+//! cargo bench --bench fanout -- latency throughput            only these; there are also memory, churn and chat
+//! cargo bench --bench fanout -- --server nchan,pushpin        only these servers
+//! cargo bench --bench fanout -- --subscribers 100 --rate 10   other numbers; --help lists them
+//! ```
+//!
+//! Needs what is compared: nchan (`nginx-light`, `libnginx-mod-nchan`) and Pushpin; what is missing is skipped by name.
+//! All servers get events of about 100 bytes on one channel over loopback, from the same publishers and the same
+//! client. Both are threads of this process, which takes its share of the machine: the table says how much.
+//!
+//! - [`runs`]: the measurements, made of what follows
+//! - [`servers`]: what is compared
+//! - [`load`], [`publisher`]: what is published
+//! - [`crowd`]: subscribers by the thousand
+//! - [`stamp`], [`tally`], [`clock`]: how a delivery is known, timed and checked
+//! - [`usage`], [`report`]: processor time and memory; the table
+
+use std::fs;
+
+use anyhow::Context as _;
+use clap::Parser;
+use rustix::process::{Resource, getrlimit, setrlimit};
+
+use crate::{
+    report::Report,
+    runs::Run,
+    servers::{Kind, Stand},
+};
+
+mod clock;
+mod crowd;
+mod load;
+mod publisher;
+mod report;
+mod runs;
+mod servers;
+mod stamp;
+mod tally;
+mod usage;
+
+#[path = "../../tests/it/support/mod.rs"]
+#[expect(dead_code, reason = "the tests use the rest")]
+mod support;
+
+/// Of all subscribers; also the name of the room in a chat.
+const CHANNEL: &str = "bench";
+
+/// Compares how nchan, Pushpin and the edge deliver
+#[derive(Debug, Parser)]
+#[command(name = "cargo bench --bench fanout --")]
+struct Plan {
+    /// What to measure; without any, everything
+    #[arg(value_enum)]
+    runs: Vec<Run>,
+    /// The servers to compare
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "nchan,pushpin,edge")]
+    server: Vec<Kind>,
+    /// How often each measurement is made, the servers taking turns
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Subscribers of `latency`, `throughput` and `chat`
+    #[arg(long, default_value_t = 1000)]
+    subscribers: usize,
+    /// Messages of each of them
+    #[arg(long, default_value_t = 500)]
+    messages: u32,
+    /// Messages per second of `latency`
+    #[arg(long, default_value_t = 50.0)]
+    rate: f64,
+    /// Posts per second of `chat`
+    #[arg(long, default_value_t = 20.0)]
+    chat_rate: f64,
+    /// Publishers at once where as much as possible is published, each waiting for its answer
+    #[arg(long, default_value_t = 2, value_parser = publishers())]
+    publishers: usize,
+    /// Subscribers of `memory`
+    #[arg(long, default_value_t = 10_000)]
+    idle: usize,
+    /// Connections of `churn`
+    #[arg(long, default_value_t = 50_000)]
+    cycles: usize,
+    /// What cargo tells every benchmark
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+fn publishers() -> impl clap::builder::TypedValueParser<Value = usize> {
+    use clap::builder::{RangedU64ValueParser, TypedValueParser as _};
+    RangedU64ValueParser::<u64>::new().range(1..=tally::MOST_LANES as u64).map(|number| number as usize)
+}
+
+fn main() -> anyhow::Result<()> {
+    let plan = Plan::parse();
+    raise_descriptors()?;
+    print!("load average {}", fs::read_to_string("/proc/loadavg")?);
+    let mut report = Report::default();
+    let outcome = compare(&plan, &mut report);
+    // What was measured before a failure was measured.
+    report.print();
+    outcome
+}
+
+fn compare(plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
+    let everything = [Run::Latency, Run::Throughput, Run::Memory, Run::Churn, Run::Chat];
+    let runs = if plan.runs.is_empty() { &everything[..] } else { &plan.runs };
+    let mut wanted = plan.server.clone();
+    wanted.retain(|kind| match Stand::available(*kind) {
+        Ok(()) => true,
+        Err(reason) => {
+            report.note(format!("{kind} is skipped: {reason}"));
+            false
+        }
+    });
+
+    let stand = Stand::new()?;
+    for round in 1..=plan.rounds {
+        for run in runs {
+            for kind in run.kinds(&wanted) {
+                println!("round {round} of {}: {run:?}, {kind}", plan.rounds);
+                let server = stand.start(*kind)?;
+                run.measure(plan, *kind, &server, report).with_context(|| format!("{run:?} of {kind}"))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// As many as the system allows without a question, here and in the servers, which inherit it.
+fn raise_descriptors() -> anyhow::Result<()> {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    setrlimit(Resource::Nofile, limit).context("the limit of open files")
+}

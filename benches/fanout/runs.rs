@@ -1,0 +1,177 @@
+//! The measurements. Each gets a server that has just been started.
+
+use std::{thread, time::Duration};
+
+use clap::ValueEnum;
+
+use crate::{
+    Plan,
+    crowd::Crowd,
+    load::{Load, Outcome},
+    publisher::Publisher,
+    report::Report,
+    servers::{Kind, Server},
+    stamp, usage,
+};
+
+/// Open at once while connections come and go.
+const CHURN_AT_ONCE: usize = 200;
+/// Before the first look, so that what a server keeps for later is there.
+const CHURN_WARM_UP: usize = 10 * CHURN_AT_ONCE;
+
+/// Which of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Run {
+    /// Processor time per delivery and latency, at a given rate
+    Latency,
+    /// The most deliveries per second
+    Throughput,
+    /// Memory per idle subscriber
+    Memory,
+    /// Memory and descriptors after many connections have come and gone
+    Churn,
+    /// From a POST to a room to its two events, with `gripchat run`
+    Chat,
+}
+
+impl Run {
+    /// The servers that it compares.
+    pub(crate) fn kinds(self, wanted: &[Kind]) -> &[Kind] {
+        if self == Self::Chat { &[Kind::Run] } else { wanted }
+    }
+
+    pub(crate) fn measure(self, plan: &Plan, kind: Kind, server: &Server, report: &mut Report) -> anyhow::Result<()> {
+        match self {
+            Self::Latency => latency(plan, kind, server, report),
+            Self::Throughput => throughput(plan, kind, server, report),
+            Self::Memory => memory(plan, kind, server, report),
+            Self::Churn => churn(plan, kind, server, report),
+            Self::Chat => chat(plan, kind, server, report),
+        }
+    }
+}
+
+fn latency(plan: &Plan, kind: Kind, server: &Server, report: &mut Report) -> anyhow::Result<()> {
+    let mut crowd = listening(server, plan.subscribers)?;
+    let load = Load { messages: plan.messages, rate: Some(plan.rate), publishers: 1, copies: 1 };
+    let (mut outcome, busy) = measured(load, &mut crowd, server)?;
+    let delivered = outcome.tally.delivered() as f64;
+    let latency = outcome.tally.latencies(0);
+    let at = format!("at {}/s:", plan.rate);
+    report.add(format!("{at} processor time per delivery, µs"), kind, busy.server.as_secs_f64() * 1e6 / delivered);
+    report.add(format!("{at} the client's own, µs"), kind, busy.client.as_secs_f64() * 1e6 / delivered);
+    report.add(format!("{at} latency p50, ms"), kind, latency.p50);
+    report.add(format!("{at} latency p99, ms"), kind, latency.p99);
+    faults(&at, kind, &outcome, report);
+    Ok(())
+}
+
+fn throughput(plan: &Plan, kind: Kind, server: &Server, report: &mut Report) -> anyhow::Result<()> {
+    let mut crowd = listening(server, plan.subscribers)?;
+    let load = Load { messages: plan.messages, rate: None, publishers: plan.publishers, copies: 1 };
+    let (outcome, busy) = measured(load, &mut crowd, server)?;
+    if faults("at most:", kind, &outcome, report) {
+        let delivered = outcome.tally.delivered() as f64;
+        report.add("at most: deliveries/s", kind, delivered / outcome.taken.as_secs_f64());
+        report.add("at most: processor time per delivery, µs", kind, busy.server.as_secs_f64() * 1e6 / delivered);
+        report.add("at most: the client's own, µs", kind, busy.client.as_secs_f64() * 1e6 / delivered);
+    }
+    Ok(())
+}
+
+fn memory(plan: &Plan, kind: Kind, server: &Server, report: &mut Report) -> anyhow::Result<()> {
+    let look = || usage::memory(&server.processes);
+    let before = usage::settled(look)?;
+    let mut crowd = Crowd::open(server.clients, &server.path, plan.idle)?;
+    let after = usage::settled(look)?;
+    // They are not only connected: each of them hears.
+    warm_up(&mut crowd, server)?;
+    let each = after.saturating_sub(before) as f64 / plan.idle as f64;
+    report.add(format!("memory for each of {}, KB", plan.idle), kind, each / 1024.0);
+    Ok(())
+}
+
+fn churn(plan: &Plan, kind: Kind, server: &Server, report: &mut Report) -> anyhow::Result<()> {
+    let come_and_go = |count: usize| {
+        (0..count.div_ceil(CHURN_AT_ONCE))
+            .try_for_each(|_| Crowd::open(server.clients, &server.path, CHURN_AT_ONCE).map(drop))
+    };
+    let look = || anyhow::Ok((usage::memory(&server.processes)? / 1024, usage::descriptors(&server.processes)?));
+    come_and_go(CHURN_WARM_UP)?;
+    let before = usage::settled(look)?;
+    come_and_go(plan.cycles)?;
+    let after = usage::settled(look)?;
+    let label = |what: &str| format!("{} connections came and went: {what}", plan.cycles);
+    report.add(label("KB before"), kind, before.0 as f64);
+    report.add(label("KB after"), kind, after.0 as f64);
+    report.add(label("fds before"), kind, before.1 as f64);
+    report.add(label("fds after"), kind, after.1 as f64);
+    Ok(())
+}
+
+fn chat(plan: &Plan, kind: Kind, server: &Server, report: &mut Report) -> anyhow::Result<()> {
+    let mut crowd = listening(server, plan.subscribers)?;
+    let load = Load { messages: plan.messages, rate: Some(plan.chat_rate), publishers: 1, copies: 2 };
+    let mut outcome = load.run(&mut crowd, &server.target)?;
+    let at = format!("chat at {}/s:", plan.chat_rate);
+    let figures = [
+        ("answer to the post", outcome.answers),
+        ("provisional", outcome.tally.latencies(0)),
+        ("final", outcome.tally.latencies(1)),
+    ];
+    for (what, figures) in figures {
+        report.add(format!("{at} {what} p50, ms"), kind, figures.p50);
+        report.add(format!("{at} {what} p99, ms"), kind, figures.p99);
+    }
+    faults(&at, kind, &outcome, report);
+
+    let load = Load { rate: None, publishers: plan.publishers, ..load };
+    let outcome = load.run(&mut crowd, &server.target)?;
+    if faults("chat at most:", kind, &outcome, report) {
+        report.add("chat at most: posts/s", kind, f64::from(load.messages) / outcome.posting.as_secs_f64());
+        report.add("chat at most: deliveries/s", kind, outcome.tally.delivered() as f64 / outcome.taken.as_secs_f64());
+    }
+    Ok(())
+}
+
+/// A crowd in which everybody hears.
+fn listening(server: &Server, count: usize) -> anyhow::Result<Crowd> {
+    let mut crowd = Crowd::open(server.clients, &server.path, count)?;
+    warm_up(&mut crowd, server)?;
+    Ok(crowd)
+}
+
+fn warm_up(crowd: &mut Crowd, server: &Server) -> anyhow::Result<()> {
+    let mut publisher = Publisher::new(&server.target);
+    crowd.warm_up(|| publisher.publish(stamp::WARM_UP).map(drop))
+}
+
+/// Processor time.
+struct Busy {
+    server: Duration,
+    client: Duration,
+}
+
+/// Runs the load; what server and client took for it.
+fn measured(load: Load, crowd: &mut Crowd, server: &Server) -> anyhow::Result<(Outcome, Busy)> {
+    let this = [std::process::id()];
+    // What the start left to do is done.
+    thread::sleep(Duration::from_millis(500));
+    let (server_before, client_before) = (usage::processor(&server.processes)?, usage::processor(&this)?);
+    let outcome = load.run(crowd, &server.target)?;
+    let busy = Busy {
+        server: usage::processor(&server.processes)? - server_before,
+        client: usage::processor(&this)? - client_before,
+    };
+    Ok((outcome, busy))
+}
+
+/// Whether each subscriber got all messages once and in order; says so if not.
+fn faults(what: &str, kind: Kind, outcome: &Outcome, report: &mut Report) -> bool {
+    let (lost, misplaced) = (outcome.tally.lost(), outcome.tally.misplaced());
+    report.add(format!("{what} lost or misplaced"), kind, (lost + misplaced) as f64);
+    if lost + misplaced > 0 {
+        report.note(format!("{kind}, {what} {lost} deliveries lost, {misplaced} twice or out of order"));
+    }
+    lost + misplaced == 0
+}

@@ -1,0 +1,87 @@
+//! The program under test: its edge alone, and all of it.
+
+use std::{
+    fs::File,
+    io::{BufRead as _, BufReader},
+    net::SocketAddr,
+    path::Path,
+    process::Stdio,
+    thread,
+};
+
+use anyhow::{Context as _, bail};
+use tempfile::TempDir;
+
+use super::{Running, Server};
+use crate::{
+    publisher::{Dialect, Target},
+    support::{backend::command, process::Tree},
+};
+
+const CLIENTS: &str = "gripchat edge listening on http://";
+const CONTROL: &str = "gripchat control port on http://";
+const ANY_PORT: &str = "127.0.0.1:0";
+
+/// `gripchat edge` in front of a backend.
+pub(super) fn edge(backend: SocketAddr) -> anyhow::Result<Server> {
+    let backend = format!("http://{backend}");
+    let folder = folder()?;
+    let env = [("BACKEND", backend.as_str()), ("LISTEN", ANY_PORT), ("CONTROL_LISTEN", ANY_PORT)];
+    let (tree, [clients, control]) = start("edge", &env, folder.path(), [CLIENTS, CONTROL])?;
+    let target = Target { addr: control, path: "/publish/".to_owned(), dialect: Dialect::Grip };
+    Ok(server(tree, folder, clients, "/", target))
+}
+
+/// `gripchat run` with an empty store.
+pub(super) fn run() -> anyhow::Result<Server> {
+    let folder = folder()?;
+    let data = folder.path().join("data");
+    let data = data.to_str().context("the path of the folder is no UTF-8")?;
+    let env = [("LISTEN", ANY_PORT), ("CONTROL_LISTEN", ANY_PORT), ("DATA", data)];
+    let (tree, [clients]) = start("run", &env, folder.path(), [CLIENTS])?;
+    let path = format!("/rooms/{}/messages/", crate::CHANNEL);
+    let target = Target { addr: clients, path: path.clone(), dialect: Dialect::Chat };
+    Ok(server(tree, folder, clients, &path, target))
+}
+
+/// On the disk of the build: where temporary files lie in memory, a sync would cost nothing.
+fn folder() -> anyhow::Result<TempDir> {
+    Ok(tempfile::Builder::new().prefix("fanout-").tempdir_in(env!("CARGO_TARGET_TMPDIR"))?)
+}
+
+fn server(mut tree: Tree, folder: TempDir, clients: SocketAddr, path: &str, target: Target) -> Server {
+    let processes = tree.running();
+    Server { clients, path: path.to_owned(), target, processes, _running: Running::Tree(tree, folder) }
+}
+
+/// Starts it, and reads from its standard output the address behind each of these beginnings of a line.
+fn start<const N: usize>(
+    subcommand: &str,
+    env: &[(&str, &str)],
+    folder: &Path,
+    beginnings: [&str; N],
+) -> anyhow::Result<(Tree, [SocketAddr; N])> {
+    let env: Vec<_> = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let log = folder.join("log");
+    let mut command = command(subcommand, &env);
+    command.env("RUST_LOG", "warn").stdout(Stdio::piped()).stderr(File::create(&log)?);
+    let mut tree = Tree::spawn(&mut command).context("the program does not start")?;
+    let stdout = tree.root().stdout.take().context("its standard output is a pipe")?;
+
+    let mut lines = BufReader::new(stdout).lines();
+    let mut found = [None; N];
+    while found.contains(&None) {
+        let Some(line) = lines.next().transpose()? else {
+            let log = std::fs::read_to_string(&log).unwrap_or_default();
+            bail!("`gripchat {subcommand}` does not listen, if this build has it at all; it says:\n{log}");
+        };
+        for (found, beginning) in found.iter_mut().zip(beginnings) {
+            if let Some(addr) = line.strip_prefix(beginning) {
+                *found = Some(addr.parse()?);
+            }
+        }
+    }
+    // Whatever else it prints: a full pipe would stop it. Ends with the program.
+    thread::spawn(move || lines.for_each(drop));
+    Ok((tree, found.map(|addr| addr.expect("the loop ends when all are found"))))
+}

@@ -1,0 +1,67 @@
+//! What every message carries, found again in the bytes that a subscriber reads: its number, and when it was sent.
+//!
+//! A stamp is plain ASCII of a fixed length, so that it survives JSON, SSE and chunks as they are, and is found by its
+//! first bytes alone.
+
+use memchr::memmem::Finder;
+
+const MARK: &[u8] = b"~gc:";
+const NUMBER: usize = 8;
+const SENT: usize = 16;
+
+/// `~gc:`, the number, `@`, nanoseconds of [`crate::clock`].
+pub(crate) const LENGTH: usize = MARK.len() + NUMBER + 1 + SENT;
+
+/// The number of messages that are published only to see whether everybody listens.
+pub(crate) const WARM_UP: u32 = 99_999_999;
+
+/// The number of a message, and when it was sent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stamp {
+    pub(crate) number: u32,
+    pub(crate) sent: u64,
+}
+
+impl Stamp {
+    pub(crate) fn text(self) -> String {
+        format!("~gc:{:0NUMBER$}@{:0SENT$}", self.number, self.sent)
+    }
+
+    /// The stamp that begins here; nothing if these bytes only look like one.
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let (number, sent) = bytes.get(MARK.len()..LENGTH)?.split_at(NUMBER);
+        let (b'@', sent) = sent.split_first()? else { return None };
+        Some(Self { number: u32::try_from(digits(number)?).ok()?, sent: digits(sent)? })
+    }
+}
+
+fn digits(bytes: &[u8]) -> Option<u64> {
+    bytes.iter().try_fold(0, |value: u64, byte| byte.is_ascii_digit().then(|| value * 10 + u64::from(byte - b'0')))
+}
+
+/// Finds stamps.
+pub(crate) struct Scanner(Finder<'static>);
+
+impl Scanner {
+    pub(crate) fn new() -> Self {
+        Self(Finder::new(MARK))
+    }
+
+    /// Calls back for every whole stamp in `bytes`; where the last of them ends. One that is cut off begins behind
+    /// that, and in the last [`LENGTH`] - 1 bytes.
+    pub(crate) fn scan(&self, bytes: &[u8], mut found: impl FnMut(Stamp)) -> usize {
+        let mut from = 0;
+        while let Some(at) = self.0.find(&bytes[from..]).map(|at| from + at) {
+            if bytes.len() - at < LENGTH {
+                break;
+            }
+            if let Some(stamp) = Stamp::parse(&bytes[at..]) {
+                found(stamp);
+                from = at + LENGTH;
+            } else {
+                from = at + MARK.len();
+            }
+        }
+        from
+    }
+}

@@ -1,0 +1,57 @@
+//! What processes take, by /proc; proc(5).
+
+use std::{
+    fs, thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context as _;
+
+/// Processor time, user and system, of all threads.
+pub(crate) fn processor(ids: &[u32]) -> anyhow::Result<Duration> {
+    let mut ticks = 0;
+    for id in ids {
+        let stat = fs::read_to_string(format!("/proc/{id}/stat")).context("a process of the server is gone")?;
+        // The second field may hold blanks; user and system time are the 14th and 15th, the 12th and 13th behind it.
+        let (_, fields) = stat.rsplit_once(')').context("/proc/ID/stat has another form")?;
+        for field in fields.split_ascii_whitespace().skip(11).take(2) {
+            ticks += field.parse::<u64>()?;
+        }
+    }
+    Ok(Duration::from_secs_f64(ticks as f64 / rustix::param::clock_ticks_per_second() as f64))
+}
+
+/// Memory in bytes: the proportional set size, in which a page that several processes share counts once.
+pub(crate) fn memory(ids: &[u32]) -> anyhow::Result<u64> {
+    let mut bytes = 0;
+    for id in ids {
+        let rollup =
+            fs::read_to_string(format!("/proc/{id}/smaps_rollup")).context("a process of the server is gone")?;
+        let pss = rollup.lines().find_map(|line| line.strip_prefix("Pss:")).context("no Pss in smaps_rollup")?;
+        bytes += pss.trim().trim_end_matches(" kB").parse::<u64>()? * 1024;
+    }
+    Ok(bytes)
+}
+
+/// Open descriptors.
+pub(crate) fn descriptors(ids: &[u32]) -> anyhow::Result<usize> {
+    let count = |id| fs::read_dir(format!("/proc/{id}/fd")).map(Iterator::count);
+    ids.iter().map(|id| count(id).context("a process of the server is gone")).sum()
+}
+
+/// Looks until two looks in a row see the same, at most five seconds; what it saw last.
+pub(crate) fn settled<T: PartialEq>(look: impl Fn() -> anyhow::Result<T>) -> anyhow::Result<T> {
+    const BETWEEN: Duration = Duration::from_millis(300);
+    const AT_MOST: Duration = Duration::from_secs(5);
+
+    let began = Instant::now();
+    let mut seen = look()?;
+    loop {
+        thread::sleep(BETWEEN);
+        let now = look()?;
+        if now == seen || began.elapsed() > AT_MOST {
+            return Ok(now);
+        }
+        seen = now;
+    }
+}

@@ -26,10 +26,6 @@ use crate::{
     stamp::{self, Scanner, Stamp},
 };
 
-/// The most that wait for the head of their answer at once: more than a queue of a listener may hold would be turned
-/// away, and try again only after a second.
-const MOST_OPENING: usize = 100;
-
 /// For all of them together, counted from the last sign of life of any.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -41,6 +37,16 @@ const BUFFER: usize = 64 * 1024;
 const EVENTS: usize = 1024;
 /// A stamp that is cut off has at least one byte to come.
 const CARRY: usize = stamp::LENGTH - 1;
+
+/// Where subscribers connect.
+#[derive(Clone, Debug)]
+pub(crate) struct Door {
+    pub(crate) addr: SocketAddr,
+    pub(crate) path: String,
+    /// The most that wait for the head of their answer at once. More than the queue of a listener holds would be turned
+    /// away, and try again only after a second.
+    pub(crate) at_once: usize,
+}
 
 /// Subscribers of one channel.
 pub(crate) struct Crowd {
@@ -61,8 +67,9 @@ struct Member {
 }
 
 impl Crowd {
-    /// Connects that many, and returns when each has the head of its answer.
-    pub(crate) fn open(addr: SocketAddr, path: &str, count: usize) -> anyhow::Result<Self> {
+    /// Connects that many, `at_once` of them at a time, and returns when each has the head of its answer.
+    pub(crate) fn open(door: &Door, count: usize) -> anyhow::Result<Self> {
+        let Door { addr, path, at_once } = door;
         let mut crowd = Self {
             epoll: epoll::create(CreateFlags::CLOEXEC)?,
             members: Vec::with_capacity(count),
@@ -74,8 +81,8 @@ impl Crowd {
         let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n");
         let mut alive = Instant::now();
         while crowd.listening < count {
-            while crowd.members.len() < count && crowd.members.len() - crowd.listening < MOST_OPENING {
-                crowd.join(addr, &request).with_context(|| format!("subscriber {}", crowd.members.len()))?;
+            while crowd.members.len() < count && crowd.members.len() - crowd.listening < *at_once {
+                crowd.join(*addr, &request).with_context(|| format!("subscriber {}", crowd.members.len()))?;
             }
             if crowd.read(Duration::from_millis(100), |_, _, _| {})? > 0 {
                 alive = Instant::now();
@@ -125,7 +132,10 @@ impl Crowd {
             let index = usize::try_from(event.data.u64())?;
             let member = &mut self.members[index];
             let length = match member.stream.read(&mut self.buffer[CARRY..]) {
-                Ok(0) => bail!("the server ended the stream of subscriber {index}"),
+                Ok(0) => {
+                    let last = String::from_utf8_lossy(&member.carry[..member.carried]).into_owned();
+                    bail!("the server ended the stream of subscriber {index} after {last:?}")
+                }
                 Ok(length) => length,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
                 Err(error) => return Err(error).with_context(|| format!("the stream of subscriber {index}")),

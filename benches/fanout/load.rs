@@ -58,12 +58,13 @@ impl Load {
                     })
                 })
                 .collect();
-            self.listen(crowd, &mut tally, &publishing)?;
+            let heard = self.listen(crowd, &mut tally, &publishing);
             let mut answers = Vec::new();
             for lane in lanes {
                 answers.extend(lane.join().expect("a publisher does not panic")?);
             }
-            anyhow::Ok(answers)
+            // After what the publishers have to say: it may be the reason.
+            heard.map(|()| answers)
         })?;
         let posted = answers.iter().map(|answer: &Answer| answer.at).max().unwrap_or(began);
         let mut durations: Vec<u32> = answers.drain(..).map(|answer| answer.micros).collect();

@@ -82,7 +82,7 @@ fn throughput(plan: &Plan, kind: Kind, server: &Server, report: &mut Report) -> 
 fn memory(plan: &Plan, kind: Kind, server: &Server, report: &mut Report) -> anyhow::Result<()> {
     let look = || usage::memory(&server.processes);
     let before = usage::settled(look)?;
-    let mut crowd = Crowd::open(server.clients, &server.path, plan.idle)?;
+    let mut crowd = Crowd::open(&server.door, plan.idle)?;
     let after = usage::settled(look)?;
     // They are not only connected: each of them hears.
     warm_up(&mut crowd, server)?;
@@ -93,8 +93,7 @@ fn memory(plan: &Plan, kind: Kind, server: &Server, report: &mut Report) -> anyh
 
 fn churn(plan: &Plan, kind: Kind, server: &Server, report: &mut Report) -> anyhow::Result<()> {
     let come_and_go = |count: usize| {
-        (0..count.div_ceil(CHURN_AT_ONCE))
-            .try_for_each(|_| Crowd::open(server.clients, &server.path, CHURN_AT_ONCE).map(drop))
+        (0..count.div_ceil(CHURN_AT_ONCE)).try_for_each(|_| Crowd::open(&server.door, CHURN_AT_ONCE).map(drop))
     };
     let look = || anyhow::Ok((usage::memory(&server.processes)? / 1024, usage::descriptors(&server.processes)?));
     come_and_go(CHURN_WARM_UP)?;
@@ -136,7 +135,7 @@ fn chat(plan: &Plan, kind: Kind, server: &Server, report: &mut Report) -> anyhow
 
 /// A crowd in which everybody hears.
 fn listening(server: &Server, count: usize) -> anyhow::Result<Crowd> {
-    let mut crowd = Crowd::open(server.clients, &server.path, count)?;
+    let mut crowd = Crowd::open(&server.door, count)?;
     warm_up(&mut crowd, server)?;
     Ok(crowd)
 }

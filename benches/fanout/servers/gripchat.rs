@@ -12,8 +12,9 @@ use std::{
 use anyhow::{Context as _, bail};
 use tempfile::TempDir;
 
-use super::{Running, Server};
+use super::{AT_ONCE, Running, Server};
 use crate::{
+    crowd::Door,
     publisher::{Dialect, Target},
     support::{backend::command, process::Tree},
 };
@@ -51,7 +52,8 @@ fn folder() -> anyhow::Result<TempDir> {
 
 fn server(mut tree: Tree, folder: TempDir, clients: SocketAddr, path: &str, target: Target) -> Server {
     let processes = tree.running();
-    Server { clients, path: path.to_owned(), target, processes, _running: Running::Tree(tree, folder) }
+    let door = Door { addr: clients, path: path.to_owned(), at_once: AT_ONCE };
+    Server { door, target, processes, _running: Running::Tree(tree, folder) }
 }
 
 /// Starts it, and reads from its standard output the address behind each of these beginnings of a line.

@@ -7,6 +7,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use crate::{
+    crowd::Door,
     publisher::Target,
     support::{process::Tree, pushpin::Pushpin},
 };
@@ -21,7 +22,7 @@ mod pushpin;
 pub(crate) enum Kind {
     /// nginx with its fan-out module, two workers
     Nchan,
-    /// Pushpin, with nothing held back: message_rate and message_hwm are lifted
+    /// Pushpin, with message_rate and message_hwm lifted
     Pushpin,
     /// `gripchat edge`
     Edge,
@@ -43,14 +44,15 @@ impl fmt::Display for Kind {
 
 /// A running server. Ends when dropped.
 pub(crate) struct Server {
-    pub(crate) clients: SocketAddr,
-    /// What a subscriber asks for.
-    pub(crate) path: String,
+    pub(crate) door: Door,
     pub(crate) target: Target,
     /// The ids of its processes.
     pub(crate) processes: Vec<u32>,
     _running: Running,
 }
+
+/// What may connect at once. Any of the servers has a longer queue.
+const AT_ONCE: usize = 100;
 
 /// Held for its end. The processes end before their folder goes.
 #[expect(dead_code, reason = "all that is wanted of it is its end")]

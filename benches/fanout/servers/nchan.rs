@@ -11,8 +11,9 @@ use std::{
 use anyhow::{Context as _, bail};
 use rustix::process::geteuid;
 
-use super::{Running, Server, pause};
+use super::{AT_ONCE, Running, Server, pause};
 use crate::{
+    crowd::Door,
     publisher::{Dialect, Target},
     support::{ports::free_port, process::Tree},
 };
@@ -63,8 +64,7 @@ pub(super) fn start() -> anyhow::Result<Server> {
         pause();
     };
     Ok(Server {
-        clients: addr,
-        path: "/subscribe".to_owned(),
+        door: Door { addr, path: "/subscribe".to_owned(), at_once: AT_ONCE },
         target: Target { addr, path: "/publish".to_owned(), dialect: Dialect::Nchan },
         processes,
         _running: Running::Tree(tree, folder),

@@ -53,13 +53,12 @@ impl Run {
 
 fn latency(plan: &Plan, kind: Kind, server: &Server, report: &mut Report) -> anyhow::Result<()> {
     let mut crowd = listening(server, plan.subscribers)?;
-    let load = Load { messages: plan.messages, rate: Some(plan.rate), publishers: 1, copies: 1 };
+    let load = Load { messages: plan.messages, rate: Some(plan.rate), publishers: 1, ahead: None, copies: 1 };
     let (mut outcome, busy) = measured(load, &mut crowd, server)?;
     let delivered = outcome.tally.delivered() as f64;
     let latency = outcome.tally.latencies(0);
     let at = format!("at {}/s:", plan.rate);
-    report.add(format!("{at} processor time per delivery, µs"), kind, busy.server.as_secs_f64() * 1e6 / delivered);
-    report.add(format!("{at} the client's own, µs"), kind, busy.client.as_secs_f64() * 1e6 / delivered);
+    busy.add(&at, kind, delivered, report);
     report.add(format!("{at} latency p50, ms"), kind, latency.p50);
     report.add(format!("{at} latency p99, ms"), kind, latency.p99);
     faults(&at, kind, &outcome, report);
@@ -68,13 +67,15 @@ fn latency(plan: &Plan, kind: Kind, server: &Server, report: &mut Report) -> any
 
 fn throughput(plan: &Plan, kind: Kind, server: &Server, report: &mut Report) -> anyhow::Result<()> {
     let mut crowd = listening(server, plan.subscribers)?;
-    let load = Load { messages: plan.messages, rate: None, publishers: plan.publishers, copies: 1 };
-    let (outcome, busy) = measured(load, &mut crowd, server)?;
-    if faults("at most:", kind, &outcome, report) {
-        let delivered = outcome.tally.delivered() as f64;
-        report.add("at most: deliveries/s", kind, delivered / outcome.taken.as_secs_f64());
-        report.add("at most: processor time per delivery, µs", kind, busy.server.as_secs_f64() * 1e6 / delivered);
-        report.add("at most: the client's own, µs", kind, busy.client.as_secs_f64() * 1e6 / delivered);
+    let bounded = format!("{} ahead:", plan.ahead);
+    for (how, ahead) in [("unbounded:", None), (bounded.as_str(), Some(plan.ahead))] {
+        let load = Load { messages: plan.messages, rate: None, publishers: plan.publishers, ahead, copies: 1 };
+        let (outcome, busy) = measured(load, &mut crowd, server)?;
+        if faults(how, kind, &outcome, report) {
+            let delivered = outcome.tally.delivered() as f64;
+            report.add(format!("{how} most deliveries/s"), kind, delivered / outcome.taken.as_secs_f64());
+            busy.add(how, kind, delivered, report);
+        }
     }
     Ok(())
 }
@@ -110,7 +111,7 @@ fn churn(plan: &Plan, kind: Kind, server: &Server, report: &mut Report) -> anyho
 
 fn chat(plan: &Plan, kind: Kind, server: &Server, report: &mut Report) -> anyhow::Result<()> {
     let mut crowd = listening(server, plan.subscribers)?;
-    let load = Load { messages: plan.messages, rate: Some(plan.chat_rate), publishers: 1, copies: 2 };
+    let load = Load { messages: plan.messages, rate: Some(plan.chat_rate), publishers: 1, ahead: None, copies: 2 };
     let mut outcome = load.run(&mut crowd, &server.target)?;
     let at = format!("chat at {}/s:", plan.chat_rate);
     let figures = [
@@ -151,6 +152,14 @@ struct Busy {
     client: Duration,
 }
 
+impl Busy {
+    fn add(&self, what: &str, kind: Kind, deliveries: f64, report: &mut Report) {
+        let each = |time: Duration| time.as_secs_f64() * 1e6 / deliveries;
+        report.add(format!("{what} processor time per delivery, µs"), kind, each(self.server));
+        report.add(format!("{what} the client's own, µs"), kind, each(self.client));
+    }
+}
+
 /// Runs the load; what server and client took for it.
 fn measured(load: Load, crowd: &mut Crowd, server: &Server) -> anyhow::Result<(Outcome, Busy)> {
     let this = [std::process::id()];
@@ -170,7 +179,7 @@ fn faults(what: &str, kind: Kind, outcome: &Outcome, report: &mut Report) -> boo
     let (lost, misplaced) = (outcome.tally.lost(), outcome.tally.misplaced());
     report.add(format!("{what} lost or misplaced"), kind, (lost + misplaced) as f64);
     if lost + misplaced > 0 {
-        report.note(format!("{kind}, {what} {lost} deliveries lost, {misplaced} twice or out of order"));
+        report.note(format!("{kind}, {what} {lost} deliveries lost, {misplaced} twice or too late"));
     }
     lost + misplaced == 0
 }

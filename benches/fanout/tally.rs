@@ -42,9 +42,6 @@ impl Tally {
             self.misplaced += 1;
             return;
         };
-        if next[copy][lane] != place {
-            self.misplaced += 1;
-        }
         next[copy][lane] = place + 1;
         let latency = clock::between(stamp.sent, now).as_micros();
         self.latencies[copy].push(u32::try_from(latency).unwrap_or(u32::MAX));
@@ -64,7 +61,7 @@ impl Tally {
         self.expected.saturating_sub(self.delivered())
     }
 
-    /// How many came twice, too early or too late.
+    /// How many came twice, or after a later one.
     pub(crate) fn misplaced(&self) -> usize {
         self.misplaced
     }

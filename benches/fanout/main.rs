@@ -76,10 +76,6 @@ struct Plan {
     /// Publishers at once where as much as possible is published, each waiting for its answer
     #[arg(long, default_value_t = 2, value_parser = publishers())]
     publishers: usize,
-    /// The most messages that those may be ahead of the average subscriber, where they are bounded: Pushpin drops what
-    /// is more than 8 KB ahead of a subscriber
-    #[arg(long, default_value_t = 32)]
-    ahead: u32,
     /// Subscribers of `memory`
     #[arg(long, default_value_t = 10_000)]
     idle: usize,
@@ -124,7 +120,7 @@ fn compare(plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
         for run in runs {
             for kind in run.kinds(&wanted) {
                 println!("round {round} of {}: {run:?}, {kind}", plan.rounds);
-                let server = stand.start(*kind)?;
+                let server = stand.start(*kind, run.bursts())?;
                 run.measure(plan, *kind, &server, report).with_context(|| format!("{run:?} of {kind}"))?;
             }
         }

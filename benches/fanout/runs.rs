@@ -40,6 +40,14 @@ impl Run {
         if self == Self::Chat { &[Kind::Run] } else { wanted }
     }
 
+    /// Whether subscribers get more at once than a server may keep for each of them.
+    pub(crate) fn bursts(self) -> bool {
+        match self {
+            Self::Latency | Self::Throughput | Self::Chat => true,
+            Self::Memory | Self::Churn => false,
+        }
+    }
+
     pub(crate) fn measure(self, plan: &Plan, kind: Kind, server: &Server, report: &mut Report) -> anyhow::Result<()> {
         match self {
             Self::Latency => latency(plan, kind, server, report),
@@ -53,7 +61,7 @@ impl Run {
 
 fn latency(plan: &Plan, kind: Kind, server: &Server, report: &mut Report) -> anyhow::Result<()> {
     let mut crowd = listening(server, plan.subscribers)?;
-    let load = Load { messages: plan.messages, rate: Some(plan.rate), publishers: 1, ahead: None, copies: 1 };
+    let load = Load { messages: plan.messages, rate: Some(plan.rate), publishers: 1, copies: 1 };
     let (mut outcome, busy) = measured(load, &mut crowd, server)?;
     let delivered = outcome.tally.delivered() as f64;
     let latency = outcome.tally.latencies(0);
@@ -67,21 +75,19 @@ fn latency(plan: &Plan, kind: Kind, server: &Server, report: &mut Report) -> any
 
 fn throughput(plan: &Plan, kind: Kind, server: &Server, report: &mut Report) -> anyhow::Result<()> {
     let mut crowd = listening(server, plan.subscribers)?;
-    let bounded = format!("{} ahead:", plan.ahead);
-    for (how, ahead) in [("unbounded:", None), (bounded.as_str(), Some(plan.ahead))] {
-        let load = Load { messages: plan.messages, rate: None, publishers: plan.publishers, ahead, copies: 1 };
-        let (outcome, busy) = measured(load, &mut crowd, server)?;
-        if faults(how, kind, &outcome, report) {
-            let delivered = outcome.tally.delivered() as f64;
-            report.add(format!("{how} most deliveries/s"), kind, delivered / outcome.taken.as_secs_f64());
-            busy.add(how, kind, delivered, report);
-        }
+    let load = Load { messages: plan.messages, rate: None, publishers: plan.publishers, copies: 1 };
+    let (outcome, busy) = measured(load, &mut crowd, server)?;
+    if faults("at most:", kind, &outcome, report) {
+        let delivered = outcome.tally.delivered() as f64;
+        report.add("at most: deliveries/s", kind, delivered / outcome.taken.as_secs_f64());
+        busy.add("at most:", kind, delivered, report);
     }
     Ok(())
 }
 
 fn memory(plan: &Plan, kind: Kind, server: &Server, report: &mut Report) -> anyhow::Result<()> {
-    let look = || usage::memory(&server.processes);
+    let processes = Server::processes();
+    let look = || usage::memory(&processes);
     let before = usage::settled(look)?;
     let mut crowd = Crowd::open(&server.door, plan.idle)?;
     let after = usage::settled(look)?;
@@ -96,7 +102,8 @@ fn churn(plan: &Plan, kind: Kind, server: &Server, report: &mut Report) -> anyho
     let come_and_go = |count: usize| {
         (0..count.div_ceil(CHURN_AT_ONCE)).try_for_each(|_| Crowd::open(&server.door, CHURN_AT_ONCE).map(drop))
     };
-    let look = || anyhow::Ok((usage::memory(&server.processes)? / 1024, usage::descriptors(&server.processes)?));
+    let processes = Server::processes();
+    let look = || anyhow::Ok((usage::memory(&processes)? / 1024, usage::descriptors(&processes)?));
     come_and_go(CHURN_WARM_UP)?;
     let before = usage::settled(look)?;
     come_and_go(plan.cycles)?;
@@ -111,7 +118,7 @@ fn churn(plan: &Plan, kind: Kind, server: &Server, report: &mut Report) -> anyho
 
 fn chat(plan: &Plan, kind: Kind, server: &Server, report: &mut Report) -> anyhow::Result<()> {
     let mut crowd = listening(server, plan.subscribers)?;
-    let load = Load { messages: plan.messages, rate: Some(plan.chat_rate), publishers: 1, ahead: None, copies: 2 };
+    let load = Load { messages: plan.messages, rate: Some(plan.chat_rate), publishers: 1, copies: 2 };
     let mut outcome = load.run(&mut crowd, &server.target)?;
     let at = format!("chat at {}/s:", plan.chat_rate);
     let figures = [
@@ -162,13 +169,13 @@ impl Busy {
 
 /// Runs the load; what server and client took for it.
 fn measured(load: Load, crowd: &mut Crowd, server: &Server) -> anyhow::Result<(Outcome, Busy)> {
-    let this = [std::process::id()];
+    let (processes, this) = (Server::processes(), [std::process::id()]);
     // What the start left to do is done.
     thread::sleep(Duration::from_millis(500));
-    let (server_before, client_before) = (usage::processor(&server.processes)?, usage::processor(&this)?);
+    let (server_before, client_before) = (usage::processor(&processes)?, usage::processor(&this)?);
     let outcome = load.run(crowd, &server.target)?;
     let busy = Busy {
-        server: usage::processor(&server.processes)? - server_before,
+        server: usage::processor(&processes)? - server_before,
         client: usage::processor(&this)? - client_before,
     };
     Ok((outcome, busy))

@@ -50,10 +50,9 @@ fn folder() -> anyhow::Result<TempDir> {
     Ok(tempfile::Builder::new().prefix("fanout-").tempdir_in(env!("CARGO_TARGET_TMPDIR"))?)
 }
 
-fn server(mut tree: Tree, folder: TempDir, clients: SocketAddr, path: &str, target: Target) -> Server {
-    let processes = tree.running();
+fn server(tree: Tree, folder: TempDir, clients: SocketAddr, path: &str, target: Target) -> Server {
     let door = Door { addr: clients, path: path.to_owned(), at_once: AT_ONCE };
-    Server { door, target, processes, _running: Running::Tree(tree, folder) }
+    Server { door, target, _running: Running::Tree(tree, folder) }
 }
 
 /// Starts it, and reads from its standard output the address behind each of these beginnings of a line.

@@ -9,7 +9,10 @@ use tokio::runtime::Runtime;
 use crate::{
     crowd::Door,
     publisher::Target,
-    support::{process::Tree, pushpin::Pushpin},
+    support::{
+        process::{Tree, descendants},
+        pushpin::Pushpin,
+    },
 };
 
 mod backend;
@@ -22,7 +25,7 @@ mod pushpin;
 pub(crate) enum Kind {
     /// nginx with its fan-out module, two workers
     Nchan,
-    /// Pushpin, with message_rate and message_hwm lifted
+    /// Pushpin, with message_rate and message_hwm lifted, and larger buffers where memory is not measured
     Pushpin,
     /// `gripchat edge`
     Edge,
@@ -46,8 +49,6 @@ impl fmt::Display for Kind {
 pub(crate) struct Server {
     pub(crate) door: Door,
     pub(crate) target: Target,
-    /// The ids of its processes.
-    pub(crate) processes: Vec<u32>,
     _running: Running,
 }
 
@@ -59,6 +60,13 @@ const AT_ONCE: usize = 100;
 enum Running {
     Tree(Tree, TempDir),
     Pushpin(Pushpin),
+}
+
+impl Server {
+    /// The ids of its processes: all that this one has started, since there is one server at a time.
+    pub(crate) fn processes() -> Vec<u32> {
+        descendants(std::process::id()).iter().map(|process| process.id).collect()
+    }
 }
 
 /// Starts servers.
@@ -84,10 +92,11 @@ impl Stand {
         }
     }
 
-    pub(crate) fn start(&self, kind: Kind) -> anyhow::Result<Server> {
+    /// With room for bursts, where a server has to be told.
+    pub(crate) fn start(&self, kind: Kind, bursts: bool) -> anyhow::Result<Server> {
         match kind {
             Kind::Nchan => nchan::start(),
-            Kind::Pushpin => self.runtime.block_on(pushpin::start(self.backend)),
+            Kind::Pushpin => self.runtime.block_on(pushpin::start(self.backend, bursts)),
             Kind::Edge => gripchat::edge(self.backend),
             Kind::Run => gripchat::run(),
         }

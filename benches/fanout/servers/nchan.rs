@@ -51,22 +51,20 @@ pub(super) fn start() -> anyhow::Result<Server> {
     let mut tree = Tree::spawn(&mut command).context("nginx does not start")?;
     let began = Instant::now();
     // It listens before its workers are there.
-    let processes = loop {
+    loop {
         tree.look();
-        let processes = tree.running();
-        if processes.len() > WORKERS && TcpStream::connect(addr).is_ok() {
-            break processes;
+        if tree.running().len() > WORKERS && TcpStream::connect(addr).is_ok() {
+            break;
         }
         if began.elapsed() > READY_WITHIN || tree.exited()?.is_some() {
             let log = fs::read_to_string(folder.path().join("error.log")).unwrap_or_default();
             bail!("nginx is not ready; its log:\n{log}");
         }
         pause();
-    };
+    }
     Ok(Server {
         door: Door { addr, path: "/subscribe".to_owned(), at_once: AT_ONCE },
         target: Target { addr, path: "/publish".to_owned(), dialect: Dialect::Nchan },
-        processes,
         _running: Running::Tree(tree, folder),
     })
 }

@@ -96,8 +96,8 @@ impl Drop for Tree {
 
 /// A process of somebody else's making. Its start time tells it from a later one with the same id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Process {
-    id: u32,
+pub(crate) struct Process {
+    pub(crate) id: u32,
     started: u64,
 }
 
@@ -132,7 +132,8 @@ impl Stat {
     }
 }
 
-fn descendants(root: u32) -> Vec<Process> {
+/// What a process has started, and what that has.
+pub(crate) fn descendants(root: u32) -> Vec<Process> {
     let mut children: BTreeMap<u32, Vec<Process>> = BTreeMap::new();
     let ids = fs::read_dir("/proc").into_iter().flatten().flatten();
     for id in ids.filter_map(|entry| entry.file_name().to_str()?.parse().ok()) {

@@ -128,11 +128,6 @@ impl Pushpin {
         self.control
     }
 
-    /// The ids of its processes.
-    pub(crate) fn running(&mut self) -> Vec<u32> {
-        self.processes.as_mut().map(Tree::running).unwrap_or_default()
-    }
-
     /// The last lines of each of its logs, for the message of a failing test.
     pub(crate) fn logs(&self) -> String {
         tails(&self.folder.path().join("log"))

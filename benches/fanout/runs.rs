@@ -106,13 +106,15 @@ fn churn(plan: &Plan, kind: Kind, server: &Server, report: &mut Report) -> anyho
     let look = || anyhow::Ok((usage::memory(&processes)? / 1024, usage::descriptors(&processes)?));
     come_and_go(CHURN_WARM_UP)?;
     let before = usage::settled(look)?;
-    come_and_go(plan.cycles)?;
+    come_and_go(plan.cycles / 2)?;
+    // What grows as much in the second half as in the first is a leak.
+    let halfway = usage::settled(look)?;
+    come_and_go(plan.cycles - plan.cycles / 2)?;
     let after = usage::settled(look)?;
-    let label = |what: &str| format!("{} connections came and went: {what}", plan.cycles);
-    report.add(label("KB before"), kind, before.0 as f64);
-    report.add(label("KB after"), kind, after.0 as f64);
-    report.add(label("fds before"), kind, before.1 as f64);
-    report.add(label("fds after"), kind, after.1 as f64);
+    for (when, (memory, descriptors)) in [("before", before), ("halfway", halfway), ("after", after)] {
+        report.add(format!("{} came and went: KB {when}", plan.cycles), kind, memory as f64);
+        report.add(format!("{} came and went: fds {when}", plan.cycles), kind, descriptors as f64);
+    }
     Ok(())
 }
 

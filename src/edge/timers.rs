@@ -19,6 +19,12 @@ pub(super) enum Due {
 #[derive(Debug, Default)]
 pub(super) struct Armed([Option<Instant>; 3]);
 
+impl Armed {
+    pub(super) fn at(&self, due: Due) -> Option<Instant> {
+        self.0[due as usize]
+    }
+}
+
 /// All times of a shard's sessions, in order. Nothing stays behind for a session that is gone.
 #[derive(Debug, Default)]
 pub(super) struct Timers(BTreeSet<(Instant, SessionId, Due)>);

@@ -24,7 +24,7 @@ use super::{
     item::Item,
     outlet::Flushed,
     recovery::Recoveries,
-    session::{Effects, Stream},
+    session::{Effects, KeepAlive, Stream},
     timers::{Armed, Due, Timers},
     watch,
 };
@@ -154,7 +154,11 @@ impl Shard {
         if stream.outlet.socket().is_none() {
             return;
         }
-        let keep_alive = stream.terms.keep_alive.as_ref().map(|keep_alive| self.now + keep_alive.after);
+        // The terms of a recovered stream are new; how long it has been silent is not.
+        let keep_alive = stream.terms.keep_alive.as_ref().map(|KeepAlive { after, interval, .. }| match interval {
+            true => armed.at(Due::KeepAlive).unwrap_or(self.now + *after),
+            false => stream.sent + *after,
+        });
         self.timers.arm(id, armed, Due::KeepAlive, keep_alive);
         let recheck = stream.terms.link.as_ref().map(|link| self.recoveries.recheck_at(link, self.now));
         self.timers.arm(id, armed, Due::Ask, recheck);

@@ -5,6 +5,7 @@
 //! | `api` | HTTP: negotiation, methods, forms, errors |
 //! | `contract` | what every store keeps to, and two processes on one table |
 //! | `cost` | what messages cost, in DynamoDB's units |
+//! | `embedded` | the embedded store: killed, damaged, in use, full, at work |
 //! | `faults` | crashes, lost publishes, a slow or failing store, redeploys |
 //! | `pages` | the pages, in browsers |
 //! | `posting` | density and idempotency under concurrency, over several processes |
@@ -19,6 +20,7 @@ use std::process::ExitCode;
 mod api;
 mod contract;
 mod cost;
+mod embedded;
 mod faults;
 mod pages;
 mod posting;
@@ -30,9 +32,13 @@ mod support;
 mod table;
 
 fn main() -> ExitCode {
+    if let Some(ended) = embedded::child::main() {
+        return ended;
+    }
     // The longest first, so that they do not run alone at the end.
     let trials = [
         faults::trials(),
+        embedded::trials(),
         streams::trials(),
         pages::trials(),
         posting::trials(),

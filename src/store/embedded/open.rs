@@ -132,11 +132,12 @@ fn refuse(path: &Path, error: DatabaseError) -> OpenError {
     let path = path.to_owned();
     match error {
         DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => OpenError::InUse { path },
-        // It is shorter than it says it is.
-        DatabaseError::Storage(StorageError::Io(cause)) if cause.kind() == io::ErrorKind::UnexpectedEof => {
-            OpenError::Damaged { path, what: "a part of it is missing".to_owned() }
-        }
-        DatabaseError::Storage(StorageError::Io(cause)) => OpenError::File { path, cause },
+        DatabaseError::Storage(StorageError::Io(cause)) => match cause.kind() {
+            io::ErrorKind::UnexpectedEof => OpenError::Damaged { path, what: "a part of it is missing".to_owned() },
+            // redb's own words for a file of another kind.
+            io::ErrorKind::InvalidData => OpenError::Damaged { path, what: cause.to_string() },
+            _ => OpenError::File { path, cause },
+        },
         error => OpenError::Damaged { path, what: error.to_string() },
     }
 }

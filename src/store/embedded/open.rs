@@ -115,6 +115,21 @@ pub(super) fn existing(path: &Path) -> Result<Database, OpenError> {
     Builder::new().set_cache_size(CACHE).open(path).map_err(|error| refuse(path, error))
 }
 
+/// Opens a file whose disk has failed.
+///
+/// After a sync that failed the system may show what it could not write, until it forgets it. So it is told to forget:
+/// what the checks then see is what is on disk.
+pub(super) fn again(path: &Path) -> Result<Database, OpenError> {
+    let unusable = |cause| OpenError::File { path: path.to_owned(), cause };
+    let file = File::options().read(true).write(true).open(path).map_err(unusable)?;
+    // Only what is written can be forgotten.
+    file.sync_all().map_err(unusable)?;
+    #[cfg(target_os = "linux")]
+    rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).map_err(|error| unusable(error.into()))?;
+    drop(file);
+    existing(path)
+}
+
 /// Reads all of a file, as it would be after a repair, and gives its format; 0 where it has none.
 fn examine(file: File) -> Result<u64, DatabaseError> {
     let overlay = Overlay::new(FileBackend::new(file)?)?;

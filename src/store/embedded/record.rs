@@ -71,30 +71,29 @@ pub(super) fn write(message: &Message, first: bool, expiry: Option<Timestamp>) -
 
 /// Reads an entry of the table.
 pub(super) fn read<'a>((room, seq): (&'a str, u64), value: &'a [u8]) -> Result<Entry<'a>, StoreError> {
-    fn parts(value: &[u8]) -> Option<(u8, [u8; 16], i64, i64, &str, &str, &str)> {
-        let (flags, rest) = value.split_first()?;
-        let (provisional_id, rest) = rest.split_first_chunk()?;
-        let (date, rest) = rest.split_first_chunk()?;
-        let (expiry, rest) = rest.split_first_chunk()?;
-        let (length, rest) = rest.split_first()?;
-        let (epoch, rest) = rest.split_at_checked(usize::from(*length))?;
-        let (length, rest) = rest.split_first_chunk()?;
-        let (author, text) = rest.split_at_checked(usize::from(u16::from_le_bytes(*length)))?;
-        let text_of = |bytes| std::str::from_utf8(bytes).ok();
-        let (date, expiry) = (i64::from_le_bytes(*date), i64::from_le_bytes(*expiry));
-        Some((*flags, *provisional_id, date, expiry, text_of(epoch)?, text_of(author)?, text_of(text)?))
-    }
-    let (flags, provisional_id, date, expiry, epoch, author, text) = parts(value).ok_or_else(|| broken(room, seq))?;
-    Ok(Entry {
+    parse(room, seq, value).ok_or_else(|| broken(room, seq))
+}
+
+fn parse<'a>(room: &'a str, seq: u64, value: &'a [u8]) -> Option<Entry<'a>> {
+    let (flags, rest) = value.split_first()?;
+    let (provisional_id, rest) = rest.split_first_chunk()?;
+    let (date, rest) = rest.split_first_chunk()?;
+    let (expiry, rest) = rest.split_first_chunk()?;
+    let (length, rest) = rest.split_first()?;
+    let (epoch, rest) = rest.split_at_checked(usize::from(*length))?;
+    let (length, rest) = rest.split_first_chunk()?;
+    let (author, text) = rest.split_at_checked(usize::from(u16::from_le_bytes(*length)))?;
+    let expiry = Timestamp::from_millis(i64::from_le_bytes(*expiry));
+    Some(Entry {
         room,
         seq,
         first: flags & FIRST != 0,
-        provisional_id: Uuid::from_bytes(provisional_id),
-        epoch,
-        date: Timestamp::from_millis(date),
-        expiry: (flags & EXPIRES != 0).then(|| Timestamp::from_millis(expiry)),
-        author,
-        text,
+        provisional_id: Uuid::from_bytes(*provisional_id),
+        epoch: str::from_utf8(epoch).ok()?,
+        date: Timestamp::from_millis(i64::from_le_bytes(*date)),
+        expiry: (flags & EXPIRES != 0).then_some(expiry),
+        author: str::from_utf8(author).ok()?,
+        text: str::from_utf8(text).ok()?,
     })
 }
 

@@ -176,7 +176,7 @@ impl Writer {
         }
         self.reopened = Some(Instant::now());
         self.shared.close();
-        match open::existing(&self.shared.path) {
+        match open::again(&self.shared.path) {
             Ok(database) => {
                 self.shared.put(database);
                 info!(path = %self.shared.path.display(), "opened the messages again");

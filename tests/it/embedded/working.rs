@@ -113,7 +113,7 @@ async fn what_has_expired_is_deleted_and_nothing_else() -> anyhow::Result<()> {
 
     let store = sweeping(folder.path())?;
     held(&store, 4).await?;
-    assert_eq!(store.latest(&room("a"), 50).await?.messages, [stays.clone()]);
+    assert_eq!(store.latest(&room("a"), 50).await?.messages, std::slice::from_ref(&stays));
     assert_eq!(store.latest(&room("b"), 50).await?.messages.len(), 3);
     let next = say(&store, &room("a"), draft("next")).await?;
     assert_eq!((next.id.seq, &next.id.epoch), (1_202, &stays.id.epoch));

@@ -141,8 +141,13 @@ impl Embedded {
         });
         let (jobs, waiting) = sync_channel(WAITING);
         let (stop, stopped) = channel();
-        let writer =
-            Writer { shared: Arc::clone(&shared), jobs: waiting, together: pace.together.max(1), reopened: None };
+        let writer = Writer {
+            shared: Arc::clone(&shared),
+            jobs: waiting,
+            together: pace.together.max(1),
+            alone: true,
+            reopened: None,
+        };
         let sweeper =
             Sweeper { shared: Arc::clone(&shared), jobs: jobs.clone(), stop: stopped, every: pace.sweep_every };
         let thread = |name: &str| thread::Builder::new().name(name.to_owned());

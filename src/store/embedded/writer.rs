@@ -22,7 +22,7 @@ use std::{
         atomic::Ordering,
         mpsc::{Receiver, SyncSender},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use redb::Table;
@@ -38,8 +38,14 @@ use crate::{
     store::{Announce, Appended, Since, StoreError},
 };
 
+/// Who was just answered posts again at once, if it has more. A batch is complete when nothing has come for so long: the
+/// time that it takes to wake a task, and less than any sync. Without it the posters fall into two halves, of which each
+/// waits for the other's commit.
+const QUIET: Duration = Duration::from_micros(100);
+/// The longest that a batch is gathered, however many keep coming.
+const GATHER_FOR: Duration = Duration::from_millis(1);
 /// Between two attempts at opening the file again.
-const REOPEN_EVERY: std::time::Duration = std::time::Duration::from_secs(1);
+const REOPEN_EVERY: Duration = Duration::from_secs(1);
 
 /// What the writer is asked for.
 pub(super) enum Job {
@@ -81,6 +87,8 @@ pub(super) struct Writer {
     pub(super) jobs: Receiver<Job>,
     /// The most jobs in one transaction.
     pub(super) together: usize,
+    /// Whether the last batch was of one.
+    pub(super) alone: bool,
     /// When opening the file again was last tried.
     pub(super) reopened: Option<Instant>,
 }
@@ -89,10 +97,28 @@ impl Writer {
     /// Works until nobody can ask for anything any more and all that was asked for is done.
     pub(super) fn run(mut self) {
         while let Ok(first) = self.jobs.recv() {
-            let mut batch = vec![first];
-            batch.extend(self.jobs.try_iter().take(self.together - 1));
+            let batch = self.gather(first);
             self.work(batch);
         }
+    }
+
+    /// All that waits, and what comes while others are still coming. Who posts alone is not made to wait.
+    fn gather(&mut self, first: Job) -> Vec<Job> {
+        let until = Instant::now() + GATHER_FOR;
+        let mut batch = vec![first];
+        loop {
+            batch.extend(self.jobs.try_iter().take(self.together - batch.len()));
+            let alone = self.alone && batch.len() == 1;
+            if alone || batch.len() == self.together || Instant::now() >= until {
+                break;
+            }
+            match self.jobs.recv_timeout(QUIET) {
+                Ok(job) => batch.push(job),
+                Err(_) => break,
+            }
+        }
+        self.alone = batch.len() == 1;
+        batch
     }
 
     fn work(&mut self, batch: Vec<Job>) {

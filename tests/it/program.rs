@@ -20,7 +20,9 @@ use crate::support::{
     trials::{on_stacks, trials},
 };
 
+mod edge;
 mod log;
+mod run;
 mod start;
 
 /// From SIGTERM to the end, when nothing is under way.
@@ -45,6 +47,8 @@ pub(crate) fn trials() -> Vec<Trial> {
     ]);
     trials.extend(start::trials());
     trials.extend(log::trials());
+    trials.extend(run::trials());
+    trials.extend(edge::trials());
     trials
 }
 
@@ -125,9 +129,16 @@ async fn an_unknown_flag_is_a_usage_error() -> anyhow::Result<()> {
 async fn help_and_version_are_no_errors_and_show_no_key() -> anyhow::Result<()> {
     let mut env = nowhere()?;
     env.push(("GRIP_URL".to_owned(), format!("http://user:{SECRET}@localhost/?iss=me&key={SECRET}")));
-    for arguments in
-        [&["--help"][..], &["--version"], &["serve", "--help"], &["create-table", "-h"], &["help", "serve"]]
-    {
+    env.extend(["SIG_KEY", "CONTROL_KEY"].map(|name| (name.to_owned(), SECRET.to_owned())));
+    for arguments in [
+        &["--help"][..],
+        &["--version"],
+        &["serve", "--help"],
+        &["create-table", "-h"],
+        &["help", "serve"],
+        &["run", "--help"],
+        &["edge", "-h"],
+    ] {
         let (code, stdout, stderr) = said(&run(arguments, &env).await?);
         assert_eq!((code, stderr.as_str()), (Some(0), ""), "{arguments:?}");
         assert!(stdout.contains("gripchat") || stdout.contains("DYNAMODB_TABLE"), "{arguments:?}: {stdout}");

@@ -3,7 +3,7 @@
 use std::{
     fs::File,
     io::{BufRead as _, BufReader},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
 
@@ -80,12 +80,25 @@ impl Program {
 
     /// SIGTERM, and waits until it has ended well.
     pub(crate) async fn stop(&mut self) -> anyhow::Result<()> {
+        self.terminate()?;
+        let status = self.ended().await?;
+        ensure!(status.success(), "{status}; its log:\n{}", self.log());
+        Ok(())
+    }
+
+    /// SIGTERM.
+    pub(crate) fn terminate(&self) -> anyhow::Result<()> {
+        let child = self.child.as_ref().context("it does not run")?;
+        Ok(kill_process(Pid::from_child(child), Signal::TERM)?)
+    }
+
+    /// Waits until it has ended, which it was told to do; how it did.
+    pub(crate) async fn ended(&mut self) -> anyhow::Result<ExitStatus> {
         let mut child = self.child.take().context("it does not run")?;
-        kill_process(Pid::from_child(&child), Signal::TERM)?;
         let started = Instant::now();
-        let status = loop {
+        loop {
             if let Some(status) = child.try_wait()? {
-                break status;
+                return Ok(status);
             }
             if started.elapsed() > STOPS_WITHIN {
                 child.kill()?;
@@ -93,9 +106,7 @@ impl Program {
                 bail!("it did not stop within {STOPS_WITHIN:?}; its log:\n{}", self.log());
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
-        };
-        ensure!(status.success(), "{status}; its log:\n{}", self.log());
-        Ok(())
+        }
     }
 }
 

@@ -1,0 +1,319 @@
+//! `gripchat run`: the whole chat in one process.
+
+use std::{
+    net::{SocketAddr, TcpListener},
+    path::Path,
+    time::Instant,
+};
+
+use anyhow::Context as _;
+use libtest_mimic::Trial;
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    time::timeout,
+};
+
+use super::{ENDS_WITHIN, run, said};
+use crate::{
+    streams::{ids, up_to},
+    support::{
+        eventually::eventually,
+        gripchat::{Program, address_in, command},
+        stack::{Room, SOON, answer, http},
+        trials::trials,
+    },
+};
+
+pub(super) fn trials() -> Vec<Trial> {
+    trials![
+        [] => it_says_in_three_lines_what_it_started,
+        [] => without_a_command_it_is_run,
+        [] => people_chat_and_the_history_is_there_after_a_restart,
+        [] => a_stream_straight_at_the_backend_is_refused_whatever_it_is_signed_with,
+        [] => a_control_port_with_a_key_takes_what_its_own_backend_publishes,
+        [] => sigterm_ends_it_under_open_streams,
+        [] => a_post_under_way_is_finished,
+        [] => a_second_signal_ends_it_at_once,
+        [] => a_taken_port_is_named_and_nothing_is_left_behind,
+        [] => a_folder_that_cannot_be_used_is_one_clear_line,
+        [] => a_second_process_on_the_same_folder_is_refused,
+        [] => every_bad_value_is_named_at_once,
+    ]
+}
+
+/// A `gripchat run` on ports of its own.
+struct Local {
+    program: Program,
+    lines: [String; 3],
+}
+
+impl Local {
+    async fn start(data: &Path, variables: &[(&str, &str)]) -> anyhow::Result<Self> {
+        let mut program = Program::new()?;
+        let lines = program.start(command(&["run"], &environment(data, variables))).await?;
+        Ok(Self { program, lines })
+    }
+
+    fn url(&self, before: &str) -> anyhow::Result<String> {
+        Ok(format!("http://{}", address_in(&self.lines[0], &format!("{before} on http://"))?))
+    }
+
+    fn room(&self) -> anyhow::Result<Room> {
+        Ok(Room::new(&self.url("edge")?, "lobby", http()?))
+    }
+
+    fn room_at_the_backend(&self) -> anyhow::Result<Room> {
+        Ok(Room::new(&self.url("backend")?, "lobby", http()?))
+    }
+}
+
+/// Free ports, and the folder of the test.
+fn environment(data: &Path, variables: &[(&str, &str)]) -> Vec<(String, String)> {
+    let data = data.to_string_lossy();
+    let free = "127.0.0.1:0";
+    let needed = [
+        ("DATA_DIR", &*data),
+        ("LISTEN", free),
+        ("EDGE_LISTEN", free),
+        ("CONTROL_LISTEN", free),
+        // What is said on standard error is then what went wrong.
+        ("MAX_CONNECTIONS", "100"),
+    ];
+    needed.iter().chain(variables).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+fn folder() -> anyhow::Result<TempDir> {
+    Ok(tempfile::tempdir()?)
+}
+
+async fn it_says_in_three_lines_what_it_started() -> anyhow::Result<()> {
+    let folder = folder()?;
+    // Neither the folder nor the one above it is there yet.
+    let data = folder.path().join("above").join("data");
+    let mut local = Local::start(&data, &[]).await?;
+    let [started, open, mode] = &local.lines;
+    for part in ["backend", "edge", "control port"] {
+        let address: SocketAddr = local.url(part)?.trim_start_matches("http://").parse()?;
+        assert!(address.ip().is_loopback() && address.port() > 0, "{part}: {started}");
+    }
+    assert!(started.contains(&*data.to_string_lossy()), "{started}");
+    let port = local.url("edge")?.rsplit(':').next().context("a port")?.to_owned();
+    assert_eq!(*open, format!("open http://localhost:{port}/"));
+    assert!(mode.contains("one-machine mode") && mode.contains("DynamoDB") && mode.contains("Pushpin"), "{mode}");
+    assert!(data.is_dir());
+    local.program.stop().await
+}
+
+async fn without_a_command_it_is_run() -> anyhow::Result<()> {
+    let folder = folder()?;
+    let mut program = Program::new()?;
+    let data = folder.path().join("named-by-a-flag");
+    let arguments = ["--data", &*data.to_string_lossy()];
+    let lines: [String; 3] = program.start(command(&arguments, &environment(folder.path(), &[]))).await?;
+    assert!(lines[0].contains("named-by-a-flag") && data.is_dir(), "{lines:?}");
+    program.stop().await
+}
+
+async fn people_chat_and_the_history_is_there_after_a_restart() -> anyhow::Result<()> {
+    let folder = folder()?;
+    let mut local = Local::start(folder.path(), &[]).await?;
+    let room = local.room()?;
+    let mut stream = room.stream(None).await?;
+    let first = room.post("hello").await?;
+    let id = first["id"].as_str().context("an id")?;
+    let events = up_to(&mut stream, id).await?;
+    let provisional = events.iter().find(|event| event.event == "message" && event.id.is_none());
+    assert_eq!(provisional.context("it is seen before it is stored")?.json()?["text"], "hello");
+    local.program.stop().await?;
+
+    let local = Local::start(folder.path(), &[]).await?;
+    let room = local.room()?;
+    assert_eq!(room.history("").await?["messages"], serde_json::json!([first]));
+    let mut stream = room.stream(Some(id)).await?;
+    let second = room.post("again").await?;
+    let second = second["id"].as_str().context("an id")?;
+    assert_eq!(ids(&up_to(&mut stream, second).await?), [second]);
+    assert_eq!(second.replace("-2", "-1"), id, "the numbers go on");
+    Ok(())
+}
+
+async fn a_stream_straight_at_the_backend_is_refused_whatever_it_is_signed_with() -> anyhow::Result<()> {
+    let folder = folder()?;
+    let local = Local::start(folder.path(), &[]).await?;
+    let room = local.room_at_the_backend()?;
+    let now = std::time::SystemTime::now();
+    let by_default = gripchat::grip::Signer::parse("pushpin", "changeme")?.token(now, SOON)?;
+    for signature in ["forged", &by_default] {
+        let request = http()?.get(&room.url).header("Accept", "text/event-stream").header("Grip-Sig", signature);
+        let refused = answer(request).await?;
+        assert_eq!((refused.status, refused.body["error"].as_str()), (501, Some("not_proxied")), "{signature}");
+    }
+    room.post("posting needs no proxy").await?;
+    Ok(())
+}
+
+async fn a_control_port_with_a_key_takes_what_its_own_backend_publishes() -> anyhow::Result<()> {
+    let folder = folder()?;
+    let variables = [("CONTROL_KEY", "a secret, of two words"), ("SIG_KEY", "an other"), ("SIG_ISS", "it is me")];
+    let local = Local::start(folder.path(), &variables).await?;
+    let room = local.room()?;
+    let mut stream = room.stream(None).await?;
+    let posted = room.post("hello").await?;
+    up_to(&mut stream, posted["id"].as_str().context("an id")?).await?;
+
+    let item = serde_json::json!({"items": [{
+        "channel": "messages-lobby", "formats": {"http-stream": {"content": "event: message\ndata: {}\n\n"}},
+    }]});
+    let publish = format!("{}/publish/", local.url("control port")?);
+    let refused = http()?.post(publish).json(&item).send().await?;
+    assert!(refused.status().is_client_error(), "{refused:?}");
+    Ok(())
+}
+
+async fn sigterm_ends_it_under_open_streams() -> anyhow::Result<()> {
+    let folder = folder()?;
+    let mut local = Local::start(folder.path(), &[]).await?;
+    let mut stream = local.room()?.stream(None).await?;
+    stream.next(SOON).await.context("the stream opens")?;
+    let told = Instant::now();
+    local.program.stop().await?;
+    let took = told.elapsed();
+    assert!(took < ENDS_WITHIN, "{took:?}");
+    assert!(stream.closed(SOON).await, "the stream outlives the process");
+    assert!(local.program.log().contains("stopped"), "{}", local.program.log());
+    Ok(())
+}
+
+/// A post of which the program has the first half.
+struct HalfAPost(TcpStream);
+
+impl HalfAPost {
+    const REST: &str = r#""text": "under way"}"#;
+
+    async fn send(local: &Local) -> anyhow::Result<Self> {
+        let begun = r#"{"from": "Ada", "#;
+        let mut connection = TcpStream::connect(local.url("edge")?.trim_start_matches("http://")).await?;
+        let head = format!(
+            "POST /rooms/lobby/messages/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\nConnection: close\r\n\r\n{begun}",
+            begun.len() + Self::REST.len()
+        );
+        connection.write_all(head.as_bytes()).await?;
+        // Another one behind it is answered, so that this one has been read.
+        local.room()?.post("before").await?;
+        Ok(Self(connection))
+    }
+
+    async fn finish(mut self) -> anyhow::Result<String> {
+        self.0.write_all(Self::REST.as_bytes()).await?;
+        let mut answer = String::new();
+        self.0.read_to_string(&mut answer).await?;
+        Ok(answer)
+    }
+}
+
+const STOPPING: &str = "stopping: requests under way are finished";
+
+async fn a_post_under_way_is_finished() -> anyhow::Result<()> {
+    let folder = folder()?;
+    let mut local = Local::start(folder.path(), &[]).await?;
+    let post = HalfAPost::send(&local).await?;
+    local.program.terminate()?;
+    eventually(SOON, STOPPING, || local.program.log().contains(STOPPING)).await;
+    let answer = timeout(SOON, post.finish()).await.context("no answer")??;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}; {}", local.program.log());
+    assert!(local.program.ended().await?.success(), "{}", local.program.log());
+    let local = Local::start(folder.path(), &[]).await?;
+    let history = local.room()?.history("").await?;
+    let texts: Vec<_> = history["messages"].as_array().into_iter().flatten().map(|message| &message["text"]).collect();
+    assert_eq!(texts, ["before", "under way"]);
+    Ok(())
+}
+
+async fn a_second_signal_ends_it_at_once() -> anyhow::Result<()> {
+    let folder = folder()?;
+    let mut local = Local::start(folder.path(), &[]).await?;
+    let _post = HalfAPost::send(&local).await?;
+    local.program.terminate()?;
+    eventually(SOON, STOPPING, || local.program.log().contains(STOPPING)).await;
+    local.program.terminate()?;
+    assert_eq!(local.program.ended().await?.code(), Some(130));
+    Ok(())
+}
+
+/// One clear line, whichever of the three it is; the other two and the folder are as before.
+async fn a_taken_port_is_named_and_nothing_is_left_behind() -> anyhow::Result<()> {
+    let folder = folder()?;
+    let taken = TcpListener::bind(("127.0.0.1", 0))?;
+    let address = taken.local_addr()?.to_string();
+    for (variable, flag) in
+        [("LISTEN", "--listen"), ("EDGE_LISTEN", "--edge-listen"), ("CONTROL_LISTEN", "--control-listen")]
+    {
+        let data = folder.path().join(variable);
+        let env = environment(&data, &[(variable, &address)]);
+        let (code, stdout, stderr) = said(&run(&["run"], &env).await?);
+        assert_eq!((code, stdout.as_str(), stderr.lines().count()), (Some(1), "", 1), "{stderr}");
+        for named in [&address, variable, flag] {
+            assert!(stderr.contains(named), "{named} is not in {stderr}");
+        }
+        assert!(!data.exists(), "{variable}: the folder was made");
+    }
+    Ok(())
+}
+
+async fn a_folder_that_cannot_be_used_is_one_clear_line() -> anyhow::Result<()> {
+    let folder = folder()?;
+    let file = folder.path().join("file");
+    std::fs::write(&file, "a file")?;
+    let foreign = folder.path().join("foreign");
+    std::fs::create_dir(&foreign)?;
+    std::fs::write(foreign.join("messages.redb"), "not a store's file, and longer than nothing")?;
+    for data in [&file, &file.join("below"), &foreign] {
+        for (arguments, store) in [(&["run"], "dynamodb"), (&["serve"], "embedded")] {
+            let env = environment(data, &[("STORE", store)]);
+            let (code, stdout, stderr) = said(&run(arguments, &env).await?);
+            assert_eq!((code, stdout.as_str(), stderr.lines().count()), (Some(1), "", 1), "{stderr}");
+            assert!(stderr.contains(&*data.to_string_lossy()) && stderr.contains("--data"), "{stderr}");
+        }
+    }
+    assert_eq!(std::fs::read_to_string(file)?, "a file");
+    Ok(())
+}
+
+async fn a_second_process_on_the_same_folder_is_refused() -> anyhow::Result<()> {
+    let folder = folder()?;
+    let local = Local::start(folder.path(), &[]).await?;
+    local.room_at_the_backend()?.post("before").await?;
+    let (code, stdout, stderr) = said(&run(&["run"], &environment(folder.path(), &[])).await?);
+    assert_eq!((code, stdout.as_str(), stderr.lines().count()), (Some(1), "", 1), "{stderr}");
+    assert!(stderr.contains("in use") && stderr.contains("--data"), "{stderr}");
+    // The first one does not notice.
+    local.room_at_the_backend()?.post("after").await?;
+    Ok(())
+}
+
+async fn every_bad_value_is_named_at_once() -> anyhow::Result<()> {
+    let folder = folder()?;
+    let bad = [
+        ("LISTEN", "3000"),
+        ("EDGE_LISTEN", "localhost:7999"),
+        ("CONTROL_LISTEN", "*:5561"),
+        ("DATA_DIR", ""),
+        ("MESSAGE_RETENTION", "5m"),
+        ("SIG_KEY", "base64:%"),
+        ("CONTROL_KEY", ""),
+        ("MAX_CONNECTIONS", "many"),
+        ("MAX_BODY", "10MB"),
+        ("BACKEND_TIMEOUT", "0s"),
+        ("LOG_FORMAT", "xml"),
+    ];
+    let (code, stdout, stderr) = said(&run(&["run"], &environment(folder.path(), &bad)).await?);
+    assert_eq!((code, stdout.as_str()), (Some(64), ""), "{stderr}");
+    for (variable, _) in bad {
+        assert!(stderr.contains(&format!("\n  {variable}: ")), "{variable} is not named in {stderr}");
+    }
+    assert_eq!(stderr.lines().count(), 1 + bad.len(), "{stderr}");
+    Ok(())
+}

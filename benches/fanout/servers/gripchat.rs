@@ -16,11 +16,12 @@ use super::{AT_ONCE, Running, Server};
 use crate::{
     crowd::Door,
     publisher::{Dialect, Target},
-    support::{backend::command, process::Tree},
+    support::{
+        gripchat::{address_in, command},
+        process::Tree,
+    },
 };
 
-const CLIENTS: &str = "gripchat edge listening on http://";
-const CONTROL: &str = "gripchat control port on http://";
 const ANY_PORT: &str = "127.0.0.1:0";
 
 /// `gripchat edge` in front of a backend.
@@ -28,7 +29,7 @@ pub(super) fn edge(backend: SocketAddr) -> anyhow::Result<Server> {
     let backend = format!("http://{backend}");
     let folder = folder()?;
     let env = [("BACKEND", backend.as_str()), ("LISTEN", ANY_PORT), ("CONTROL_LISTEN", ANY_PORT)];
-    let (tree, [clients, control]) = start("edge", &env, folder.path(), [CLIENTS, CONTROL])?;
+    let (tree, [clients, control]) = start("edge", &env, folder.path(), ["edge listening on", "control port on"])?;
     let target = Target { addr: control, path: "/publish/".to_owned(), dialect: Dialect::Grip };
     Ok(server(tree, folder, clients, "/", target))
 }
@@ -38,8 +39,8 @@ pub(super) fn run() -> anyhow::Result<Server> {
     let folder = folder()?;
     let data = folder.path().join("data");
     let data = data.to_str().context("the path of the folder is no UTF-8")?;
-    let env = [("LISTEN", ANY_PORT), ("CONTROL_LISTEN", ANY_PORT), ("DATA", data)];
-    let (tree, [clients]) = start("run", &env, folder.path(), [CLIENTS])?;
+    let env = [("LISTEN", ANY_PORT), ("EDGE_LISTEN", ANY_PORT), ("CONTROL_LISTEN", ANY_PORT), ("DATA_DIR", data)];
+    let (tree, [clients]) = start("run", &env, folder.path(), ["edge on"])?;
     let path = format!("/rooms/{}/messages/", crate::CHANNEL);
     let target = Target { addr: clients, path: path.clone(), dialect: Dialect::Chat };
     Ok(server(tree, folder, clients, &path, target))
@@ -55,16 +56,16 @@ fn server(tree: Tree, folder: TempDir, clients: SocketAddr, path: &str, target: 
     Server { door, target, _running: Running::Tree(tree, folder) }
 }
 
-/// Starts it, and reads from its standard output the address behind each of these beginnings of a line.
+/// Starts it, and reads from its standard output the address behind each of these words.
 fn start<const N: usize>(
     subcommand: &str,
     env: &[(&str, &str)],
     folder: &Path,
-    beginnings: [&str; N],
+    words: [&str; N],
 ) -> anyhow::Result<(Tree, [SocketAddr; N])> {
     let env: Vec<_> = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let log = folder.join("log");
-    let mut command = command(subcommand, &env);
+    let mut command = command(&[subcommand], &env);
     command.env("RUST_LOG", "warn").stdout(Stdio::piped()).stderr(File::create(&log)?);
     let mut tree = Tree::spawn(&mut command).context("the program does not start")?;
     let stdout = tree.root().stdout.take().context("its standard output is a pipe")?;
@@ -76,8 +77,8 @@ fn start<const N: usize>(
             let log = std::fs::read_to_string(&log).unwrap_or_default();
             bail!("`gripchat {subcommand}` does not listen, if this build has it at all; it says:\n{log}");
         };
-        for (found, beginning) in found.iter_mut().zip(beginnings) {
-            if let Some(addr) = line.strip_prefix(beginning) {
+        for (found, words) in found.iter_mut().zip(words) {
+            if let Ok(addr) = address_in(&line, &format!("{words} http://")) {
                 *found = Some(addr.parse()?);
             }
         }

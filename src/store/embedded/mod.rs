@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `open` | making, checking and opening the file |
 //! | `overlay` | how a file is checked without a write |
+//! | `ahead` | how a file grows without slow syncs |
 //! | `record` | what the file holds |
 //! | `read` | stretches of a room, and what they say of a cursor |
 //! | `append` | one append within a transaction |
@@ -19,6 +20,7 @@
 //! in memory and take microseconds, but a disk that hangs would take the runtime's own threads down with it, and nobody
 //! would be left to tell the deadline.
 
+mod ahead;
 mod append;
 mod open;
 mod overlay;

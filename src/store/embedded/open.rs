@@ -11,6 +11,7 @@ use redb::{Builder, Database, DatabaseError, ReadableDatabase, StorageError, Tab
 use uuid::Uuid;
 
 use super::{
+    ahead::Ahead,
     overlay::Overlay,
     record::{FORMAT, FORMAT_KEY, MESSAGES, META},
 };
@@ -112,7 +113,12 @@ pub(super) fn existing(path: &Path) -> Result<Database, OpenError> {
         Ok(Err(error)) => return Err(refuse(path, error)),
         Err(_) => return Err(damaged("it contradicts itself")),
     }
-    Builder::new().set_cache_size(CACHE).open(path).map_err(|error| refuse(path, error))
+    let file = File::options().read(true).write(true).open(path);
+    let opened = file.map_err(DatabaseError::from).and_then(|file| {
+        let ahead = Ahead::new(FileBackend::new(file)?)?;
+        Builder::new().set_cache_size(CACHE).create_with_backend(ahead)
+    });
+    opened.map_err(|error| refuse(path, error))
 }
 
 /// Opens a file whose disk has failed.

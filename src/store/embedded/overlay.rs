@@ -12,6 +12,24 @@ use std::{
 
 use redb::{BackendError, StorageBackend, backends::FileBackend};
 
+/// The part of a [`StorageBackend`] that is the same wherever there is a file below: its locks are that file's own.
+macro_rules! locks_of_the_file {
+    () => {
+        fn close(&self) -> io::Result<()> {
+            self.file.close()
+        }
+
+        locks_of_the_file! { try_lock_range: bool, try_lock_shared_range: bool, lock_range: (),
+        lock_shared_range: (), unlock_range: (), query_lock_range: bool }
+    };
+    ($($lock:ident: $outcome:ty),*) => {
+        $(fn $lock(&self, start: Bound<u64>, end: Bound<u64>) -> Result<$outcome, BackendError> {
+            self.file.$lock(start, end)
+        })*
+    };
+}
+pub(super) use locks_of_the_file;
+
 /// The size of redb's pages, though any would do.
 const PAGE: u64 = 4096;
 
@@ -118,35 +136,7 @@ impl StorageBackend for Overlay {
         Ok(())
     }
 
-    // The locks are the file's own.
-
-    fn close(&self) -> io::Result<()> {
-        self.file.close()
-    }
-
-    fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
-        self.file.try_lock_range(start, end)
-    }
-
-    fn try_lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
-        self.file.try_lock_shared_range(start, end)
-    }
-
-    fn lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        self.file.lock_range(start, end)
-    }
-
-    fn lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        self.file.lock_shared_range(start, end)
-    }
-
-    fn unlock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        self.file.unlock_range(start, end)
-    }
-
-    fn query_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
-        self.file.query_lock_range(start, end)
-    }
+    locks_of_the_file!();
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ pub(super) fn append(
     retention: Retention,
 ) -> Result<Appended, Failure> {
     let log = Log { table, room, retention, now: Timestamp::now() };
-    let tail = Tail::of(log.newest()?.as_ref());
+    let tail = log.tail()?;
     if let Some(Record { message, first, .. }) = find(&log, draft.provisional_id, since, &tail)? {
         return Ok(Appended::new(message, first, true));
     }

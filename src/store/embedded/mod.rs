@@ -147,7 +147,7 @@ impl Embedded {
             shared: Arc::clone(&shared),
             jobs: waiting,
             together: pace.together.max(1),
-            alone: true,
+            expected: 1,
             reopened: None,
         };
         let sweeper =

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     chat::{Cursor, Message, MessageId, RoomId, Timestamp},
-    store::{Page, Record, Replay, ResetReason, Retention, Verdict, judge, judge_by_head},
+    store::{Page, Record, Replay, ResetReason, Retention, Tail, Verdict, judge, judge_by_head},
 };
 
 /// So many expired messages that wait for their deletion do not keep a replay from what stands behind them.
@@ -24,11 +24,14 @@ pub(super) struct Log<'a, T> {
 }
 
 impl<T: ReadableTable<Key, Value>> Log<'_, T> {
-    /// The newest message, expired or not.
-    pub(super) fn newest(&self) -> Result<Option<Record>, Failure> {
+    /// The end of the room.
+    pub(super) fn tail(&self) -> Result<Tail, Failure> {
         let room = self.room.as_str();
-        let newest = self.table.range((room, 0)..=(room, u64::MAX))?.next_back().transpose()?;
-        newest.map(|(key, value)| self.record(key.value(), value.value())).transpose()
+        let Some(newest) = self.table.range((room, 0)..=(room, u64::MAX))?.next_back() else { return Ok(Tail::Empty) };
+        let (key, value) = newest?;
+        let newest = record::read(key.value(), value.value())?;
+        let visible = newest.is_visible(self.retention, self.now);
+        Ok(if visible { Tail::Newest(newest.id()?) } else { Tail::Expired(newest.seq) })
     }
 
     /// The newest messages below a number, newest first, as far as they are visible and of one epoch.
@@ -76,8 +79,10 @@ impl<T: ReadableTable<Key, Value>> Log<'_, T> {
 
     /// The cursor behind the room's newest message.
     fn head(&self) -> Result<Cursor, Failure> {
-        let newest = self.newest()?.filter(|record| record.visible);
-        Ok(newest.map_or(Cursor::Start, |record| record.message.id.into()))
+        Ok(match self.tail()? {
+            Tail::Newest(id) => id.into(),
+            Tail::Empty | Tail::Expired(_) => Cursor::Start,
+        })
     }
 
     pub(super) fn replay(&self, cursor: &Cursor, limit: usize) -> Result<Replay, Failure> {

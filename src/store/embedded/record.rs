@@ -102,9 +102,14 @@ impl Entry<'_> {
         !retention.has_expired(self.date, self.expiry, now)
     }
 
+    pub(super) fn id(&self) -> Result<MessageId, StoreError> {
+        let epoch = self.epoch.parse().map_err(|_| broken(self.room, self.seq))?;
+        Ok(MessageId { epoch, seq: self.seq })
+    }
+
     pub(super) fn record(&self, retention: Retention, now: Timestamp) -> Result<Record, StoreError> {
         let message = Message {
-            id: MessageId { epoch: self.epoch.parse().map_err(|_| broken(self.room, self.seq))?, seq: self.seq },
+            id: self.id()?,
             provisional_id: self.provisional_id,
             from: Author::parse(self.author).map_err(|_| broken(self.room, self.seq))?,
             text: Text::parse(self.text).map_err(|_| broken(self.room, self.seq))?,

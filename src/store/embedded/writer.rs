@@ -38,8 +38,8 @@ use crate::{
     store::{Announce, Appended, Since, StoreError},
 };
 
-/// Who was just answered posts again at once, if it has more. A batch is complete when nothing has come for so long: the
-/// time that it takes to wake a task, and less than any sync. Without it the posters fall into two halves, of which each
+/// Who was just answered posts again at once, if it has more. For those a batch waits, until nothing has come for so long:
+/// the time that it takes to wake a task, and less than most syncs. Without it the posters fall into two halves, of which each
 /// waits for the other's commit.
 const QUIET: Duration = Duration::from_micros(100);
 /// The longest that a batch is gathered, however many keep coming.
@@ -87,8 +87,8 @@ pub(super) struct Writer {
     pub(super) jobs: Receiver<Job>,
     /// The most jobs in one transaction.
     pub(super) together: usize,
-    /// Whether the last batch was of one.
-    pub(super) alone: bool,
+    /// As many jobs as there were lately in a batch, for which the next one waits a moment.
+    pub(super) expected: usize,
     /// When opening the file again was last tried.
     pub(super) reopened: Option<Instant>,
 }
@@ -102,14 +102,13 @@ impl Writer {
         }
     }
 
-    /// All that waits, and what comes while others are still coming. Who posts alone is not made to wait.
+    /// All that waits, and those that are about to come. Who posts alone is not made to wait.
     fn gather(&mut self, first: Job) -> Vec<Job> {
         let until = Instant::now() + GATHER_FOR;
         let mut batch = vec![first];
         loop {
             batch.extend(self.jobs.try_iter().take(self.together - batch.len()));
-            let alone = self.alone && batch.len() == 1;
-            if alone || batch.len() == self.together || Instant::now() >= until {
+            if batch.len() >= self.expected.min(self.together) || Instant::now() >= until {
                 break;
             }
             match self.jobs.recv_timeout(QUIET) {
@@ -117,7 +116,8 @@ impl Writer {
                 Err(_) => break,
             }
         }
-        self.alone = batch.len() == 1;
+        // Slowly less where fewer come, so that one commit that came too early does not part the posters for good.
+        self.expected = batch.len().max(self.expected * 7 / 8);
         batch
     }
 

@@ -14,7 +14,7 @@ use redb::{BackendError, StorageBackend, backends::FileBackend};
 
 use super::overlay::locks_of_the_file;
 
-/// How far ahead: about a hundred commits, and written in less than a millisecond.
+/// How far ahead: some ten to a hundred commits.
 const AHEAD: usize = 1 << 20;
 
 /// A file, and how far it is filled.

@@ -66,8 +66,8 @@ const WAITING: usize = 4_096;
 const TOGETHER: usize = 1_024;
 /// Reads that run at once. More would not make a disk faster, and each that hangs takes a thread.
 const READS: usize = 64;
-/// Between two walks through the rooms for what has expired. In a minute little comes together, and a walk through ten
-/// thousand rooms takes tens of milliseconds.
+/// Between two walks through the rooms for what has expired. In a minute little comes together, and a walk is one
+/// look at each room.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
 /// The store over one file. It is closed when the last handle is dropped, which waits for what is being written.
@@ -124,8 +124,8 @@ enum Failure {
 // === impl Embedded ===
 
 impl Embedded {
-    /// Opens the store in a folder; both are made if they are missing. Blocks while the file is checked, which takes
-    /// about a second a gigabyte.
+    /// Opens the store in a folder; both are made if they are missing. Blocks while all of the file is read
+    /// and checked.
     pub fn open(folder: &Path, retention: Retention) -> Result<Self, OpenError> {
         Self::open_at(folder, retention, Pace::default())
     }

@@ -93,7 +93,7 @@ pub(super) fn in_folder(folder: &Path) -> Result<(PathBuf, Database), OpenError>
 ///
 /// It is first read from end to end, without a write: the checksum of each page, and the format. So a file that this
 /// program must not touch is not touched, and what was damaged is noticed now and not in the middle of a
-/// conversation. That takes about a second a gigabyte.
+/// conversation. That takes as long as reading the file does.
 pub(super) fn existing(path: &Path) -> Result<Database, OpenError> {
     let damaged = |what: &str| OpenError::Damaged { path: path.to_owned(), what: what.to_owned() };
     let file = File::options()

@@ -7,7 +7,7 @@
 //!
 //! redb writes the pages and the slot that points at them, and syncs once ("one-phase commit"): after a crash it
 //! believes a slot only if the checksums of all that it points at are right, else the one before it. Two syncs would
-//! spare it that look, at half of the messages a second; this store reads all of the file when it opens it anyway.
+//! spare it that look, at the price of a second sync; this store reads all of the file when it opens it anyway.
 //!
 //! # When the disk fails
 //!

@@ -42,7 +42,7 @@ mod tally;
 mod usage;
 
 #[path = "../../tests/it/support/mod.rs"]
-#[expect(dead_code, reason = "the tests use the rest")]
+#[expect(dead_code, unused_imports, unused_macros, reason = "the tests use the rest")]
 mod support;
 
 /// Of all subscribers; also the name of the room in a chat.

@@ -66,7 +66,7 @@ impl Hub {
 
     /// Holds a stream. Until its socket comes, what it gets is queued.
     pub(super) fn hold_stream(self: &Arc<Self>, stream: Stream) -> Ticket {
-        self.hold(Held::Stream(stream))
+        self.hold(Held::Stream(Box::new(stream)))
     }
 
     /// Holds a response.
@@ -78,7 +78,6 @@ impl Hub {
         let id = self.next_session.fetch_add(1, Ordering::Relaxed);
         // The remainder is below the number of shards, which is a usize.
         let shard = usize::try_from(id % self.shards.len() as u64).unwrap_or_default();
-        let held = Box::new(held);
         let mut channels = self.lock();
         // Under the lock: what is published from here on finds the listener in its shard.
         let behind = self.subscribe_all(&mut channels, shard, &held.listener().subs);

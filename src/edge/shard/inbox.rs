@@ -28,7 +28,7 @@ const MOST_WAITING: usize = 4_096;
 pub(in crate::edge) enum Command {
     Hold {
         id: SessionId,
-        held: Box<Held>,
+        held: Held,
         behind: bool,
     },
     /// A stream's head is written, and the connection is the shard's from here on. The permit counts it.
@@ -60,7 +60,7 @@ pub(in crate::edge) enum Command {
 
 /// A held request.
 pub(in crate::edge) enum Held {
-    Stream(Stream),
+    Stream(Box<Stream>),
     Response(Response),
 }
 

@@ -51,7 +51,7 @@ pub(super) struct Shard {
     hub: Arc<Hub>,
     recoveries: Arc<Recoveries>,
     inbox: Inbox,
-    sessions: HashMap<SessionId, Box<Session>>,
+    sessions: HashMap<SessionId, Session>,
     channels: HashMap<Arc<str>, Vec<Member>>,
     timers: Timers,
     /// To be written to in this round.
@@ -98,7 +98,7 @@ impl Shard {
 
     fn obey(&mut self, command: Command) {
         match command {
-            Command::Hold { id, held, behind } => self.hold(id, *held, behind),
+            Command::Hold { id, held, behind } => self.hold(id, held, behind),
             Command::Connect { id, socket, permit } => self.connect(id, socket, permit),
             Command::Gone(id) => self.gone(id),
             Command::Writable(id) => {
@@ -129,7 +129,7 @@ impl Shard {
             response.end(verdict);
         }
         let session = Session { held, permit: None, armed: Armed::default(), awaited: false };
-        self.sessions.insert(id, Box::new(session));
+        self.sessions.insert(id, session);
         if behind {
             self.ask(id, false);
         }
@@ -150,7 +150,7 @@ impl Shard {
     /// Arms what a stream's terms ask for.
     fn arm(&mut self, id: SessionId) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        let Session { held: Held::Stream(stream), armed, .. } = &mut **session else { return };
+        let Session { held: Held::Stream(stream), armed, .. } = session else { return };
         if stream.outlet.socket().is_none() {
             return;
         }
@@ -196,7 +196,7 @@ impl Shard {
 
     fn look_at(&mut self, id: SessionId, due: Due) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        let Session { held: Held::Stream(stream), armed, .. } = &mut **session else { return };
+        let Session { held: Held::Stream(stream), armed, .. } = session else { return };
         self.timers.arm(id, armed, due, None);
         match due {
             Due::Stalled => self.gone(id),
@@ -229,7 +229,7 @@ impl Shard {
 
     fn write(&mut self, id: SessionId) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        let Session { held: Held::Stream(stream), armed, awaited, .. } = &mut **session else { return };
+        let Session { held: Held::Stream(stream), armed, awaited, .. } = session else { return };
         stream.dirty = false;
         if !stream.outlet.is_empty() {
             stream.sent = self.now;

@@ -66,7 +66,7 @@ impl Shard {
 
     pub(super) fn unanswered(&mut self, id: SessionId, again: Instant) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        let Session { held: Held::Stream(stream), armed, .. } = &mut **session else { return };
+        let Session { held: Held::Stream(stream), armed, .. } = session else { return };
         let mut effects = Effects::default();
         stream.go_on_unanswered(&mut effects);
         self.timers.arm(id, armed, Due::Ask, Some(again));

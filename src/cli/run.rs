@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// How long the edge may take to end its streams, once the backend has stopped.
-const EDGE_STOPS_WITHIN: Duration = Duration::from_secs(5);
+const EDGE_STOPS_WITHIN: Duration = Duration::from_secs(10);
 
 pub(super) async fn run(args: RunArgs) -> anyhow::Result<()> {
     let mut problems = Problems::default();

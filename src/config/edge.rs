@@ -13,6 +13,9 @@ use crate::{
 /// What Pushpin signs with as it is packaged, so that either proxy fits the `GRIP_URL` of the other.
 const DEFAULT_SIG_KEY: &str = "changeme";
 
+/// More than the descriptors of any one process.
+const MAX_CONNECTIONS: RangeInclusive<usize> = 1..=1_000_000;
+
 /// Below a tenth of a second a busy backend would seem dead; for an hour nobody waits.
 const BACKEND_TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(3600);
 
@@ -35,7 +38,7 @@ pub struct ProxyArgs {
     #[arg(long, env = "CONTROL_ISS", value_name = "NAME")]
     pub control_iss: Option<String>,
 
-    /// Most connections of clients at a time
+    /// Most connections of clients at a time: 1 to 1000000
     #[arg(long, env = "MAX_CONNECTIONS", default_value = "50000", value_name = "NUMBER")]
     pub max_connections: String,
 
@@ -99,9 +102,9 @@ impl ProxyArgs {
     pub(super) fn parse(&self, problems: &mut Problems) -> Option<Proxy> {
         let control_listen = problems.check("CONTROL_LISTEN", address(&self.control_listen));
         let publishers = self.publishers(problems);
-        let max_connections = self.max_connections.parse().ok().filter(|n| *n > 0);
+        let max_connections = self.max_connections.parse().ok().filter(|n| MAX_CONNECTIONS.contains(n));
         let max_connections =
-            problems.check("MAX_CONNECTIONS", max_connections.ok_or("must be a number above 0, such as 50000"));
+            problems.check("MAX_CONNECTIONS", max_connections.ok_or("must be a number of 1 to 1000000"));
         let max_body = size(&self.max_body).ok_or("must be a number of bytes, or one with KiB, MiB or GiB, as 10MiB");
         let max_body = problems.check("MAX_BODY", max_body);
         let timeout = duration(&self.backend_timeout, BACKEND_TIMEOUT);

@@ -1,5 +1,8 @@
 //! The black-box tests: the program as users meet it, behind a real Pushpin, over a real DynamoDB, in a real browser.
 //!
+//! What is about the chat runs on several stacks, whose names stand in those of the trials: `pushpin_dynamodb`,
+//! `edge_dynamodb` and `edge_embedded`. The last needs nothing but this repository.
+//!
 //! | module | what it shows |
 //! |---|---|
 //! | `api` | HTTP: negotiation, methods, forms, errors |
@@ -9,7 +12,7 @@
 //! | `faults` | crashes, lost publishes, a slow or failing store, redeploys |
 //! | `pages` | the pages, in browsers |
 //! | `posting` | density and idempotency under concurrency, over several processes |
-//! | `program` | the command line: exit codes, the log, start without its parts, end |
+//! | `program` | the command line: exit codes, the log, `run`, `edge`, start without its parts, end |
 //! | `publishing` | what control ports of all kinds are sent |
 //! | `readme` | what the README says: its examples, tables and names |
 //! | `streams` | what a subscriber sees: provisional, persisted, replayed, reset |

@@ -15,7 +15,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{ENDS_WITHIN, run, said};
+use super::{ENDS_WITHIN, SECRET, run, said};
 use crate::{
     streams::{ids, up_to},
     support::{
@@ -40,6 +40,7 @@ pub(super) fn trials() -> Vec<Trial> {
         [] => a_folder_that_cannot_be_used_is_one_clear_line,
         [] => a_second_process_on_the_same_folder_is_refused,
         [] => every_bad_value_is_named_at_once,
+        [] => no_message_and_no_key_is_ever_logged,
     ]
 }
 
@@ -315,5 +316,28 @@ async fn every_bad_value_is_named_at_once() -> anyhow::Result<()> {
         assert!(stderr.contains(&format!("\n  {variable}: ")), "{variable} is not named in {stderr}");
     }
     assert_eq!(stderr.lines().count(), 1 + bad.len(), "{stderr}");
+    Ok(())
+}
+
+/// At the lowest level, by any of the three parts.
+async fn no_message_and_no_key_is_ever_logged() -> anyhow::Result<()> {
+    const TEXT: &str = "t3xt-0f-a-m3ssag3";
+
+    let folder = folder()?;
+    let variables = [("RUST_LOG", "trace"), ("SIG_KEY", SECRET), ("CONTROL_KEY", SECRET)];
+    let mut local = Local::start(folder.path(), &variables).await?;
+    let room = local.room()?;
+    let mut stream = room.stream(None).await?;
+    let posted = room.post(TEXT).await?;
+    up_to(&mut stream, posted["id"].as_str().context("an id")?).await?;
+    assert_eq!(room.post_with(&format!("{TEXT}\0"), &[]).await?.status, 400);
+    let forged = http()?.post(format!("{}/publish/", local.url("control port")?));
+    forged.bearer_auth(format!("{SECRET}.a.b")).body(format!("{{{TEXT}")).send().await?;
+    local.program.stop().await?;
+    let log = local.program.log();
+    assert!(log.contains("TRACE") || log.contains("DEBUG"), "{log}");
+    for marker in [TEXT, SECRET] {
+        assert_eq!(log.lines().find(|line| line.contains(marker)), None, "{marker} was logged");
+    }
     Ok(())
 }

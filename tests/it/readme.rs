@@ -36,7 +36,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         [] => files_that_are_named_exist,
     ];
     trials.extend(on_stacks![
-        [ALL] => the_examples_run_and_print_what_is_shown,
+        [ALL, Curl] => the_examples_run_and_print_what_is_shown,
         [ALL] => streams_say_that_they_must_not_be_buffered,
     ]);
     trials.extend(errors::trials());

@@ -24,7 +24,7 @@ fn nowhere() -> SocketAddr {
 
 async fn an_edge_with_the_default_key_says_so() -> anyhow::Result<()> {
     for (variables, says_so) in [(&[][..], true), (&[("SIG_KEY", SECRET)], false)] {
-        let mut edge = Edge::start(nowhere(), variables).await?;
+        let mut edge = Edge::start_with(nowhere(), variables).await?;
         let told = std::time::Instant::now();
         edge.stop().await?;
         assert!(told.elapsed() < ENDS_WITHIN, "{:?}", told.elapsed());

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 
 use super::gripchat::{Program, address_in, command};
 
-/// A `gripchat edge`.
+/// A `gripchat edge`. Ends when dropped.
+#[derive(Debug)]
 pub(crate) struct Edge {
     program: Program,
     env: Vec<(String, String)>,
@@ -13,8 +14,13 @@ pub(crate) struct Edge {
 }
 
 impl Edge {
-    /// Starts one in front of `backend`, with these variables beside that; on ports that are free.
-    pub(crate) async fn start(backend: SocketAddr, variables: &[(&str, &str)]) -> anyhow::Result<Self> {
+    /// Starts one in front of `backend`, on ports that are free.
+    pub(crate) async fn start(backend: SocketAddr) -> anyhow::Result<Self> {
+        Self::start_with(backend, &[]).await
+    }
+
+    /// The same, with variables of its own.
+    pub(crate) async fn start_with(backend: SocketAddr, variables: &[(&str, &str)]) -> anyhow::Result<Self> {
         let backend = format!("http://{backend}");
         let all = [("BACKEND", backend.as_str()), ("RUST_LOG", "info,gripchat=debug")];
         // The later of two equal names holds.

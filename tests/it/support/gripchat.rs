@@ -36,6 +36,7 @@ const VARIABLES: [&str; 16] = [
 ];
 
 /// A `gripchat` that runs until it is told to stop. Killed when dropped.
+#[derive(Debug)]
 pub(crate) struct Program {
     child: Option<Child>,
     log: NamedTempFile,

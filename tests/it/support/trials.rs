@@ -24,6 +24,8 @@ pub(crate) enum Need {
     Pushpin,
     DynamoDb,
     Browser,
+    /// What the README's examples are run with.
+    Curl,
 }
 
 impl Need {
@@ -37,8 +39,15 @@ impl Need {
             Self::Pushpin => PUSHPIN.get_or_init(Pushpin::available).clone(),
             Self::DynamoDb => DYNAMODB.get_or_init(DynamoDbLocal::available).clone(),
             Self::Browser => BROWSER.get_or_init(browser::available).clone(),
+            Self::Curl => on_path(&["bash", "curl"]),
         }
     }
+}
+
+fn on_path(programs: &[&str]) -> Result<(), String> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let missing = programs.iter().find(|program| !env::split_paths(&path).any(|folder| folder.join(program).is_file()));
+    missing.map_or(Ok(()), |program| Err(format!("`{program}` is not on PATH")))
 }
 
 /// Trials named after their functions: `trials![[Pushpin] => a_held_stream_gets_messages, [] => ids_are_parsed]`.

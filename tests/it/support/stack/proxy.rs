@@ -6,6 +6,7 @@ use super::Kind;
 use crate::support::{edge::Edge, pushpin::Pushpin};
 
 /// Both take the same clients, publishers and keys.
+#[derive(Debug)]
 pub(crate) enum Proxy {
     Pushpin(Pushpin),
     Edge(Edge),
@@ -16,7 +17,7 @@ impl Proxy {
     pub(crate) async fn start(kind: Kind, backend: SocketAddr) -> anyhow::Result<Self> {
         match kind {
             Kind::PushpinDynamoDb => Pushpin::start(backend).await.map(Self::Pushpin),
-            Kind::EdgeDynamoDb | Kind::EdgeEmbedded => Edge::start(backend, &[]).await.map(Self::Edge),
+            Kind::EdgeDynamoDb | Kind::EdgeEmbedded => Edge::start(backend).await.map(Self::Edge),
         }
     }
 

@@ -171,7 +171,9 @@ impl Edge {
         head: response::Parts,
         body: Bytes,
     ) -> Result<Response<Body>, ExchangeError> {
-        let host = request.headers.get(header::HOST).cloned().unwrap_or(HeaderValue::from_static(""));
+        // A copy, since the value is a part of the buffer that the whole request was read into.
+        let host = request.headers.get(header::HOST).map_or(b"".as_slice(), HeaderValue::as_bytes);
+        let host = HeaderValue::from_bytes(host).map_err(|error| FetchError::Path(error.into()))?;
         let uri = request.uri.path_and_query().map_or("/", |uri| uri.as_str());
         let base = Base { host: &host, uri, backend: self.backend.address() };
         let gone = instruct.gone.as_deref().map(|uri| base.path(uri)).transpose()?;

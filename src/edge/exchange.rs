@@ -1,11 +1,14 @@
 //! One request's life: to the backend, and what its answer makes of it.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{error::Error as StdError, net::IpAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header, request, response};
+use http::{Extensions, HeaderValue, Method, Request, Response, StatusCode, Version, header, request, response};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
-use hyper::body::{Body as _, Incoming};
+use hyper::{
+    body::{Body as _, Incoming},
+    ext::ReasonPhrase,
+};
 use tokio::{
     sync::{mpsc, oneshot},
     time::{sleep, timeout},
@@ -27,8 +30,13 @@ use super::{
 };
 use crate::grip::{HoldMode, Instruct, InstructError};
 
-/// A body, in either direction, that has stood still for so long has been given up.
-const BODY_IDLE: Duration = Duration::from_secs(60);
+/// A request's body that stands still for so long keeps a connection to the backend for nothing.
+const REQUEST_IDLE: Duration = Duration::from_secs(30);
+/// A response's may be a stream that says something now and then.
+const RESPONSE_IDLE: Duration = Duration::from_secs(300);
+/// A request's body of this length or less is taken whole before the backend hears of it, so that a slow client costs
+/// the backend nothing, and a held request can be repeated (Pushpin keeps as much, `proxysession.cpp`).
+const MOST_KEPT: u64 = 100_000;
 /// Before a held request is repeated because it missed something: so that a backend that never catches up is not
 /// asked all the time.
 const REPEAT_AFTER: Duration = Duration::from_millis(100);
@@ -51,7 +59,14 @@ pub(super) struct Client {
 enum Outcome {
     Answer(Response<Body>),
     /// The request was held, and missed something: it is to be repeated with this `Grip-Last`.
-    Repeat(Vec<(Arc<str>, Id)>),
+    Repeat(Request<Body>, Vec<(Arc<str>, Id)>),
+}
+
+/// What was asked of the backend, for as long as it may have to be asked again.
+struct Asked {
+    head: request::Parts,
+    /// Unless it was too long to be kept.
+    body: Option<Bytes>,
 }
 
 /// An answer that cannot be given. What the client hears says no more than its status.
@@ -63,6 +78,8 @@ enum ExchangeError {
     Instruct(#[from] InstructError),
     #[error(transparent)]
     Link(#[from] LinkError),
+    #[error("the request's body did not come")]
+    Body(#[source] Box<dyn StdError + Send + Sync>),
     #[error("the backend compressed an answer with GRIP headers, to which nothing could be added")]
     Compressed,
 }
@@ -90,26 +107,29 @@ impl Edge {
         if let Some(protocol) = protocol {
             upgrade::ask(&mut head.headers, protocol);
         }
-        let authority = || HeaderValue::try_from(self.backend.address());
-        if !head.headers.contains_key(header::HOST)
-            && let Ok(host) = authority()
-        {
-            head.headers.insert(header::HOST, host);
+        if !head.headers.contains_key(header::HOST) {
+            let host = HeaderValue::try_from(self.backend.address()).map_err(http::Error::from);
+            head.headers.insert(header::HOST, host.map_err(FetchError::from)?);
         }
-        let repeatable = body.is_end_stream().then(|| head.clone());
         let limit = usize::try_from(self.max_body).unwrap_or(usize::MAX);
-        let body = Limited::new(TimeoutBody::new(BODY_IDLE, body), limit).boxed_unsync();
-        let facts = head.clone();
+        let size = body.size_hint().upper();
+        let body = Limited::new(TimeoutBody::new(REQUEST_IDLE, body), limit);
+        let (body, kept) = if size.is_some_and(|size| size <= MOST_KEPT) {
+            let body = body.collect().await.map_err(ExchangeError::Body)?.to_bytes();
+            (full(body.clone()), Some(body))
+        } else {
+            (body.boxed_unsync(), None)
+        };
+        let asked = Asked { head: head.clone(), body: kept };
         let mut response = self.backend.send(Request::from_parts(head, body)).await?;
         if let (Some(client), StatusCode::SWITCHING_PROTOCOLS) = (upgraded, response.status()) {
             return Ok(upgrade::join(client, response));
         }
         loop {
-            match self.respond(client, &facts, repeatable.is_some(), response).await? {
+            match self.respond(client, &asked, response).await? {
                 Outcome::Answer(response) => return Ok(response),
-                Outcome::Repeat(last) => {
+                Outcome::Repeat(mut again, last) => {
                     sleep(REPEAT_AFTER).await;
-                    let mut again = Request::from_parts(facts.clone(), pager::empty());
                     backend::add_grip_last(again.headers_mut(), &last).map_err(FetchError::from)?;
                     response = self.backend.send(again).await?;
                 }
@@ -121,14 +141,14 @@ impl Edge {
     async fn respond(
         &self,
         client: &Client,
-        request: &request::Parts,
-        repeatable: bool,
+        asked: &Asked,
         response: Response<Incoming>,
     ) -> Result<Outcome, ExchangeError> {
         let (mut head, body) = response.into_parts();
-        if !Instruct::is_in(&head.headers) || request.method == Method::HEAD {
+        if !Instruct::is_in(&head.headers) || asked.head.method == Method::HEAD {
             forward::to_client(&mut head.headers);
-            return Ok(Outcome::Answer(Response::from_parts(head, TimeoutBody::new(BODY_IDLE, body).boxed_unsync())));
+            let body = TimeoutBody::new(RESPONSE_IDLE, body).boxed_unsync();
+            return Ok(Outcome::Answer(Response::from_parts(head, body)));
         }
         if head.headers.contains_key(header::CONTENT_ENCODING) {
             return Err(ExchangeError::Compressed);
@@ -137,14 +157,18 @@ impl Edge {
         let instruct = Instruct::parse(&head.headers)?;
         forward::to_client(&mut head.headers);
         forward::expose(&mut head.headers, &instruct.expose);
-        head.status = instruct.status.unwrap_or(head.status);
-        if instruct.hold == Some(HoldMode::Response) {
-            return Ok(self.hold_response(instruct, repeatable, head, body).await);
+        if let Some(status) = &instruct.status {
+            head.status = status.code;
+            head.extensions.remove::<ReasonPhrase>();
+            say(&mut head.extensions, status.reason.as_deref());
         }
-        self.hold_stream(client, request, instruct, head, body).map(Outcome::Answer)
+        if instruct.hold == Some(HoldMode::Response) {
+            return Ok(self.hold_response(instruct, asked, head, body).await);
+        }
+        self.hold_stream(client, &asked.head, instruct, head, body).map(Outcome::Answer)
     }
 
-    async fn hold_response(&self, instruct: Instruct, repeatable: bool, head: response::Parts, body: Bytes) -> Outcome {
+    async fn hold_response(&self, instruct: Instruct, asked: &Asked, head: response::Parts, body: Bytes) -> Outcome {
         let until = instruct.response_timeout();
         let (answer, verdict) = oneshot::channel();
         let listener = Listener::new(instruct.channels, &instruct.meta);
@@ -155,9 +179,12 @@ impl Edge {
                 let mut response = Response::new(full(published.body));
                 *response.status_mut() = published.status;
                 *response.headers_mut() = published.headers;
+                say(response.extensions_mut(), published.reason.as_deref());
                 Outcome::Answer(response)
             }
-            Ok(Ok(Verdict::Repeat(last))) if repeatable => Outcome::Repeat(last),
+            Ok(Ok(Verdict::Repeat(last))) if let Some(body) = &asked.body => {
+                Outcome::Repeat(Request::from_parts(asked.head.clone(), full(body.clone())), last)
+            }
             // Nothing was published in time, or the edge is closing.
             _ => Outcome::Answer(Response::from_parts(head, full(body))),
         }
@@ -168,7 +195,7 @@ impl Edge {
         client: &Client,
         request: &request::Parts,
         instruct: Instruct,
-        head: response::Parts,
+        mut head: response::Parts,
         body: Bytes,
     ) -> Result<Response<Body>, ExchangeError> {
         // A copy, since the value is a part of the buffer that the whole request was read into.
@@ -196,6 +223,8 @@ impl Edge {
             }
             Then::Page(link) => pager::turn(self.backend.clone(), link, hold, parts),
         }
+        // When the stream ends, so does its connection: nobody shall send a request there just then.
+        head.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         let body = HeldBody::new(receiver, Arc::clone(&client.handover)).map_err(|never| match never {}).boxed_unsync();
         Ok(Response::from_parts(head, body))
     }
@@ -205,12 +234,13 @@ impl Edge {
     }
 
     fn refuse(&self, error: &ExchangeError) -> Response<Body> {
-        let client_is_slow = has_cause(error, |cause| cause.is::<TimeoutError>());
         if has_cause(error, |cause| cause.is::<LengthLimitError>()) {
             return self.too_long();
         }
+        if has_cause(error, |cause| cause.is::<TimeoutError>()) {
+            return plain(StatusCode::REQUEST_TIMEOUT, "The body did not come in time.\n");
+        }
         match error {
-            _ if client_is_slow => plain(StatusCode::REQUEST_TIMEOUT, "The body did not come in time.\n"),
             ExchangeError::Fetch(FetchError::Deadline(_)) => {
                 debug!(%error, "answered 504");
                 plain(StatusCode::GATEWAY_TIMEOUT, "The server behind this proxy did not answer in time.\n")
@@ -219,6 +249,8 @@ impl Edge {
                 debug!(%error, "answered 502");
                 plain(StatusCode::BAD_GATEWAY, "The server behind this proxy cannot be reached.\n")
             }
+            // Most likely the client is gone, and does not hear it.
+            ExchangeError::Body(_) => plain(StatusCode::BAD_REQUEST, "The body broke off.\n"),
             ExchangeError::Instruct(_) | ExchangeError::Link(_) | ExchangeError::Compressed => {
                 warn!("{error}; answered 502");
                 plain(StatusCode::BAD_GATEWAY, "The server behind this proxy gave an answer that makes no sense.\n")
@@ -256,9 +288,16 @@ pub(super) fn plain(status: StatusCode, text: &str) -> Response<Body> {
     response
 }
 
-fn has_cause(error: &ExchangeError, is: impl Fn(&(dyn std::error::Error + 'static)) -> bool) -> bool {
-    let ExchangeError::Fetch(FetchError::Unreachable(error)) = error else { return false };
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+/// Gives a response a reason phrase of its own.
+fn say(extensions: &mut Extensions, reason: Option<&str>) {
+    let phrase = reason.and_then(|reason| ReasonPhrase::try_from(reason.as_bytes()).ok());
+    if let Some(phrase) = phrase {
+        extensions.insert(phrase);
+    }
+}
+
+fn has_cause(error: &(dyn StdError + 'static), is: impl Fn(&(dyn StdError + 'static)) -> bool) -> bool {
+    let mut cause = Some(error);
     while let Some(error) = cause {
         if is(error) {
             return true;

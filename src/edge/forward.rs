@@ -25,11 +25,9 @@ const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto")
 
 /// Of a request, on its way to the backend.
 pub(super) fn to_backend(headers: &mut HeaderMap, client: IpAddr) {
-    remove_hop_by_hop(headers);
-    // The server that took the request has answered it already.
-    headers.remove(header::EXPECT);
-    // Whoever may say `Grip-…` to a backend may read any room: only the edge may.
-    remove_grip(headers);
+    // The server that took the request has answered an `Expect` already. And whoever may say `Grip-…` to a backend may
+    // read any room: only the edge may.
+    remove(headers, |name| *name == header::EXPECT);
     // Behind what is there: the address that the edge has seen itself is the last one.
     let address = client.to_canonical().to_string();
     let mut chain = String::new();
@@ -47,8 +45,7 @@ pub(super) fn to_backend(headers: &mut HeaderMap, client: IpAddr) {
 
 /// Of a response, on its way to the client.
 pub(super) fn to_client(headers: &mut HeaderMap) {
-    remove_hop_by_hop(headers);
-    remove_grip(headers);
+    remove(headers, |_| false);
 }
 
 /// Of a response to which more will be added than the backend counted; if there is a list, only what it names.
@@ -64,11 +61,13 @@ pub(super) fn upgrade(headers: &HeaderMap) -> Option<HeaderValue> {
     named_by_connection(headers).any(|name| name == header::UPGRADE).then(|| headers.get(header::UPGRADE).cloned())?
 }
 
-fn remove_hop_by_hop(headers: &mut HeaderMap) {
+/// Removes what is for one connection, what is for or from the edge, and this.
+fn remove(headers: &mut HeaderMap, this: impl Fn(&HeaderName) -> bool) {
     let named: Vec<HeaderName> = named_by_connection(headers).collect();
-    for name in named.iter().chain(&HOP_BY_HOP) {
-        headers.remove(name);
-    }
+    let goes = |name: &HeaderName| {
+        HOP_BY_HOP.contains(name) || named.contains(name) || name.as_str().starts_with("grip-") || this(name)
+    };
+    retain(headers, |name| !goes(name));
 }
 
 fn named_by_connection(headers: &HeaderMap) -> impl Iterator<Item = HeaderName> {
@@ -76,14 +75,11 @@ fn named_by_connection(headers: &HeaderMap) -> impl Iterator<Item = HeaderName> 
     lines.flat_map(|line| line.split(',')).filter_map(|name| name.trim().parse().ok())
 }
 
-fn remove_grip(headers: &mut HeaderMap) {
-    retain(headers, |name| !name.as_str().starts_with("grip-"));
-}
-
+/// Keeps some headers, in their order: a map from which something is removed changes it.
 fn retain(headers: &mut HeaderMap, keep: impl Fn(&HeaderName) -> bool) {
-    let gone: Vec<HeaderName> = headers.keys().filter(|name| !keep(name)).cloned().collect();
-    for name in gone {
-        headers.remove(name);
+    if !headers.keys().all(&keep) {
+        let kept = headers.iter().filter(|(name, _)| keep(name));
+        *headers = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
     }
 }
 

@@ -9,6 +9,9 @@ use serde_json::{Map, Value};
 
 use super::frame::Frame;
 
+/// The formats there are. Nothing that the edge holds takes the last, and a format that nobody knows is no error.
+const FORMATS: [&str; 3] = ["http-stream", "http-response", "ws-message"];
+
 /// The id of an item: opaque, compared and never ordered.
 pub(super) type Id = Arc<str>;
 
@@ -41,6 +44,7 @@ pub(super) enum Action<T> {
 #[derive(Clone, Debug)]
 pub(super) struct HeldResponse {
     pub(super) status: StatusCode,
+    pub(super) reason: Option<String>,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
 }
@@ -54,6 +58,8 @@ pub(super) enum ItemError {
     NotAnObject(usize),
     #[error("item {0} has no \"channel\"; name one, as a string")]
     NoChannel(usize),
+    #[error("item {0} has no format; give it \"formats\" with an \"http-stream\" or an \"http-response\"")]
+    NoFormat(usize),
     #[error("item {0}: \"{1}\" must be {2}")]
     Type(usize, String, &'static str),
 }
@@ -99,6 +105,13 @@ impl<'a> Fields<'a> {
         let channel = self.string("channel")?.ok_or(ItemError::NoChannel(self.index))?;
         // Formats stand in an object of their own, or in the item itself.
         let formats = self.inside("formats")?;
+        let has_one = match &formats {
+            Some(formats) => !formats.object.is_empty(),
+            None => FORMATS.iter().any(|name| self.object.contains_key(*name)),
+        };
+        if !has_one {
+            return Err(ItemError::NoFormat(self.index));
+        }
         let formats = formats.as_ref().unwrap_or(self);
         let no_seq = self.object.get("no-seq").map(|value| value.as_bool().ok_or(value));
         Ok(Item {
@@ -135,8 +148,9 @@ impl<'a> Fields<'a> {
         let code = self.object.get("code").map(|code| code.as_u64().and_then(|code| u16::try_from(code).ok()));
         let status = code.map(|code| code.and_then(|code| StatusCode::from_u16(code).ok()));
         let status = status.unwrap_or(Some(StatusCode::OK)).ok_or_else(|| self.wrong("code", "a status code"))?;
+        let reason = self.string("reason")?.map(str::to_owned);
         let body = self.bytes("body", false)?;
-        Ok(Action::Send(HeldResponse { status, headers: self.headers()?, body }))
+        Ok(Action::Send(HeldResponse { status, reason, headers: self.headers()?, body }))
     }
 
     /// The text under a name, or the bytes under the same name with `-bin`.
@@ -222,9 +236,11 @@ mod tests {
     fn what_is_wrong_is_named() {
         for (item, name) in [
             (json!({"formats": {}}), "channel"),
-            (json!({"channel": "a", "id": 1}), "\"id\""),
-            (json!({"channel": "a", "prev-id": null}), "\"prev-id\""),
-            (json!({"channel": "a", "no-seq": "yes"}), "no-seq"),
+            (json!({"channel": "a", "id": 1, "http-stream": {"content": ""}}), "\"id\""),
+            (json!({"channel": "a", "prev-id": null, "http-stream": {"content": ""}}), "\"prev-id\""),
+            (json!({"channel": "a", "no-seq": "yes", "http-stream": {"content": ""}}), "no-seq"),
+            (json!({"channel": "a"}), "formats"),
+            (json!({"channel": "a", "formats": {}}), "formats"),
             (json!({"channel": "a", "formats": []}), "formats"),
             (json!({"channel": "a", "http-stream": {}}), "http-stream.content"),
             (json!({"channel": "a", "http-stream": {"content-bin": "%"}}), "http-stream.content-bin"),

@@ -17,7 +17,7 @@ mod sig;
 mod url;
 
 pub use hold::{Channel, Hold, HoldChannel, NextPage};
-pub use instruct::{HoldMode, Instruct, InstructError, KeepAlive, NextLink, Subscription};
+pub use instruct::{HoldMode, Instruct, InstructError, KeepAlive, NextLink, Status, Subscription};
 pub use key::KeyError;
 pub use last::last_id;
 pub use publish::{Item, Outcome, Publisher, PublisherError};

@@ -6,6 +6,7 @@
 //! | module | what it shows |
 //! |---|---|
 //! | `api` | HTTP: negotiation, methods, forms, errors |
+//! | `conformance` | GRIP: what clients and backends see of a proxy, of each that there is |
 //! | `contract` | what every store keeps to, and two processes on one table |
 //! | `cost` | what messages cost, in DynamoDB's units |
 //! | `embedded` | the embedded store: killed, damaged, in use, full, at work |
@@ -21,6 +22,7 @@
 use std::process::ExitCode;
 
 mod api;
+mod conformance;
 mod contract;
 mod cost;
 mod embedded;
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
     let trials = [
         faults::trials(),
         embedded::trials(),
+        conformance::trials(),
         streams::trials(),
         pages::trials(),
         posting::trials(),

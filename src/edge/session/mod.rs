@@ -82,6 +82,8 @@ pub(super) struct Stream {
     asked: bool,
     /// Whether it is to be asked once more after that.
     ask_again: bool,
+    /// Whether a next link was answered since the stream is held.
+    pub(super) checked: bool,
     /// Whether it waits for the time to ask again, since the backend did not answer.
     pub(super) retrying: bool,
     /// Whether reliable items are held back: because one is missing, or because an answer is on its way that may
@@ -175,6 +177,7 @@ impl Stream {
             dirty: false,
             asked: false,
             ask_again: false,
+            checked: false,
             retrying: false,
             holding: false,
             held_back: VecDeque::new(),
@@ -305,6 +308,7 @@ impl Stream {
     /// the answer held already is left out.
     pub(super) fn go_on(&mut self, effects: &mut Effects) {
         self.asked = false;
+        self.checked = true;
         self.holding = false;
         self.lagging = false;
         let mut incomplete = std::mem::take(&mut self.overflowed) | std::mem::take(&mut self.ask_again);

@@ -42,7 +42,7 @@ pub(in crate::edge) enum Command {
     /// A reader that was full takes more.
     Writable(SessionId),
     Item(Arc<Item>),
-    /// All streams of this channel are to ask their next links.
+    /// The streams of this channel are to ask their next links, if they have not done so yet.
     Recheck(Arc<str>),
     RecheckAll,
     /// The answer of a next link.

@@ -110,7 +110,12 @@ impl Shard {
             Command::Item(item) => self.deliver(&item),
             Command::Recheck(channel) => {
                 let members = self.channels.get(&channel).cloned().unwrap_or_default();
-                members.into_iter().for_each(|member| self.ask(member.id, false));
+                for Member { id, .. } in members {
+                    // What was asked since it is held has told what this would.
+                    if self.stream(id).is_some_and(|stream| !stream.checked) {
+                        self.ask(id, false);
+                    }
+                }
             }
             Command::RecheckAll => {
                 let ids: Vec<SessionId> = self.sessions.keys().copied().collect();

@@ -46,7 +46,7 @@ impl Shard {
 
     /// Holds a stream on under new terms.
     fn renew(&mut self, id: SessionId, mut terms: Terms) {
-        let mut effects = Effects::default();
+        let (mut effects, mut renewed) = (Effects::default(), false);
         let Some(stream) = self.stream(id) else { return };
         if !terms.listener.takes_the_places_of(&stream.terms.listener) {
             let before = mem::take(&mut stream.terms.listener);
@@ -56,10 +56,13 @@ impl Shard {
             let behind = self.hub.subscribe(self.index, &terms.listener.subs);
             self.hub.unsubscribe(self.index, &before.subs, false);
             effects.ask = behind.then_some(false);
+            renewed = true;
         }
         let Some(stream) = self.stream(id) else { return };
         stream.terms = terms;
         stream.go_on(&mut effects);
+        // Of a channel that it listens on only now, the answer could not know.
+        stream.checked = !renewed;
         self.arm(id);
         self.apply(id, effects);
     }

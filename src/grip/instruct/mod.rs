@@ -37,9 +37,18 @@ pub struct Instruct {
     /// What filters know of the subscriber, by name.
     pub meta: Vec<(String, String)>,
     /// The status for the client, in place of the response's own.
-    pub status: Option<StatusCode>,
+    pub status: Option<Status>,
     /// If not empty, the only headers that reach the client, in lower case.
     pub expose: Vec<String>,
+}
+
+/// A `Grip-Status`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// The number.
+    pub code: StatusCode,
+    /// What stands behind it, if anything does.
+    pub reason: Option<String>,
 }
 
 /// How a request is held.
@@ -189,10 +198,11 @@ fn response_timeout(value: &str) -> Result<Duration, InstructError> {
     Ok(timeout.max(SHORTEST_RESPONSE_TIMEOUT))
 }
 
-/// `200 OK`: the reason is for people, and HTTP's own is as good.
-fn status(value: &str) -> Result<StatusCode, InstructError> {
-    let code = value.split_whitespace().next().unwrap_or_default();
-    code.parse().map_err(|_| InstructError("Grip-Status", value.to_owned()))
+/// `299 Ready to go`.
+fn status(value: &str) -> Result<Status, InstructError> {
+    let (code, reason) = value.trim().split_once(' ').unwrap_or((value.trim(), ""));
+    let code = code.parse().map_err(|_| InstructError("Grip-Status", value.to_owned()))?;
+    Ok(Status { code, reason: Some(reason.trim().to_owned()).filter(|reason| !reason.is_empty()) })
 }
 
 /// Whole seconds, less than the 24 days that Pushpin can count in milliseconds.

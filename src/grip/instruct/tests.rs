@@ -71,7 +71,7 @@ fn the_rest_is_read_too() {
     ])
     .unwrap();
     assert_eq!(instruct.response_timeout(), SHORTEST_RESPONSE_TIMEOUT);
-    assert_eq!(instruct.status, Some(StatusCode::CREATED));
+    assert_eq!(instruct.status, Some(Status { code: StatusCode::CREATED, reason: Some("Made".into()) }));
     assert_eq!(instruct.meta, [("user".into(), "a \" b".into()), ("level".into(), "3".into())]);
     assert_eq!(instruct.expose, ["x-one", "x-two"]);
     assert!(parse(&[("grip-status", "OK")]).is_err());

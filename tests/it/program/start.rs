@@ -13,7 +13,8 @@ use crate::support::{
     eventually::eventually,
     fault::{FaultProxy, Mode},
     ports::free_port,
-    stack::{Answer, Kind, Proxy, Room, SOON, Stack, Table, client, environment, http, table_name},
+    proxy::Proxy,
+    stack::{Answer, Kind, Room, SOON, Stack, Table, client, environment, http, table_name},
     trials::{on_stacks, trials},
 };
 
@@ -34,7 +35,7 @@ pub(super) fn trials() -> Vec<Trial> {
 async fn parts_that_come_later_are_used_without_a_restart(kind: Kind) -> anyhow::Result<()> {
     let table = Table::create().await?;
     let listen = SocketAddr::from(([127, 0, 0, 1], free_port()?));
-    let proxy = Proxy::start(kind, listen).await?;
+    let proxy = Proxy::start(kind.proxy(), listen).await?;
     let control = FaultProxy::start(proxy.control_addr()).await?;
     table.way.set(Mode::Refuse);
     control.set(Mode::Refuse);

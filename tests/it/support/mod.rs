@@ -4,9 +4,12 @@
 //! - [`stack`]: all of it together, which is what most tests begin with
 //! - [`pushpin`], [`dynamodb`]: the real proxy and the real store, as processes
 //! - [`backend`], [`edge`], [`gripchat`]: the program, as a process
+//! - [`proxy`]: either of the two GRIP proxies, Pushpin or the program's edge
+//! - [`scripted`]: a backend that answers by script and remembers what it was asked
 //! - [`fault`]: a TCP proxy that fails on demand
 //! - [`memory`]: a store that fails on demand
 //! - [`sse`], [`browser`]: a Server-Sent Events client, and scenarios in Chromium
+//! - [`wire`]: an HTTP client that shows what comes, as it comes; with [`http1`] below it
 //! - [`process`], [`ports`], [`eventually`]: what these are made of
 
 pub(crate) mod backend;
@@ -16,10 +19,14 @@ pub(crate) mod edge;
 pub(crate) mod eventually;
 pub(crate) mod fault;
 pub(crate) mod gripchat;
+pub(crate) mod http1;
 pub(crate) mod memory;
 pub(crate) mod ports;
 pub(crate) mod process;
+pub(crate) mod proxy;
 pub(crate) mod pushpin;
+pub(crate) mod scripted;
 pub(crate) mod sse;
 pub(crate) mod stack;
 pub(crate) mod trials;
+pub(crate) mod wire;

@@ -10,7 +10,6 @@
 //! one is within the backend, where nothing can be made to fail.
 
 mod kind;
-mod proxy;
 mod room;
 mod table;
 
@@ -24,11 +23,10 @@ use tempfile::TempDir;
 
 pub(crate) use self::{
     kind::Kind,
-    proxy::Proxy,
     room::{Answer, Room, answer},
     table::{Table, client, table_name},
 };
-use super::{backend::Backend, fault::FaultProxy, ports::free_port};
+use super::{backend::Backend, fault::FaultProxy, ports::free_port, proxy::Proxy};
 
 /// What is published arrives within this time, on a machine that is busy with other tests.
 pub(crate) const SOON: Duration = Duration::from_secs(10);
@@ -64,7 +62,7 @@ impl Stack {
             Kind::EdgeEmbedded => Place::Folder(tempfile::tempdir()?),
         };
         let listen = SocketAddr::from(([127, 0, 0, 1], free_port()?));
-        let proxy = Proxy::start(kind, listen).await?;
+        let proxy = Proxy::start(kind.proxy(), listen).await?;
         let control = FaultProxy::start(proxy.control_addr()).await?;
         let env = match &place {
             Place::Table(table) => environment(&table.name, table.way.addr(), control.addr(), variables),

@@ -10,7 +10,7 @@ use std::{
 use libtest_mimic::{Arguments, Failed, Trial};
 use tokio::{runtime, time::timeout};
 
-use super::{browser, dynamodb, dynamodb::DynamoDbLocal, pushpin::Pushpin, stack::Kind};
+use super::{browser, dynamodb, dynamodb::DynamoDbLocal, proxy, pushpin::Pushpin, stack::Kind};
 
 /// For one trial, the start of its Pushpin included. It cannot end a test that blocks its thread.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -121,6 +121,7 @@ static SKIPPED: Mutex<Vec<(String, String)>> = Mutex::new(Vec::new());
 pub(crate) fn main(trials: Vec<Trial>) -> ExitCode {
     let arguments = Arguments::from_args();
     let conclusion = libtest_mimic::run(&arguments, trials);
+    proxy::stop_shared();
     let stopped = dynamodb::stop_shared();
     if !arguments.list {
         for (name, reason) in &*SKIPPED.lock().unwrap_or_else(PoisonError::into_inner) {

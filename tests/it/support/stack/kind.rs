@@ -1,6 +1,6 @@
 //! The stacks that the same trials run on.
 
-use crate::support::trials::Need;
+use crate::support::{proxy, trials::Need};
 
 /// Which proxy, and which store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +24,14 @@ impl Kind {
             Self::PushpinDynamoDb => "pushpin_dynamodb",
             Self::EdgeDynamoDb => "edge_dynamodb",
             Self::EdgeEmbedded => "edge_embedded",
+        }
+    }
+
+    /// Its proxy.
+    pub(crate) fn proxy(self) -> proxy::Kind {
+        match self {
+            Self::PushpinDynamoDb => proxy::Kind::Pushpin,
+            Self::EdgeDynamoDb | Self::EdgeEmbedded => proxy::Kind::Edge,
         }
     }
 

@@ -1,0 +1,130 @@
+//! Where the proxies differ on purpose. The rules hold each proxy to its own column.
+
+use std::collections::BTreeSet;
+
+use libtest_mimic::Trial;
+
+use crate::support::{proxy::Kind, trials::trials};
+
+/// All of them.
+const DIFFERENCES: [&Difference; 10] = [
+    &HEAD_HOLD,
+    &BROKEN_ANSWER,
+    &NEXT_HOP_OF_REQUESTS,
+    &NEXT_HOP_OF_ANSWERS,
+    &FORWARDED_FOR,
+    &FORWARDED_PROTO,
+    &CHUNKED_PUBLISH,
+    &CONTROL_CONNECTION,
+    &CONTROL_QUERY,
+    &ENDED_STREAM,
+];
+
+pub(super) fn trials() -> Vec<Trial> {
+    trials![[] => every_difference_is_one_and_has_a_reason]
+}
+
+async fn every_difference_is_one_and_has_a_reason() -> anyhow::Result<()> {
+    for Difference { name, pushpin, edge, why } in DIFFERENCES {
+        assert_ne!(pushpin, edge, "{name}");
+        assert!(!why.is_empty(), "{name}");
+    }
+    let names: BTreeSet<_> = DIFFERENCES.iter().map(|difference| difference.name).collect();
+    assert_eq!(names.len(), DIFFERENCES.len());
+    Ok(())
+}
+
+/// One behaviour, in the words in which a rule says what it saw.
+pub(super) struct Difference {
+    /// What it is about.
+    pub(super) name: &'static str,
+    pub(super) pushpin: &'static str,
+    pub(super) edge: &'static str,
+    /// Why the edge does not do as Pushpin 1.36 does.
+    pub(super) why: &'static str,
+}
+
+impl Difference {
+    /// What is expected of that proxy.
+    pub(super) fn of(&self, kind: Kind) -> &'static str {
+        match kind {
+            Kind::Pushpin => self.pushpin,
+            Kind::Edge => self.edge,
+        }
+    }
+
+    /// Fails unless the proxy did what is expected of it.
+    pub(super) fn check(&self, kind: Kind, seen: &str) {
+        assert_eq!(seen, self.of(kind), "{} ({})", self.name, self.why);
+    }
+}
+
+pub(super) const HEAD_HOLD: Difference = Difference {
+    name: "an answer to HEAD that says hold",
+    pushpin: "held",
+    edge: "answered",
+    why: "an answer to HEAD has no body, so that what a hold sends would be taken for the next answer",
+};
+
+pub(super) const FORWARDED_FOR: Difference = Difference {
+    name: "X-Forwarded-For, where the client says 192.0.2.7",
+    pushpin: "192.0.2.7",
+    edge: "192.0.2.7, 127.0.0.1",
+    why: "a backend that limits or logs by address needs the one that the proxy itself has seen",
+};
+
+pub(super) const FORWARDED_PROTO: Difference = Difference {
+    name: "X-Forwarded-Proto, where the client says nothing",
+    pushpin: "",
+    edge: "http",
+    why: "a backend that makes absolute links needs the scheme",
+};
+
+pub(super) const NEXT_HOP_OF_REQUESTS: Difference = Difference {
+    name: "fields of a request for the next hop that the backend sees all the same",
+    pushpin: "x-hop, proxy-connection, te",
+    edge: "",
+    why: "RFC 9110, section 7.6.1: a proxy forwards neither what Connection names nor what is known to be for one hop",
+};
+
+pub(super) const NEXT_HOP_OF_ANSWERS: Difference = Difference {
+    name: "fields of an answer for the next hop that the client sees all the same",
+    pushpin: "x-hop",
+    edge: "",
+    why: "RFC 9110, section 7.6.1: a proxy does not forward what Connection names",
+};
+
+pub(super) const CHUNKED_PUBLISH: Difference = Difference {
+    name: "the status for what is published in chunks, without Content-Length",
+    pushpin: "411",
+    edge: "200",
+    why: "nothing is gained by refusing it",
+};
+
+pub(super) const CONTROL_CONNECTION: Difference = Difference {
+    name: "Connection, in answers of the control port",
+    pushpin: "close",
+    edge: "",
+    why: "publishing again and again over one connection costs less",
+};
+
+pub(super) const BROKEN_ANSWER: Difference = Difference {
+    name: "an answer that breaks off at the backend",
+    pushpin: "ends as if whole",
+    edge: "breaks off",
+    why: "a client that is not told takes half an answer for a whole one",
+};
+
+pub(super) const CONTROL_QUERY: Difference = Difference {
+    name: "the status for what is published to /publish/?q=1",
+    pushpin: "404",
+    edge: "200",
+    why: "what else a GRIP_URL has in its query goes along, and is no reason to lose a message",
+};
+
+pub(super) const ENDED_STREAM: Difference = Difference {
+    name: "the connection of a stream that has ended",
+    pushpin: "takes the next request",
+    edge: "closes, as the response has said",
+    why: "the stream has left the HTTP server's hands, and keeping it costs each held stream more than a new connection",
+};

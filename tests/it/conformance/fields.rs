@@ -1,0 +1,191 @@
+//! Header fields: which pass, which are for the next hop only, which the proxy adds, and which nobody may forge.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::Context as _;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
+use serde_json::Value;
+
+use super::{Rule, Stand, differences, hold, rules, stream_item};
+use crate::support::{proxy::Kind, scripted::Reply, wire::Request};
+
+pub(super) fn rules() -> Vec<(&'static str, Rule)> {
+    rules![
+        a_backend_sees_the_clients_fields_and_every_line_of_them,
+        a_client_sees_the_backends_fields_and_every_line_of_them,
+        a_backend_does_not_see_what_is_for_the_next_hop,
+        a_client_does_not_see_what_is_for_the_next_hop,
+        a_client_cannot_send_grip_fields,
+        every_request_is_signed,
+        a_backend_is_told_what_the_proxy_can_do,
+        grip_fields_never_reach_the_client,
+        what_a_proxy_in_front_says_is_passed_on,
+        a_hold_that_answers_head,
+    ]
+}
+
+async fn a_backend_sees_the_clients_fields_and_every_line_of_them(kind: Kind) -> anyhow::Result<()> {
+    let stand = Stand::new(kind).await?;
+    stand.answer("", Reply::ok(""));
+    let fields = [
+        ("Host", "chat.example:8080"),
+        ("Cookie", "a=1; b=\"2\""),
+        ("Authorization", "Bearer x.y"),
+        ("Accept", "text/event-stream, */*;q=0.1"),
+        ("Last-Event-ID", "e-57"),
+        ("Origin", "https://chat.example"),
+        ("User-Agent", "wire/1"),
+        ("X-Empty-Ish", "-"),
+        ("X-Odd", "a,b; c=\"d,e\""),
+    ];
+    let request =
+        fields.iter().fold(Request::get(&stand.path("")), |request, (name, value)| request.header(name, value));
+    stand.send(request.header("X-Twice", "1").header("X-Twice", "2")).await?;
+    let asked = &stand.asked("")[0];
+    for (name, value) in fields {
+        assert_eq!(asked.headers.all(name), [value], "{name}");
+    }
+    assert_eq!(asked.headers.all("x-twice"), ["1", "2"]);
+    Ok(())
+}
+
+async fn a_client_sees_the_backends_fields_and_every_line_of_them(kind: Kind) -> anyhow::Result<()> {
+    let stand = Stand::new(kind).await?;
+    let reply = Reply::ok("").header("Set-Cookie", "a=1; Path=/").header("Set-Cookie", "b=2, 3");
+    stand.answer("", reply.header("Cache-Control", "no-store").header("X-Odd", "a,b; c=\"d,e\""));
+    let answer = stand.get("").await?;
+    assert_eq!(answer.headers.all("set-cookie"), ["a=1; Path=/", "b=2, 3"]);
+    assert_eq!(answer.headers.all("cache-control"), ["no-store"]);
+    assert_eq!(answer.headers.all("x-odd"), ["a,b; c=\"d,e\""]);
+    Ok(())
+}
+
+async fn a_backend_does_not_see_what_is_for_the_next_hop(kind: Kind) -> anyhow::Result<()> {
+    let stand = Stand::new(kind).await?;
+    stand.answer("", Reply::ok(""));
+    let request = Request::get(&stand.path(""))
+        .header("Connection", "keep-alive, X-Hop")
+        .header("X-Hop", "1")
+        .header("Keep-Alive", "timeout=5")
+        .header("Proxy-Connection", "keep-alive")
+        .header("TE", "trailers")
+        .header("X-End", "1");
+    stand.send(request).await?;
+    let asked = &stand.asked("")[0];
+    assert_eq!(asked.headers.get("x-end"), Some("1"));
+    let seen: Vec<_> = ["x-hop", "keep-alive", "proxy-connection", "te"]
+        .into_iter()
+        .filter(|name| asked.headers.get(name).is_some())
+        .collect();
+    differences::NEXT_HOP_OF_REQUESTS.check(kind, &seen.join(", "));
+    Ok(())
+}
+
+async fn a_client_does_not_see_what_is_for_the_next_hop(kind: Kind) -> anyhow::Result<()> {
+    let stand = Stand::new(kind).await?;
+    let reply = Reply::ok("").header("Connection", "keep-alive, X-Hop").header("X-Hop", "1");
+    stand.answer("", reply.header("Keep-Alive", "timeout=77").header("X-End", "1"));
+    let answer = stand.get("").await?;
+    assert_eq!(answer.headers.get("x-end"), Some("1"));
+    let seen: Vec<_> = ["x-hop", "keep-alive"].into_iter().filter(|name| answer.headers.get(name).is_some()).collect();
+    differences::NEXT_HOP_OF_ANSWERS.check(kind, &seen.join(", "));
+    Ok(())
+}
+
+/// A backend believes what a signed request says of channels and ids.
+async fn a_client_cannot_send_grip_fields(kind: Kind) -> anyhow::Result<()> {
+    let stand = Stand::new(kind).await?;
+    stand.answer("", Reply::ok(""));
+    let request = Request::get(&stand.path(""))
+        .header("Grip-Sig", "forged")
+        .header("grip-last", "room; last-id=1")
+        .header("GRIP-FEATURE", "forged")
+        .header("Grip-Hold", "stream")
+        .header("Grip-Whatever", "1")
+        .header("X-End", "1");
+    stand.send(request).await?;
+    let asked = &stand.asked("")[0];
+    assert_eq!(asked.headers.get("x-end"), Some("1"));
+    let mut names = asked.headers.names_from("grip-");
+    names.sort();
+    assert_eq!(names, ["grip-feature", "grip-sig"]);
+    assert_ne!(asked.headers.get("grip-sig"), Some("forged"));
+    assert_ne!(asked.headers.get("grip-feature"), Some("forged"));
+    Ok(())
+}
+
+async fn every_request_is_signed(kind: Kind) -> anyhow::Result<()> {
+    let stand = Stand::new(kind).await?;
+    stand.answer("", Reply::ok(""));
+    stand.get("").await?;
+    let asked = &stand.asked("")[0];
+    let token = asked.headers.get("grip-sig").context("no Grip-Sig")?;
+    let mut validation = Validation::new(Algorithm::HS256);
+    validation.set_issuer(&["pushpin"]);
+    let claims = decode::<Value>(token, &DecodingKey::from_secret(b"changeme"), &validation)?.claims;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    let left = claims["exp"].as_u64().context("exp is no number")?.saturating_sub(now);
+    assert!((3500..=3600).contains(&left), "{left} s");
+    Ok(())
+}
+
+async fn a_backend_is_told_what_the_proxy_can_do(kind: Kind) -> anyhow::Result<()> {
+    let stand = Stand::new(kind).await?;
+    stand.answer("", Reply::ok(""));
+    stand.get("").await?;
+    let asked = &stand.asked("")[0];
+    let features = asked.headers.all("grip-feature").join(",");
+    let features: Vec<_> = features.split(',').map(str::trim).collect();
+    for feature in ["status", "link:next", "filter:skip-self", "filter:skip-users", "filter:require-sub"] {
+        assert!(features.contains(&feature), "{feature} of {features:?}");
+    }
+    Ok(())
+}
+
+async fn grip_fields_never_reach_the_client(kind: Kind) -> anyhow::Result<()> {
+    let stand = Stand::new(kind).await?;
+    let with_grip = |reply: Reply| {
+        let reply = reply.header("Grip-Channel", &stand.channel("a")).header("grip-set-meta", "user=ada");
+        reply.header("GRIP-KEEP-ALIVE", "x").header("Grip-Unknown", "1").header("X-Own", "1")
+    };
+    for reply in [Reply::ok("body"), hold("body"), Reply::ok("body").header("Grip-Unknown", "1")] {
+        stand.answer("", with_grip(reply));
+        let mut answer = stand.get("").await?;
+        answer.reads("body").await?;
+        assert_eq!(answer.headers.names_from("grip-"), Vec::<String>::new());
+        assert_eq!(answer.headers.all("x-own"), ["1"]);
+    }
+    Ok(())
+}
+
+async fn what_a_proxy_in_front_says_is_passed_on(kind: Kind) -> anyhow::Result<()> {
+    let stand = Stand::new(kind).await?;
+    stand.answer("", Reply::ok(""));
+    stand.send(Request::get(&stand.path("")).header("X-Forwarded-For", "192.0.2.7")).await?;
+    let asked = &stand.asked("")[0];
+    differences::FORWARDED_FOR.check(kind, &asked.headers.all("x-forwarded-for").join(", "));
+    differences::FORWARDED_PROTO.check(kind, &asked.headers.all("x-forwarded-proto").join(", "));
+    let request = Request::get(&stand.path("")).header("X-Forwarded-Proto", "https");
+    stand.send(request.header("X-Forwarded-Host", "chat.example")).await?;
+    let asked = &stand.asked("")[1];
+    assert_eq!(asked.headers.all("x-forwarded-proto"), ["https"]);
+    assert_eq!(asked.headers.all("x-forwarded-host"), ["chat.example"]);
+    Ok(())
+}
+
+async fn a_hold_that_answers_head(kind: Kind) -> anyhow::Result<()> {
+    let stand = Stand::new(kind).await?;
+    let channel = stand.channel("a");
+    stand.answer("", hold("").header("Grip-Channel", &channel));
+    let mut answer = stand.send(Request::new("HEAD", &stand.path("")).header("Connection", "close")).await?;
+    assert_eq!(answer.status, 200);
+    stand.publish(&[stream_item(&channel, "item")]).await?;
+    // Either an item comes, or the end.
+    let seen = match answer.ends_as("").await {
+        Ok(()) => "answered",
+        Err(_) if answer.text().contains("item") => "held",
+        Err(error) => return Err(error),
+    };
+    differences::HEAD_HOLD.check(kind, seen);
+    Ok(())
+}

@@ -21,7 +21,7 @@ pub(super) async fn run(args: EdgeArgs) -> anyhow::Result<()> {
     let clients = bind(config.listen, "--listen").await?;
     let control = bind(config.control_listen, "--control-listen").await?;
     let stop = signalled()?;
-    descriptors::raise(config.config.max_connections);
+    let max_connections = descriptors::raise(config.config.max_connections);
     if config.signs_with_default {
         warn!(
             "SIG_KEY is the default, which everybody knows; set it, here and as verify-key in the backend's GRIP_URL"
@@ -29,5 +29,6 @@ pub(super) async fn run(args: EdgeArgs) -> anyhow::Result<()> {
     }
     println!("gripchat edge listening on http://{}", clients.local_addr()?);
     println!("gripchat control port on http://{}", control.local_addr()?);
-    edge::serve(clients, control, config.config, stop).await.context("the edge failed")
+    let config = edge::Config { max_connections, ..config.config };
+    edge::serve(clients, control, config, stop).await.context("the edge failed")
 }

@@ -33,9 +33,10 @@ pub(super) async fn run(args: RunArgs) -> anyhow::Result<()> {
     let control = bind(config.control_listen(), "--control-listen").await?;
     let store = Arc::new(Embedded::open(&config.data, config.backend.retention)?);
     let stop = signalled()?;
-    descriptors::raise(config.max_connections());
+    let max_connections = descriptors::raise(config.max_connections());
     let [backend_at, clients_at, control_at] = [listener.local_addr()?, clients.local_addr()?, control.local_addr()?];
-    let (edge_config, grip) = (config.edge(backend_at)?, config.grip(control_at)?);
+    let edge_config = edge::Config { max_connections, ..config.edge(backend_at)? };
+    let grip = config.grip(control_at)?;
 
     println!(
         "gripchat runs: backend on http://{backend_at}, edge on http://{clients_at}, control port on \

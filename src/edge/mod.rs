@@ -20,7 +20,7 @@
 //! - `shard`, `session`, `outlet`, `frame`, `timers`, `watch`, `filter`: held requests.
 //! - `recovery`: next links.
 //!
-//! Every queue has a bound: a reader's ([`outlet`]: a reliable channel is recovered later, an unreliable
+//! Every queue has a bound: a reader's (`outlet`: a reliable channel is recovered later, an unreliable
 //! one skips), a recovery's (`session`: what is too much is recovered again), a channel's early items
 //! (`sequencer`), and a shard's (publishers wait).
 

@@ -17,7 +17,7 @@ use crate::{
 /// Open at once while connections come and go.
 const CHURN_AT_ONCE: usize = 200;
 /// Before the first look, so that what a server keeps for later is there.
-const CHURN_WARM_UP: usize = 10 * CHURN_AT_ONCE;
+const CHURN_WARM_UP: usize = 50 * CHURN_AT_ONCE;
 
 /// Which of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -33,8 +33,8 @@ use super::{
 const STALLED: Duration = Duration::from_secs(30);
 /// Commands of one round: few enough that a stream's queue takes what they bring.
 const ROUND: usize = 64;
-/// After so many writes other tasks get their turn: half a millisecond.
-const WRITES_AT_ONCE: usize = 128;
+/// After so many writes other tasks get their turn: a tenth of a millisecond.
+const WRITES_AT_ONCE: usize = 32;
 /// A table of sessions that was once larger gives its memory back when most of them are gone.
 const KEPT_SESSIONS: usize = 1_024;
 struct Session {

@@ -199,9 +199,8 @@ async fn a_body_may_be_long_but_not_endless(kind: Kind) -> anyhow::Result<()> {
     stand.control(&longest(LONGEST_BODY - rest)).await?.whole().await?;
     let too_long = longest(LONGEST_BODY + 1 - rest);
     // Whoever does not read a body to its end may reset the connection, and so lose the answer.
-    match stand.control(&too_long).await {
-        Ok(answer) => assert!([400, 413].contains(&answer.status), "{}", answer.status),
-        Err(error) => assert!(error.to_string().contains("/publish/") || !error.to_string().is_empty()),
+    if let Ok(answer) = stand.control(&too_long).await {
+        assert!([400, 413].contains(&answer.status), "{}", answer.status);
     }
     stand.publish(&[stream_item(&a, "end")]).await?;
     stream.reads(&("x".repeat(LONGEST_BODY - rest) + "end")).await

@@ -7,7 +7,8 @@ use libtest_mimic::Trial;
 use crate::support::{proxy::Kind, trials::trials};
 
 /// All of them.
-const DIFFERENCES: [&Difference; 10] = [
+const DIFFERENCES: [&Difference; 11] = [
+    &SLOW_CLIENT,
     &HEAD_HOLD,
     &BROKEN_ANSWER,
     &NEXT_HOP_OF_REQUESTS,
@@ -127,4 +128,11 @@ pub(super) const ENDED_STREAM: Difference = Difference {
     pushpin: "takes the next request",
     edge: "closes, as the response has said",
     why: "the stream has left the HTTP server's hands, and keeping it costs each held stream more than a new connection",
+};
+
+pub(super) const SLOW_CLIENT: Difference = Difference {
+    name: "a stream whose client has not kept up for more than a hundred items",
+    pushpin: "may stall",
+    edge: "is recovered",
+    why: "Pushpin 1.36 now and then sends such a stream nothing any more, behind the hundred that were queued",
 };

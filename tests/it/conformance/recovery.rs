@@ -1,29 +1,23 @@
 //! Gaps: a stream that lacks something goes back to its next link, gets that, and goes on.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use anyhow::ensure;
 use serde_json::{Value, json};
-use tokio::{sync::Semaphore, time::Instant};
+use tokio::sync::Semaphore;
 
 use super::{
     Rule, Stand, hold,
     room::{NEXT, Room, lines},
     rules, stream_item,
 };
-use crate::support::{
-    eventually::eventually,
-    proxy::Kind,
-    scripted::Reply,
-    stack::SOON,
-    wire::{Connection, Request},
-};
+use crate::support::{proxy::Kind, scripted::Reply, wire::Request};
 
 mod answers;
+mod slow;
 
 pub(super) fn rules() -> Vec<(&'static str, Rule)> {
     let mut rules: Vec<(&'static str, Rule)> = rules![
-        a_client_that_does_not_keep_up_gets_everything_in_the_end,
         a_gap_is_filled_from_the_link,
         a_stream_says_where_it_stands_on_each_of_its_channels,
         an_item_without_ids_on_a_reliable_channel_is_a_gap,
@@ -39,6 +33,7 @@ pub(super) fn rules() -> Vec<(&'static str, Rule)> {
         on_request_all_streams_ask,
     ];
     rules.extend(answers::rules());
+    rules.extend(slow::rules());
     rules
 }
 
@@ -251,48 +246,4 @@ async fn on_request_all_streams_ask(kind: Kind) -> anyhow::Result<()> {
     asked.whole().await?;
     assert_eq!(asked.status, 200);
     answer.reads(&lines(0, 2)).await
-}
-
-/// What does not fit into the proxy's queue for a client is a gap.
-async fn a_client_that_does_not_keep_up_gets_everything_in_the_end(kind: Kind) -> anyhow::Result<()> {
-    /// More than the buffers of two sockets and a queue of a hundred items take.
-    const ITEMS: usize = 480;
-    const LONG: usize = 40_000;
-
-    let stand = Stand::new(kind).await?;
-    let room = Room::new(&stand);
-    let _quick = room.open_settled().await?;
-    let mut connection = Connection::open(stand.http_addr()).await?;
-    connection.write(&Request::get(&stand.path("stream?from=1")).bytes()).await?;
-    // Written earlier the items would be in the answer.
-    eventually(SOON, "its answer", || stand.asked("stream").iter().filter(|asked| asked.answered).count() == 2).await;
-
-    let head = usize::try_from(room.head())?;
-    let all: Vec<_> = (head + 1..=head + ITEMS).map(|_| room.write()).collect();
-    for batch in all.chunks(20) {
-        let long = |&n: &u64| {
-            let mut item = room.item(n);
-            item["formats"]["http-stream"]["content"] = json!(format!("{n}\n{}", "-".repeat(LONG)));
-            item
-        };
-        stand.publish(&batch.iter().map(long).collect::<Vec<_>>()).await?;
-    }
-    let mut answer = connection.answer().await?;
-    let started = Instant::now();
-    loop {
-        while answer.changes(Duration::from_millis(200)).await {}
-        let text = answer.text();
-        let numbers: Vec<u64> = text.split(['-', '\n']).filter_map(|number| number.parse().ok()).collect();
-        if numbers.last() == Some(&room.head()) {
-            ensure!(numbers == (2..=room.head()).collect::<Vec<_>>(), "{numbers:?}");
-            return Ok(());
-        }
-        ensure!(
-            started.elapsed() < 2 * SOON && answer.is_open(),
-            "{numbers:?}; its end: {:?}",
-            answer.ends_within(SOON).await
-        );
-        // That something was dropped shows when something follows.
-        room.say(1).await?;
-    }
 }

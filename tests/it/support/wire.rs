@@ -223,7 +223,7 @@ impl Answer {
         Ok(())
     }
 
-    /// Whether anything more comes in that time, or the end.
+    /// Whether anything more comes in that time, or the end. Once the end has come nothing does.
     pub(crate) async fn changes(&mut self, within: Duration) -> bool {
         let (length, ended) = (self.body.borrow().bytes.len(), !self.is_open());
         let changes = |body: &Body| body.bytes.len() != length || body.end.is_some() != ended;

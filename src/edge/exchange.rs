@@ -1,10 +1,15 @@
 //! One request's life: to the backend, and what its answer makes of it.
 
-use std::{error::Error as StdError, net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{Extensions, HeaderValue, Method, Request, Response, StatusCode, Version, header, request, response};
-use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use http_body::Frame;
+use http_body_util::{BodyExt as _, Limited};
 use hyper::{
     body::{Body as _, Incoming},
     ext::ReasonPhrase,
@@ -13,8 +18,7 @@ use tokio::{
     sync::{mpsc, oneshot},
     time::{sleep, timeout},
 };
-use tower_http::timeout::{TimeoutBody, TimeoutError};
-use tracing::{debug, warn};
+use tower_http::timeout::TimeoutBody;
 
 use super::{
     backend::{self, Backend, FetchError},
@@ -23,20 +27,21 @@ use super::{
     item::Id,
     outlet::Outlet,
     pager,
+    refusal::{self, ExchangeError},
     session::{Listener, Response as HeldResponse, Stream, Verdict},
-    terms::{Base, Conditions, LinkError, Then},
+    terms::{Base, Conditions, Then},
     upgrade,
     wire::{Handover, HeldBody, Part},
 };
-use crate::grip::{HoldMode, Instruct, InstructError};
+use crate::grip::{HoldMode, Instruct};
 
 /// A request's body that stands still for so long keeps a connection to the backend for nothing.
 const REQUEST_IDLE: Duration = Duration::from_secs(30);
 /// A response's may be a stream that says something now and then.
 const RESPONSE_IDLE: Duration = Duration::from_secs(300);
-/// A request's body of this length or less is taken whole before the backend hears of it, so that a slow client costs
-/// the backend nothing, and a held request can be repeated (Pushpin keeps as much, `proxysession.cpp`).
-const MOST_KEPT: u64 = 100_000;
+/// A request's body of this length or less is kept, so that a held request can be repeated (Pushpin keeps as much,
+/// `proxysession.cpp`).
+const MOST_KEPT: usize = 100_000;
 /// Before a held request is repeated because it missed something: so that a backend that never catches up is not
 /// asked all the time.
 const REPEAT_AFTER: Duration = Duration::from_millis(100);
@@ -66,36 +71,28 @@ enum Outcome {
 struct Asked {
     head: request::Parts,
     /// Unless it was too long to be kept.
-    body: Option<Bytes>,
+    body: Option<Kept>,
 }
 
-/// An answer that cannot be given. What the client hears says no more than its status.
-#[derive(Debug, thiserror::Error)]
-enum ExchangeError {
-    #[error(transparent)]
-    Fetch(#[from] FetchError),
-    #[error(transparent)]
-    Instruct(#[from] InstructError),
-    #[error(transparent)]
-    Link(#[from] LinkError),
-    #[error("the request's body did not come")]
-    Body(#[source] Box<dyn StdError + Send + Sync>),
-    #[error("the backend compressed an answer with GRIP headers, to which nothing could be added")]
-    Compressed,
+/// A copy of a request's body, made while it passes.
+#[derive(Clone)]
+struct Kept {
+    size: usize,
+    bytes: Arc<Mutex<BytesMut>>,
 }
 
 impl Edge {
     /// Answers a request. Whatever goes wrong is an answer too.
     pub(super) async fn answer(self: Arc<Self>, client: Client, request: Request<Incoming>) -> Response<Body> {
         if request.method() == Method::CONNECT {
-            return plain(StatusCode::METHOD_NOT_ALLOWED, "This is no forward proxy.\n");
+            return refusal::plain(StatusCode::METHOD_NOT_ALLOWED, "This is no forward proxy.\n");
         }
         if request.body().size_hint().lower() > self.max_body {
-            return self.too_long();
+            return refusal::too_long(self.max_body);
         }
         match self.exchange(&client, request).await {
             Ok(response) => response,
-            Err(error) => self.refuse(&error),
+            Err(error) => refusal::answer(&error, self.max_body),
         }
     }
 
@@ -112,13 +109,11 @@ impl Edge {
             head.headers.insert(header::HOST, host.map_err(FetchError::from)?);
         }
         let limit = usize::try_from(self.max_body).unwrap_or(usize::MAX);
-        let size = body.size_hint().upper();
+        let kept = Kept::of(&body);
         let body = Limited::new(TimeoutBody::new(REQUEST_IDLE, body), limit);
-        let (body, kept) = if size.is_some_and(|size| size <= MOST_KEPT) {
-            let body = body.collect().await.map_err(ExchangeError::Body)?.to_bytes();
-            (full(body.clone()), Some(body))
-        } else {
-            (body.boxed_unsync(), None)
+        let body = match kept.clone() {
+            Some(kept) => body.map_frame(move |frame| kept.note(frame)).boxed_unsync(),
+            None => body.boxed_unsync(),
         };
         let asked = Asked { head: head.clone(), body: kept };
         let mut response = self.backend.send(Request::from_parts(head, body)).await?;
@@ -176,17 +171,17 @@ impl Edge {
         let _place = self.hub.hold_response(HeldResponse { listener, answer: Some(answer) });
         match timeout(until, verdict).await {
             Ok(Ok(Verdict::Respond(published))) => {
-                let mut response = Response::new(full(published.body));
+                let mut response = Response::new(forward::full(published.body));
                 *response.status_mut() = published.status;
                 *response.headers_mut() = published.headers;
                 say(response.extensions_mut(), published.reason.as_deref());
                 Outcome::Answer(response)
             }
-            Ok(Ok(Verdict::Repeat(last))) if let Some(body) = &asked.body => {
-                Outcome::Repeat(Request::from_parts(asked.head.clone(), full(body.clone())), last)
+            Ok(Ok(Verdict::Repeat(last))) if let Some(body) = asked.body.as_ref().and_then(Kept::whole) => {
+                Outcome::Repeat(Request::from_parts(asked.head.clone(), forward::full(body)), last)
             }
             // Nothing was published in time, or the edge is closing.
-            _ => Outcome::Answer(Response::from_parts(head, full(body))),
+            _ => Outcome::Answer(Response::from_parts(head, forward::full(body))),
         }
     }
 
@@ -204,19 +199,21 @@ impl Edge {
         let uri = request.uri.path_and_query().map_or("/", |uri| uri.as_str());
         let base = Base { host: &host, uri, backend: self.backend.address() };
         let gone = instruct.gone.as_deref().map(|uri| base.path(uri)).transpose()?;
-        let then = Then::new(instruct, &base)?;
         // Such a response has no body, and so nothing can follow it (RFC 9110, section 6.4.1).
         let bodyless = [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&head.status);
+        let then = if bodyless { Then::End } else { Then::new(instruct, &base)? };
+        if matches!(then, Then::End) {
+            return Ok(Response::from_parts(head, forward::full(body)));
+        }
         let (parts, receiver) = mpsc::channel(2);
-        // The channel has room for both, and nobody else has sent anything yet.
-        if !body.is_empty() && !matches!(then, Then::End) {
-            let _ = parts.try_send(Part::Bytes(body.clone()));
+        // The channel has room for this and the next, and nobody else has sent anything yet.
+        if !body.is_empty() {
+            let _ = parts.try_send(Part::Bytes(body));
         }
         let chunked = request.version >= Version::HTTP_11;
         let hold = Hold { hub: Arc::clone(&self.hub), handover: Arc::clone(&client.handover), host, gone, chunked };
         match then {
-            _ if bodyless => return Ok(Response::from_parts(head, full(body))),
-            Then::End => return Ok(Response::from_parts(head, full(body))),
+            Then::End => {}
             Then::Hold(conditions) => {
                 hold.begin(&conditions);
                 let _ = parts.try_send(Part::Hold);
@@ -228,34 +225,26 @@ impl Edge {
         let body = HeldBody::new(receiver, Arc::clone(&client.handover)).map_err(|never| match never {}).boxed_unsync();
         Ok(Response::from_parts(head, body))
     }
+}
 
-    fn too_long(&self) -> Response<Body> {
-        plain(StatusCode::PAYLOAD_TOO_LARGE, &format!("The body must not be longer than {} bytes.\n", self.max_body))
+impl Kept {
+    /// For a body that says it is short enough.
+    fn of(body: &Incoming) -> Option<Self> {
+        let size = usize::try_from(body.size_hint().exact()?).ok()?;
+        (size <= MOST_KEPT).then(|| Self { size, bytes: Arc::default() })
     }
 
-    fn refuse(&self, error: &ExchangeError) -> Response<Body> {
-        if has_cause(error, |cause| cause.is::<LengthLimitError>()) {
-            return self.too_long();
+    fn note(&self, frame: Frame<Bytes>) -> Frame<Bytes> {
+        if let Some(bytes) = frame.data_ref() {
+            self.bytes.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
         }
-        if has_cause(error, |cause| cause.is::<TimeoutError>()) {
-            return plain(StatusCode::REQUEST_TIMEOUT, "The body did not come in time.\n");
-        }
-        match error {
-            ExchangeError::Fetch(FetchError::Deadline(_)) => {
-                debug!(%error, "answered 504");
-                plain(StatusCode::GATEWAY_TIMEOUT, "The server behind this proxy did not answer in time.\n")
-            }
-            ExchangeError::Fetch(_) => {
-                debug!(%error, "answered 502");
-                plain(StatusCode::BAD_GATEWAY, "The server behind this proxy cannot be reached.\n")
-            }
-            // Most likely the client is gone, and does not hear it.
-            ExchangeError::Body(_) => plain(StatusCode::BAD_REQUEST, "The body broke off.\n"),
-            ExchangeError::Instruct(_) | ExchangeError::Link(_) | ExchangeError::Compressed => {
-                warn!("{error}; answered 502");
-                plain(StatusCode::BAD_GATEWAY, "The server behind this proxy gave an answer that makes no sense.\n")
-            }
-        }
+        frame
+    }
+
+    /// All of it, if all of it has passed: a backend may answer before it has read to the end.
+    fn whole(&self) -> Option<Bytes> {
+        let bytes = self.bytes.lock().unwrap_or_else(PoisonError::into_inner).clone().freeze();
+        (bytes.len() == self.size).then_some(bytes)
     }
 }
 
@@ -277,32 +266,10 @@ impl Hold {
     }
 }
 
-fn full(bytes: Bytes) -> Body {
-    Full::new(bytes).map_err(|never| match never {}).boxed_unsync()
-}
-
-pub(super) fn plain(status: StatusCode, text: &str) -> Response<Body> {
-    let mut response = Response::new(full(Bytes::copy_from_slice(text.as_bytes())));
-    *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    response
-}
-
 /// Gives a response a reason phrase of its own.
 fn say(extensions: &mut Extensions, reason: Option<&str>) {
     let phrase = reason.and_then(|reason| ReasonPhrase::try_from(reason.as_bytes()).ok());
     if let Some(phrase) = phrase {
         extensions.insert(phrase);
     }
-}
-
-fn has_cause(error: &(dyn StdError + 'static), is: impl Fn(&(dyn StdError + 'static)) -> bool) -> bool {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        if is(error) {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
 }

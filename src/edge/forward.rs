@@ -4,10 +4,15 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, Full, combinators::UnsyncBoxBody};
 
 /// Any body that passes.
 pub(super) type Body = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
+
+/// A body that is there already.
+pub(super) fn full(bytes: Bytes) -> Body {
+    Full::new(bytes).map_err(|never| match never {}).boxed_unsync()
+}
 
 /// Those of a single connection, which `Connection` need not name (RFC 9110, section 7.6.1).
 const HOP_BY_HOP: [HeaderName; 7] = [

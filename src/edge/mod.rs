@@ -14,7 +14,7 @@
 //! ```
 //!
 //! - [`serve`] wires it: two listeners, a few shards, one pool of connections to the backend.
-//! - `proxy`, `exchange`, `forward`, `upgrade`, `pager`, `backend`: requests and responses.
+//! - `proxy`, `exchange`, `forward`, `refusal`, `upgrade`, `pager`, `backend`: requests and responses.
 //! - `wire`: how a held stream leaves hyper. `terms`: what a response's instructions mean.
 //! - `hub`, `sequencer`: channels, their listeners and their order. `control`, `item`: publishing.
 //! - `shard`, `session`, `outlet`, `frame`, `timers`, `watch`, `filter`: held requests.
@@ -37,6 +37,7 @@ mod outlet;
 mod pager;
 mod proxy;
 mod recovery;
+mod refusal;
 mod sequencer;
 mod session;
 mod shard;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::LengthLimitError;
 use tower_http::timeout::TimeoutError;
-use tracing::{debug, warn};
+use tracing::warn;
 
 use super::{
     backend::FetchError,
@@ -38,11 +38,11 @@ pub(super) fn answer(error: &ExchangeError, max_body: u64) -> Response<Body> {
     }
     match error {
         ExchangeError::Fetch(FetchError::Deadline(_)) => {
-            debug!(%error, "answered 504");
+            warn!("{error}; answered 504");
             plain(StatusCode::GATEWAY_TIMEOUT, "The server behind this proxy did not answer in time.\n")
         }
         ExchangeError::Fetch(_) => {
-            debug!(%error, "answered 502");
+            warn!("{error}; answered 502");
             plain(StatusCode::BAD_GATEWAY, "The server behind this proxy cannot be reached.\n")
         }
         ExchangeError::Instruct(_) | ExchangeError::Link(_) | ExchangeError::Compressed => {

@@ -22,7 +22,7 @@ use super::{
 
 /// A request's head comes within this time, from the connection's begin or the end of the request before it.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-/// The longest head. Cookies are what makes it long.
+/// The longest head, or up to twice as long where it comes at once. Cookies are what makes it long.
 const MOST_HEAD: usize = 64 << 10;
 /// A peer that has acknowledged nothing for so long is gone: without this the kernel tries for a quarter of an hour.
 const USER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -30,7 +30,7 @@ const USER_TIMEOUT: Duration = Duration::from_secs(30);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// What one that is refused gets to hear it.
 const REFUSAL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Type: text/plain\r\n\
-    Content-Length: 38\r\nConnection: close\r\n\r\nThis proxy holds all it can; try later.";
+    Content-Length: 39\r\nConnection: close\r\n\r\nThis proxy holds all it can; try later.";
 const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
 /// Connections that are being told so, beside those that are served.
 const MOST_REFUSALS: usize = 64;

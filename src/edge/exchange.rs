@@ -18,6 +18,7 @@ use tokio::{
     sync::{mpsc, oneshot},
     time::{sleep, timeout},
 };
+use tokio_util::sync::CancellationToken;
 use tower_http::timeout::TimeoutBody;
 
 use super::{
@@ -51,6 +52,8 @@ pub(super) struct Edge {
     pub(super) backend: Backend,
     pub(super) hub: Arc<Hub>,
     pub(super) max_body: u64,
+    /// Ends what nothing else would end.
+    pub(super) stop: CancellationToken,
 }
 
 /// Who asks.
@@ -117,8 +120,8 @@ impl Edge {
         };
         let asked = Asked { head: head.clone(), body: kept };
         let mut response = self.backend.send(Request::from_parts(head, body)).await?;
-        if let (Some(client), StatusCode::SWITCHING_PROTOCOLS) = (upgraded, response.status()) {
-            return Ok(upgrade::join(client, response));
+        if let (Some(upgraded), StatusCode::SWITCHING_PROTOCOLS) = (upgraded, response.status()) {
+            return Ok(upgrade::join(upgraded, response, Arc::clone(&client.handover), self.stop.clone()));
         }
         loop {
             match self.respond(client, &asked, response).await? {

@@ -90,7 +90,7 @@ pub async fn serve(
 
     let slots = Arc::new(Semaphore::new(config.max_connections));
     let stop = CancellationToken::new();
-    let edge = Arc::new(Edge { backend, hub: Arc::clone(&hub), max_body: config.max_body });
+    let edge = Arc::new(Edge { backend, hub: Arc::clone(&hub), max_body: config.max_body, stop: stop.clone() });
     tasks.spawn(proxy::serve(clients, edge, Arc::clone(&slots), stop.clone()));
     let publishers = config.publishers.map(Arc::new);
     let router = control::router(Control { hub: Arc::clone(&hub), publishers });

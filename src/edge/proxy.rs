@@ -72,7 +72,7 @@ async fn connection(
     if let Err(error) = tune(&socket) {
         return debug!(%error, "a connection ended at once");
     }
-    let handover = Arc::<Handover>::default();
+    let handover = Arc::new(Handover::new(slot));
     let service = service_fn(|request: Request<Incoming>| {
         let client = Client { address: address.ip(), handover: Arc::clone(&handover) };
         let edge = Arc::clone(&edge);
@@ -96,7 +96,7 @@ async fn connection(
         }
     };
     // What the client has sent ahead is a request that will not be answered: see `watch`.
-    if let Some(parts) = connection.into_parts() {
+    if let (Some(parts), Some(slot)) = (connection.into_parts(), handover.take_slot()) {
         ticket.connect(parts.io.into_inner().into_socket(), slot);
     }
 }

@@ -21,7 +21,7 @@ use http_body::Frame;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
-    sync::{Notify, mpsc},
+    sync::{Notify, OwnedSemaphorePermit, mpsc},
 };
 
 use super::hub::Ticket;
@@ -34,8 +34,9 @@ const PAUSED: u8 = 1;
 const WRITTEN: u8 = 2;
 
 /// What passes between a body, its wire and the task of its connection.
-#[derive(Default)]
 pub(super) struct Handover {
+    /// Counts the connection, as long as anything of it is left.
+    slot: Mutex<Option<OwnedSemaphorePermit>>,
     state: AtomicU8,
     written: Notify,
     /// The stream's place in its shard. If the connection ends before it is handed over, so does the place.
@@ -43,6 +44,20 @@ pub(super) struct Handover {
 }
 
 impl Handover {
+    pub(super) fn new(slot: OwnedSemaphorePermit) -> Self {
+        Self {
+            slot: Mutex::new(Some(slot)),
+            state: AtomicU8::new(SPEAKING),
+            written: Notify::new(),
+            ticket: Mutex::default(),
+        }
+    }
+
+    /// What counts the connection, for whoever takes it over.
+    pub(super) fn take_slot(&self) -> Option<OwnedSemaphorePermit> {
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
     /// Ends when a stream is to be taken over, and gives its place.
     pub(super) async fn ready(&self) -> Ticket {
         loop {

@@ -256,7 +256,8 @@ impl Stream {
     }
 
     /// Where to ask for what the stream has missed, unless it is being asked already. From here on an answer is on its
-    /// way, and what is published meanwhile may be in it.
+    /// way, and what is published meanwhile may be in it. A reader that is too far behind asks once it has caught up:
+    /// what it would get has no place to wait in.
     pub(super) fn begin_to_ask(&mut self, urgent: bool) -> Option<Arc<str>> {
         if self.asked {
             // The answer may be older than what this is about.
@@ -267,6 +268,10 @@ impl Stream {
             return None;
         }
         let uri = Arc::clone(&self.terms.link.as_ref()?.uri);
+        if !self.outlet.has_room() {
+            self.lagging = true;
+            return None;
+        }
         self.asked = true;
         self.holding = true;
         Some(uri)

@@ -170,6 +170,17 @@ fn a_slow_reader_is_recovered_on_a_reliable_channel_and_skips_on_another() {
 }
 
 #[test]
+fn a_slow_reader_asks_when_it_has_caught_up_and_not_before() {
+    let mut stream = stream(0);
+    let page = "x".repeat(1 << 20);
+    stream.outlet.push_always(&Frame::new(page.as_bytes()).unwrap());
+    assert_eq!(stream.begin_to_ask(true), None, "an answer would have no place to wait in");
+    stream.outlet.clear();
+    assert!(stream.caught_up());
+    assert!(stream.begin_to_ask(false).is_some());
+}
+
+#[test]
 fn an_item_without_an_id_ends_the_reliability_of_its_channel() {
     let mut stream = stream(0);
     stream.take(&item("messages", "", Some("0"), send("a,")));

@@ -9,6 +9,7 @@
 //! | `conformance` | GRIP: what clients and backends see of a proxy, of each that there is |
 //! | `contract` | what every store keeps to, and two processes on one table |
 //! | `cost` | what messages cost, in DynamoDB's units |
+//! | `edge` | what is the edge's own: its limits, deadlines, slow readers, end, and what its document says |
 //! | `embedded` | the embedded store: killed, damaged, in use, full, at work |
 //! | `faults` | crashes, lost publishes, a slow or failing store, redeploys |
 //! | `pages` | the pages, in browsers |
@@ -25,6 +26,7 @@ mod api;
 mod conformance;
 mod contract;
 mod cost;
+mod edge;
 mod embedded;
 mod faults;
 mod pages;
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
         faults::trials(),
         embedded::trials(),
         conformance::trials(),
+        edge::trials(),
         streams::trials(),
         pages::trials(),
         posting::trials(),

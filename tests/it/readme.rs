@@ -17,7 +17,7 @@ use crate::support::{
 };
 
 mod errors;
-mod markdown;
+pub(crate) mod markdown;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const README: &str = include_str!("../../README.md");

@@ -19,6 +19,7 @@ pub(super) fn rules() -> Vec<(&'static str, Rule)> {
         the_answer_is_json_for_those_who_ask,
         what_is_no_list_of_items_is_refused,
         what_is_no_item_is_refused,
+        bad_base64,
         ids_are_strings,
         one_bad_item_makes_all_of_them_bad,
         what_nobody_understands_is_taken,
@@ -116,6 +117,14 @@ async fn what_is_no_item_is_refused(kind: Kind) -> anyhow::Result<()> {
     // With or without a reason.
     let (status, _) = post(&stand, &json!({ "items": [http_stream(json!({ "action": "sing" }))] }).to_string()).await?;
     assert_eq!(status, 400);
+    Ok(())
+}
+
+async fn bad_base64(kind: Kind) -> anyhow::Result<()> {
+    let stand = Stand::new(kind).await?;
+    let item = json!({ "channel": stand.channel("a"), "formats": { "http-stream": { "content-bin": "%" } } });
+    let (status, _) = post(&stand, &json!({ "items": [item] }).to_string()).await?;
+    differences::BAD_BASE64.check(kind, &status.to_string());
     Ok(())
 }
 

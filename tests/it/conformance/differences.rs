@@ -7,7 +7,7 @@ use libtest_mimic::Trial;
 use crate::support::{proxy::Kind, trials::trials};
 
 /// All of them.
-const DIFFERENCES: [&Difference; 11] = [
+pub(crate) const DIFFERENCES: [&Difference; 17] = [
     &SLOW_CLIENT,
     &HEAD_HOLD,
     &BROKEN_ANSWER,
@@ -19,6 +19,12 @@ const DIFFERENCES: [&Difference; 11] = [
     &CONTROL_CONNECTION,
     &CONTROL_QUERY,
     &ENDED_STREAM,
+    &LONG_OUTAGE,
+    &LINK_QUERY,
+    &LINK_ELSEWHERE,
+    &ACCEPT_ENCODING,
+    &COMPRESSED_HOLD,
+    &BAD_BASE64,
 ];
 
 pub(super) fn trials() -> Vec<Trial> {
@@ -36,13 +42,13 @@ async fn every_difference_is_one_and_has_a_reason() -> anyhow::Result<()> {
 }
 
 /// One behaviour, in the words in which a rule says what it saw.
-pub(super) struct Difference {
+pub(crate) struct Difference {
     /// What it is about.
-    pub(super) name: &'static str,
-    pub(super) pushpin: &'static str,
-    pub(super) edge: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) pushpin: &'static str,
+    pub(crate) edge: &'static str,
     /// Why the edge does not do as Pushpin 1.36 does.
-    pub(super) why: &'static str,
+    pub(crate) why: &'static str,
 }
 
 impl Difference {
@@ -135,4 +141,46 @@ pub(super) const SLOW_CLIENT: Difference = Difference {
     pushpin: "may stall",
     edge: "is recovered",
     why: "Pushpin 1.36 now and then sends such a stream nothing any more, behind the hundred that were queued",
+};
+
+pub(super) const LONG_OUTAGE: Difference = Difference {
+    name: "a stream whose next link has failed for 40 seconds",
+    pushpin: "ended",
+    edge: "held",
+    why: "while the backend is away a stream that stays costs less than a client that comes back again and again",
+};
+
+pub(super) const LINK_QUERY: Difference = Difference {
+    name: "next links that differ in their query only",
+    pushpin: "one request, and its answer for all",
+    edge: "a request and an answer each",
+    why: "what one client may see would reach another one",
+};
+
+pub(super) const LINK_ELSEWHERE: Difference = Difference {
+    name: "a next link to another host",
+    pushpin: "followed",
+    edge: "502",
+    why: "the edge has one backend, and what that answers must not make it ask anybody else",
+};
+
+pub(super) const ACCEPT_ENCODING: Difference = Difference {
+    name: "Accept-Encoding that the backend sees",
+    pushpin: "what the proxy says, or nothing",
+    edge: "the client's",
+    why: "the backend may compress what is not held, and the edge passes it on as it is",
+};
+
+pub(super) const COMPRESSED_HOLD: Difference = Difference {
+    name: "a compressed answer that says hold",
+    pushpin: "decompressed and held",
+    edge: "502",
+    why: "the edge does not decompress, and items behind a compressed answer could not be read",
+};
+
+pub(super) const BAD_BASE64: Difference = Difference {
+    name: "the status for an item whose content-bin is no base64",
+    pushpin: "200",
+    edge: "400",
+    why: "a publisher that is told can mend it",
 };

@@ -9,6 +9,10 @@ use serde_json::Value;
 use super::{Rule, Stand, differences, hold, rules, stream_item};
 use crate::support::{eventually::eventually, proxy::Kind, scripted::Reply, stack::SOON, wire::Request};
 
+/// `body`, as gzip has it.
+const GZIPPED_BODY: &[u8] =
+    b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\x4b\xca\x4f\xa9\x04\x00\xb2\x0b\xa8\xdb\x04\x00\x00\x00";
+
 pub(super) fn rules() -> Vec<(&'static str, Rule)> {
     rules![
         a_backend_sees_the_clients_fields_and_every_line_of_them,
@@ -21,6 +25,8 @@ pub(super) fn rules() -> Vec<(&'static str, Rule)> {
         grip_fields_never_reach_the_client,
         what_a_proxy_in_front_says_is_passed_on,
         a_hold_that_answers_head,
+        what_the_client_accepts_compressed,
+        a_hold_that_is_compressed,
     ]
 }
 
@@ -185,5 +191,42 @@ async fn a_hold_that_answers_head(kind: Kind) -> anyhow::Result<()> {
     let seen = if held() { "held" } else { "answered" };
     assert!(held() || answer.text().is_empty(), "{:?}", answer.text());
     differences::HEAD_HOLD.check(kind, seen);
+    Ok(())
+}
+
+async fn what_the_client_accepts_compressed(kind: Kind) -> anyhow::Result<()> {
+    let stand = Stand::new(kind).await?;
+    stand.answer("", Reply::ok(""));
+    stand.send(Request::get(&stand.path("")).header("Accept-Encoding", "x-own")).await?;
+    let asked = &stand.asked("")[0];
+    let seen = match asked.headers.get("accept-encoding") {
+        Some("x-own") => "the client's",
+        _ => "what the proxy says, or nothing",
+    };
+    differences::ACCEPT_ENCODING.check(kind, seen);
+    Ok(())
+}
+
+async fn a_hold_that_is_compressed(kind: Kind) -> anyhow::Result<()> {
+    let stand = Stand::new(kind).await?;
+    let a = stand.channel("a");
+    stand.answer(
+        "",
+        Reply::ok(GZIPPED_BODY)
+            .header("Content-Encoding", "gzip")
+            .header("Grip-Hold", "stream")
+            .header("Grip-Channel", &a),
+    );
+    let mut answer = stand.get("").await?;
+    let seen = match answer.status {
+        200 => {
+            answer.reads("body").await?;
+            assert_eq!(answer.headers.get("content-encoding"), None);
+            stand.becomes_live(&mut answer, &a).await?;
+            "decompressed and held".to_owned()
+        }
+        status => status.to_string(),
+    };
+    differences::COMPRESSED_HOLD.check(kind, &seen);
     Ok(())
 }

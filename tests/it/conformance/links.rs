@@ -1,7 +1,17 @@
 //! Next links: where they lead, what is asked there, and what an answer there may be.
 
-use super::{Rule, Stand, hold, rules};
-use crate::support::{proxy::Kind, scripted::Reply, wire::Request};
+use std::{sync::Arc, time::Duration};
+
+use tokio::{sync::Semaphore, time::Instant};
+
+use super::{Rule, Stand, differences, hold, rules};
+use crate::support::{
+    eventually::eventually,
+    proxy::Kind,
+    scripted::{Asked, Reply, ScriptedBackend},
+    stack::SOON,
+    wire::Request,
+};
 
 pub(super) fn rules() -> Vec<(&'static str, Rule)> {
     rules![
@@ -12,6 +22,8 @@ pub(super) fn rules() -> Vec<(&'static str, Rule)> {
         a_link_is_asked_with_nothing_of_the_clients,
         an_id_without_a_link_ends_the_stream,
         a_link_of_another_kind_is_no_next_link,
+        a_link_to_another_host,
+        links_that_differ_in_their_query,
     ]
 }
 
@@ -95,5 +107,68 @@ async fn a_link_of_another_kind_is_no_next_link(kind: Kind) -> anyhow::Result<()
     let reply = Reply::ok("body").header("Grip-Link", &format!("<{}>; rel=other", stand.path("2")));
     stand.open(reply, "body").await?.ends_as("body").await?;
     assert_eq!(stand.asked("2").len(), 0);
+    Ok(())
+}
+
+async fn a_link_to_another_host(kind: Kind) -> anyhow::Result<()> {
+    let stand = Stand::new(kind).await?;
+    let elsewhere = ScriptedBackend::start().await?;
+    elsewhere.on("/page", |_| Reply::ok("two"));
+    stand.answer("", page("one ", &format!("http://{}/page", elsewhere.addr())));
+    let mut answer = stand.get("").await?;
+    let seen = match answer.status {
+        200 => {
+            answer.ends_as("one two").await?;
+            "followed".to_owned()
+        }
+        status => status.to_string(),
+    };
+    assert_eq!(elsewhere.asked("/page").len(), usize::from(seen == "followed"));
+    differences::LINK_ELSEWHERE.check(kind, &seen);
+    Ok(())
+}
+
+async fn links_that_differ_in_their_query(kind: Kind) -> anyhow::Result<()> {
+    let stand = Stand::new(kind).await?;
+    let (channel, next) = (format!("{}; prev-id=1", stand.channel("a")), stand.path("next"));
+    // What is asked for is what is answered, with itself as the link; at the link not before all have asked.
+    let gate = Arc::new(Semaphore::new(0));
+    let script = move |asked: &Asked, gate: &Arc<Semaphore>| {
+        let query = asked.query().unwrap_or_default();
+        let link = format!("<{next}?{query}>; rel=next; timeout=120");
+        let reply = Reply::status("200 OK").header("Grip-Hold", "stream").header("Grip-Channel", &channel);
+        reply.header("Grip-Link", &link).until(gate).part(format!("{query} "))
+    };
+    let (first, open, closed) = (script.clone(), Arc::new(Semaphore::new(1)), gate.clone());
+    stand.script("stream", move |asked| first(asked, &open));
+    stand.script("next", move |asked| script(asked, &closed));
+    let mut streams = Vec::new();
+    for user in ["ada", "bob", "cyd", "dan"] {
+        streams.push((stand.get(&format!("stream?{user}")).await?, user));
+    }
+    // By the first recheck, all at the same time.
+    stand.asked_times("next", 1).await;
+    let (mut asked, mut since) = (0, Instant::now());
+    eventually(SOON, "an end of the requests", || {
+        let now = stand.asked("next").len();
+        if now != asked {
+            (asked, since) = (now, Instant::now());
+        }
+        since.elapsed() > Duration::from_millis(500)
+    })
+    .await;
+    gate.add_permits(1);
+    let mut own = 0;
+    for (stream, user) in &mut streams {
+        eventually(SOON, "what its link answers", || stream.text().len() >= 8).await;
+        while stream.changes(Duration::from_millis(100)).await {}
+        own += usize::from(stream.text() == format!("{user} {user} "));
+    }
+    let seen = match (stand.asked("next").len(), own) {
+        (1, 1) => "one request, and its answer for all".to_owned(),
+        (4, 4) => "a request and an answer each".to_owned(),
+        (asked, own) => format!("{asked} requests, {own} of them got their own answer"),
+    };
+    differences::LINK_QUERY.check(kind, &seen);
     Ok(())
 }

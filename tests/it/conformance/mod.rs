@@ -28,7 +28,7 @@ use crate::support::{
 
 mod channels;
 mod control;
-mod differences;
+pub(crate) mod differences;
 mod fields;
 mod filters;
 mod forwarding;
@@ -40,9 +40,9 @@ mod recheck;
 mod recovery;
 mod refusals;
 mod responses;
-mod room;
+pub(crate) mod room;
 mod sequence;
-mod stand;
+pub(crate) mod stand;
 mod streams;
 
 type Rule = fn(Kind) -> BoxFuture<'static, anyhow::Result<()>>;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::ensure;
 
 use super::{
-    Rule, Stand, hold,
+    Rule, Stand, differences, hold,
     room::{NEXT, Room, lines},
     rules, stream_item,
 };
@@ -13,10 +13,22 @@ use crate::support::{proxy::Kind, scripted::Reply};
 
 pub(super) fn rules() -> Vec<(&'static str, Rule)> {
     rules![
+        a_link_that_fails_for_long,
         a_recovery_that_fails_is_tried_again_ever_more_slowly,
         a_backend_that_hangs_up_is_asked_again,
         a_backend_that_hangs_holds_up_its_own_stream_only,
     ]
+}
+
+async fn a_link_that_fails_for_long(kind: Kind) -> anyhow::Result<()> {
+    let stand = Stand::new(kind).await?;
+    let room = Room::with(&stand, "1", &[]);
+    let mut answer = room.open_settled().await?;
+    stand.answer(NEXT, Reply::status("500 Oh"));
+    let seen = if answer.changes(Duration::from_secs(40)).await { "ended" } else { "held" };
+    assert_eq!(answer.is_open(), seen == "held");
+    differences::LONG_OUTAGE.check(kind, seen);
+    Ok(())
 }
 
 /// A gap whose recovery is answered like this at first.

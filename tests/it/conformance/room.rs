@@ -17,9 +17,9 @@ use crate::support::{
 };
 
 /// One log on one channel. Item 3 is the line `3`.
-pub(super) struct Room<'a> {
-    pub(super) stand: &'a Stand,
-    pub(super) channel: String,
+pub(crate) struct Room<'a> {
+    pub(crate) stand: &'a Stand,
+    pub(crate) channel: String,
     log: Log,
 }
 
@@ -34,15 +34,15 @@ struct Log {
 }
 
 /// The name of the next link's path.
-pub(super) const NEXT: &str = "next";
+pub(crate) const NEXT: &str = "next";
 
 impl<'a> Room<'a> {
-    pub(super) fn new(stand: &'a Stand) -> Self {
+    pub(crate) fn new(stand: &'a Stand) -> Self {
         Self::with(stand, "120", &[])
     }
 
     /// With the timeout of its link in seconds, and headers for every answer that holds.
-    pub(super) fn with(stand: &'a Stand, recheck: &str, extra: &[(&str, &str)]) -> Self {
+    pub(crate) fn with(stand: &'a Stand, recheck: &str, extra: &[(&str, &str)]) -> Self {
         let channel = stand.channel("log");
         let link = ("Grip-Link".to_owned(), format!("<{}>; rel=next; timeout={recheck}", stand.path(NEXT)));
         let extra = extra.iter().map(|&(name, value)| (name.to_owned(), value.to_owned()));
@@ -59,13 +59,13 @@ impl<'a> Room<'a> {
     }
 
     /// Answers the next link as a good backend does, after a test had it answered in another way.
-    pub(super) fn serve_next(&self) {
+    pub(crate) fn serve_next(&self) {
         let log = self.log.clone();
         self.stand.script(NEXT, move |asked| log.answer(log.last_of(asked)));
     }
 
     /// A stream of what follows item `from`. What is there already has come.
-    pub(super) async fn open(&self, from: u64) -> anyhow::Result<Answer> {
+    pub(crate) async fn open(&self, from: u64) -> anyhow::Result<Answer> {
         let mut answer = self.stand.get(&format!("stream?from={from}")).await?;
         answer.reads(&lines(from, self.head())).await?;
         Ok(answer)
@@ -73,7 +73,7 @@ impl<'a> Room<'a> {
 
     /// A stream from the first item on whose first recheck is over, so that what is asked now has a reason in the test.
     /// It has got one item more.
-    pub(super) async fn open_settled(&self) -> anyhow::Result<Answer> {
+    pub(crate) async fn open_settled(&self) -> anyhow::Result<Answer> {
         let before = self.recoveries().len();
         let mut answer = self.open(0).await?;
         self.asked_times(before + 1).await;
@@ -82,7 +82,7 @@ impl<'a> Room<'a> {
     }
 
     /// Says one item more, which comes at once or behind what the link was asked for.
-    pub(super) async fn becomes_live(&self, answer: &mut Answer) -> anyhow::Result<()> {
+    pub(crate) async fn becomes_live(&self, answer: &mut Answer) -> anyhow::Result<()> {
         // Written earlier it might be in the link's answer, which comes before the stream is held again.
         let all_answered = || self.recoveries().iter().all(|asked| asked.answered);
         eventually(SOON, "answers at the link", all_answered).await;
@@ -91,21 +91,21 @@ impl<'a> Room<'a> {
     }
 
     /// Waits until the next link was asked so often.
-    pub(super) async fn asked_times(&self, times: usize) {
+    pub(crate) async fn asked_times(&self, times: usize) {
         self.stand.asked_times(NEXT, times).await;
     }
 
-    pub(super) fn head(&self) -> u64 {
+    pub(crate) fn head(&self) -> u64 {
         self.log.head.load(SeqCst)
     }
 
     /// Adds an item to the log, and publishes nothing.
-    pub(super) fn write(&self) -> u64 {
+    pub(crate) fn write(&self) -> u64 {
         self.log.head.fetch_add(1, SeqCst) + 1
     }
 
     /// What is published of an item of the log.
-    pub(super) fn item(&self, n: u64) -> Value {
+    pub(crate) fn item(&self, n: u64) -> Value {
         let mut item = super::stream_item(&self.channel, &format!("{n}\n"));
         item["id"] = json!(n.to_string());
         item["prev-id"] = json!((n - 1).to_string());
@@ -113,7 +113,7 @@ impl<'a> Room<'a> {
     }
 
     /// Adds so many items, and publishes them one by one.
-    pub(super) async fn say(&self, count: u64) -> anyhow::Result<()> {
+    pub(crate) async fn say(&self, count: u64) -> anyhow::Result<()> {
         for _ in 0..count {
             let n = self.write();
             self.publish(&[n]).await?;
@@ -122,12 +122,12 @@ impl<'a> Room<'a> {
     }
 
     /// Publishes items of the log in one request.
-    pub(super) async fn publish(&self, items: &[u64]) -> anyhow::Result<()> {
+    pub(crate) async fn publish(&self, items: &[u64]) -> anyhow::Result<()> {
         self.stand.publish(&items.iter().map(|&n| self.item(n)).collect::<Vec<_>>()).await
     }
 
     /// The same past the proxy's sequencing: streams that lack the item before notice at once.
-    pub(super) async fn publish_unsequenced(&self, items: &[u64]) -> anyhow::Result<()> {
+    pub(crate) async fn publish_unsequenced(&self, items: &[u64]) -> anyhow::Result<()> {
         let unsequenced = |&n: &u64| {
             let mut item = self.item(n);
             item["no-seq"] = json!(true);
@@ -137,7 +137,7 @@ impl<'a> Room<'a> {
     }
 
     /// What makes a stream behave so, as the next item behind `prev`, if it is one.
-    pub(super) fn action(&self, action: &str, ids: Option<(u64, u64)>) -> Value {
+    pub(crate) fn action(&self, action: &str, ids: Option<(u64, u64)>) -> Value {
         let mut item = json!({ "channel": self.channel, "formats": { "http-stream": { "action": action } } });
         if let Some((prev, id)) = ids {
             item["prev-id"] = json!(prev.to_string());
@@ -147,23 +147,23 @@ impl<'a> Room<'a> {
     }
 
     /// A hold of the room that says so of itself and no more.
-    pub(super) fn hold_at(&self, prev: u64, body: &str) -> Reply {
+    pub(crate) fn hold_at(&self, prev: u64, body: &str) -> Reply {
         let reply = hold(body).header("Grip-Channel", &format!("{}; prev-id={prev}", self.channel));
         reply.header("Grip-Link", &self.link(NEXT))
     }
 
     /// A next link to the path of that name.
-    pub(super) fn link(&self, name: &str) -> String {
+    pub(crate) fn link(&self, name: &str) -> String {
         format!("<{}>; rel=next; timeout=120", self.stand.path(name))
     }
 
     /// The requests of the proxy for what its streams lack.
-    pub(super) fn recoveries(&self) -> Vec<Asked> {
+    pub(crate) fn recoveries(&self) -> Vec<Asked> {
         self.stand.asked(NEXT)
     }
 
     /// Those among them for streams that have come as far as item `last`.
-    pub(super) fn recoveries_from(&self, last: u64) -> usize {
+    pub(crate) fn recoveries_from(&self, last: u64) -> usize {
         self.recoveries().iter().filter(|asked| self.log.last_of(asked) == last).count()
     }
 }
@@ -186,6 +186,6 @@ impl Log {
 }
 
 /// The items behind `from`, up to and including `until`.
-pub(super) fn lines(from: u64, until: u64) -> String {
+pub(crate) fn lines(from: u64, until: u64) -> String {
     (from + 1..=until).map(|n| format!("{n}\n")).collect()
 }

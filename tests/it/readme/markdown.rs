@@ -43,7 +43,7 @@ pub(super) fn examples(document: &str) -> Vec<Example> {
 }
 
 /// The rows of the first table below a line that begins so: its cells, without the backquotes around them.
-pub(super) fn table(document: &str, head: &str) -> Vec<Vec<String>> {
+pub(crate) fn table(document: &str, head: &str) -> Vec<Vec<String>> {
     let below = document.lines().skip_while(|line| !line.starts_with(head)).skip(2);
     let rows = below.take_while(|line| line.starts_with('|'));
     let cell = |cell: &str| cell.trim().trim_matches('`').to_owned();
@@ -57,7 +57,7 @@ pub(super) fn links(document: &str) -> Vec<&str> {
 }
 
 /// What stands between backquotes, outside fenced blocks.
-pub(super) fn code_spans(document: &str) -> Vec<&str> {
+pub(crate) fn code_spans(document: &str) -> Vec<&str> {
     let outside = document.split("\n```").step_by(2);
     outside.flat_map(|text| text.split('`').skip(1).step_by(2)).collect()
 }

@@ -1,6 +1,8 @@
 //! An edge: `gripchat edge` as a process, that starts again on the ports it had.
 
-use std::net::SocketAddr;
+use std::{fs, net::SocketAddr, process::ExitStatus};
+
+use anyhow::Context as _;
 
 use super::gripchat::{Program, address_in, command};
 
@@ -42,6 +44,28 @@ impl Edge {
     /// SIGTERM, and waits until it has ended well.
     pub(crate) async fn stop(&mut self) -> anyhow::Result<()> {
         self.program.stop().await
+    }
+
+    /// SIGTERM.
+    pub(crate) fn terminate(&self) -> anyhow::Result<()> {
+        self.program.terminate()
+    }
+
+    /// Waits until it has ended, which it was told to do; how it did.
+    pub(crate) async fn ended(&mut self) -> anyhow::Result<ExitStatus> {
+        self.program.ended().await
+    }
+
+    /// How many descriptors it has open.
+    pub(crate) fn descriptors(&self) -> anyhow::Result<usize> {
+        Ok(fs::read_dir(format!("/proc/{}/fd", self.program.id()?))?.count())
+    }
+
+    /// The memory it has in use, in bytes.
+    pub(crate) fn resident(&self) -> anyhow::Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.program.id()?))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+        Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? << 10)
     }
 
     pub(crate) fn http_addr(&self) -> SocketAddr {

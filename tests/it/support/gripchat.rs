@@ -66,6 +66,11 @@ impl Program {
         self.child.is_some()
     }
 
+    /// The id of its process.
+    pub(crate) fn id(&self) -> anyhow::Result<u32> {
+        Ok(self.child.as_ref().context("it does not run")?.id())
+    }
+
     /// What it logged so far.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.log.path()).unwrap_or_default()

@@ -104,7 +104,9 @@ pub(crate) async fn read_body(
                 return Ok(());
             }
             read_exactly(from, size, &mut piece).await?;
-            read_line(from).await?;
+            if read_line(from).await?.is_none_or(|line| !line.is_empty()) {
+                return Err(io::Error::other("a chunk that does not end where it says"));
+            }
         },
     }
 }

@@ -7,8 +7,8 @@ use std::{net::SocketAddr, time::Duration};
 use anyhow::{Context as _, bail, ensure};
 use serde_json::Value;
 use tokio::{
-    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
-    net::TcpStream,
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    net::{TcpSocket, TcpStream},
     sync::watch,
     task::JoinHandle,
     time::{Instant, timeout},
@@ -87,6 +87,28 @@ impl Connection {
         let stream = TcpStream::connect(to).await.with_context(|| format!("connecting to {to}"))?;
         stream.set_nodelay(true)?;
         Ok(Self(BufReader::new(stream)))
+    }
+
+    /// One that keeps little of what is not read, so that its peer soon notices a slow reader.
+    pub(crate) async fn narrow(to: SocketAddr) -> anyhow::Result<Self> {
+        let socket = TcpSocket::new_v4()?;
+        socket.set_recv_buffer_size(128 << 10)?;
+        Ok(Self(BufReader::new(socket.connect(to).await.with_context(|| format!("connecting to {to}"))?)))
+    }
+
+    /// Waits until the other side has closed, and gives what came before that.
+    pub(crate) async fn closed_within(&mut self, within: Duration) -> anyhow::Result<String> {
+        let mut rest = Vec::new();
+        // A reset is an end, too.
+        let _ = timeout(within, self.0.read_to_end(&mut rest)).await.context("it stays open")?;
+        Ok(String::from_utf8_lossy(&rest).into_owned())
+    }
+
+    /// Exactly so many bytes.
+    pub(crate) async fn bytes(&mut self, count: usize) -> anyhow::Result<Vec<u8>> {
+        let mut bytes = vec![0; count];
+        timeout(SOON, self.0.read_exact(&mut bytes)).await.context("nothing comes")??;
+        Ok(bytes)
     }
 
     pub(crate) async fn write(&mut self, bytes: &[u8]) -> anyhow::Result<()> {

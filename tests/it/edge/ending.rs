@@ -1,0 +1,109 @@
+//! What goes with a client, and with the edge.
+
+use std::time::Duration;
+
+use anyhow::ensure;
+use futures_util::future::try_join_all;
+use libtest_mimic::Trial;
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::{Stand, hold};
+use crate::support::{eventually::eventually, scripted::Reply, stack::SOON, trials::trials};
+
+/// From SIGTERM to the end, when all clients read.
+const ENDS_WITHIN: Duration = Duration::from_secs(2);
+/// Connections to the backend, which are kept for a while, are as many as requests at a time.
+const AT_ONCE: usize = 20;
+const CYCLES: usize = 2_000;
+
+pub(super) fn trials() -> Vec<Trial> {
+    trials![
+        [] => clients_that_go_leave_no_descriptor_behind,
+        [] => when_a_client_goes_the_backend_is_told_once,
+        [] => when_the_backend_ends_a_stream_it_is_not_told,
+        [] => on_sigterm_streams_end_and_held_responses_are_answered,
+    ]
+}
+
+fn with_gone(stand: &Stand) -> Reply {
+    let gone = format!("<{}?of=link>; rel=gone", stand.path("gone"));
+    stand.answer("gone", Reply::ok(""));
+    hold("").header("Grip-Channel", &stand.channel("a")).header("Grip-Link", &gone)
+}
+
+async fn when_a_client_goes_the_backend_is_told_once() -> anyhow::Result<()> {
+    let stand = Stand::on_edge(&[]).await?;
+    let mut answer = stand.open(with_gone(&stand), "").await?;
+    stand.becomes_live(&mut answer, &stand.channel("a")).await?;
+    drop(answer);
+    let asked = &stand.asked_times("gone", 1).await[0];
+    assert_eq!((&*asked.method, asked.query(), &*asked.text()), ("POST", Some("of=link"), ""));
+    assert_eq!(asked.headers.get("host"), Some("wire.test"));
+    assert!(asked.headers.get("grip-sig").is_some());
+    // Nor does the backend hear of it again, after another one has gone.
+    drop(stand.open(with_gone(&stand), "").await?);
+    stand.asked_times("gone", 2).await;
+    assert_eq!(stand.asked("gone").len(), 2);
+    Ok(())
+}
+
+async fn when_the_backend_ends_a_stream_it_is_not_told() -> anyhow::Result<()> {
+    let stand = Stand::on_edge(&[]).await?;
+    let a = stand.channel("a");
+    let mut ended = stand.open(with_gone(&stand), "").await?;
+    stand.becomes_live(&mut ended, &a).await?;
+    stand.publish(&[json!({ "channel": a, "formats": { "http-stream": { "action": "close" } } })]).await?;
+    ended.ends_within(SOON).await?;
+    // What another client leaves behind comes later than what this one would have.
+    drop(stand.open(with_gone(&stand), "").await?);
+    stand.asked_times("gone", 1).await;
+    assert_eq!(stand.asked("gone").len(), 1);
+    Ok(())
+}
+
+async fn on_sigterm_streams_end_and_held_responses_are_answered() -> anyhow::Result<()> {
+    let mut stand = Stand::on_edge(&[]).await?;
+    let a = stand.channel("a");
+    let mut streams = Vec::new();
+    for _ in 0..5 {
+        streams.push(stand.open(hold("body ").header("Grip-Channel", &a), "body ").await?);
+    }
+    let response = Reply::ok("nothing came").header("Grip-Hold", "response").header("Grip-Channel", &a);
+    stand.answer("response", response);
+    let (mut response, told) = tokio::try_join!(stand.get("response"), async {
+        // Held after these, since it has asked before them.
+        stand.asked_times("response", 1).await;
+        for stream in &mut streams {
+            stand.becomes_live(stream, &a).await?;
+        }
+        stand.edge()?.terminate()?;
+        Ok(Instant::now())
+    })?;
+    assert_eq!(response.status, 200);
+    response.ends_as("nothing came").await?;
+    for stream in &mut streams {
+        stream.ends_within(SOON).await?;
+    }
+    assert!(stand.edge_mut()?.ended().await?.success());
+    ensure!(told.elapsed() < ENDS_WITHIN, "{:?}", told.elapsed());
+    Ok(())
+}
+
+async fn clients_that_go_leave_no_descriptor_behind() -> anyhow::Result<()> {
+    let stand = Stand::on_edge(&[]).await?;
+    stand.answer("", hold("body").header("Grip-Channel", &stand.channel("a")));
+    let cycle = async |stand: &Stand| {
+        let mut answer = stand.get("").await?;
+        answer.reads("body").await
+    };
+    try_join_all((0..AT_ONCE).map(|_| cycle(&stand))).await?;
+    let before = stand.edge()?.descriptors()?;
+    for _ in 0..CYCLES / AT_ONCE {
+        try_join_all((0..AT_ONCE).map(|_| cycle(&stand))).await?;
+    }
+    let edge = stand.edge()?;
+    let few = || edge.descriptors().is_ok_and(|now| now <= before + AT_ONCE);
+    eventually(SOON, "no more descriptors than before", few).await;
+    Ok(())
+}

@@ -58,6 +58,8 @@ pub(super) struct Shard {
     dirty: Vec<SessionId>,
     /// When this round began.
     now: Instant,
+    /// Whether everything ends, what comes to be held from now on too.
+    closing: bool,
 }
 
 impl Shard {
@@ -72,6 +74,7 @@ impl Shard {
             timers: Timers::default(),
             dirty: Vec::new(),
             now: Instant::now(),
+            closing: false,
         }
     }
 
@@ -137,6 +140,9 @@ impl Shard {
         self.sessions.insert(id, session);
         if behind {
             self.ask(id, false);
+        }
+        if self.closing {
+            self.close(id);
         }
     }
 
@@ -258,15 +264,20 @@ impl Shard {
     }
 
     fn close_all(&mut self) {
-        for (id, session) in &mut self.sessions {
-            match &mut session.held {
-                Held::Stream(stream) => {
-                    stream.close();
-                    self.dirty.push(*id);
-                }
-                // The response that is held is sent.
-                Held::Response(response) => drop(response.answer.take()),
+        self.closing = true;
+        let ids: Vec<SessionId> = self.sessions.keys().copied().collect();
+        ids.into_iter().for_each(|id| self.close(id));
+    }
+
+    fn close(&mut self, id: SessionId) {
+        match self.sessions.get_mut(&id).map(|session| &mut session.held) {
+            Some(Held::Stream(stream)) => {
+                stream.close();
+                self.dirty.push(id);
             }
+            // The response that is held is sent.
+            Some(Held::Response(response)) => drop(response.answer.take()),
+            None => {}
         }
     }
 

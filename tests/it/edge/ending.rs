@@ -1,15 +1,18 @@
 //! What goes with a client, and with the edge.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::ensure;
 use futures_util::future::try_join_all;
 use libtest_mimic::Trial;
 use serde_json::json;
-use tokio::time::Instant;
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, timeout},
+};
 
 use super::{Stand, hold};
-use crate::support::{eventually::eventually, scripted::Reply, stack::SOON, trials::trials};
+use crate::support::{eventually::eventually, scripted::Reply, stack::SOON, trials::trials, wire::Connection};
 
 /// From SIGTERM to the end, when all clients read.
 const ENDS_WITHIN: Duration = Duration::from_secs(2);
@@ -23,6 +26,7 @@ pub(super) fn trials() -> Vec<Trial> {
         [] => when_a_client_goes_the_backend_is_told_once,
         [] => when_the_backend_ends_a_stream_it_is_not_told,
         [] => on_sigterm_streams_end_and_held_responses_are_answered,
+        [] => what_is_held_after_sigterm_ends_at_once,
     ]
 }
 
@@ -72,7 +76,6 @@ async fn on_sigterm_streams_end_and_held_responses_are_answered() -> anyhow::Res
     let response = Reply::ok("nothing came").header("Grip-Hold", "response").header("Grip-Channel", &a);
     stand.answer("response", response);
     let (mut response, told) = tokio::try_join!(stand.get("response"), async {
-        // Held after these, since it has asked before them.
         stand.asked_times("response", 1).await;
         for stream in &mut streams {
             stand.becomes_live(stream, &a).await?;
@@ -85,6 +88,32 @@ async fn on_sigterm_streams_end_and_held_responses_are_answered() -> anyhow::Res
     for stream in &mut streams {
         stream.ends_within(SOON).await?;
     }
+    assert!(stand.edge_mut()?.ended().await?.success());
+    ensure!(told.elapsed() < ENDS_WITHIN, "{:?}", told.elapsed());
+    Ok(())
+}
+
+/// What was under way at the backend when the edge was told to end.
+async fn what_is_held_after_sigterm_ends_at_once() -> anyhow::Result<()> {
+    let mut stand = Stand::on_edge(&[]).await?;
+    let gate = Arc::new(Semaphore::new(0));
+    for mode in ["stream", "response"] {
+        let reply = Reply::status("200 OK").header("Grip-Hold", mode).header("Grip-Channel", &stand.channel("a"));
+        stand.answer(mode, reply.until(&gate).part("body"));
+    }
+    let (mut stream, mut response, told) = tokio::try_join!(stand.get("stream"), stand.get("response"), async {
+        stand.asked_times("stream", 1).await;
+        stand.asked_times("response", 1).await;
+        let told = Instant::now();
+        stand.edge()?.terminate()?;
+        // It takes no more connections.
+        let closed = async || while Connection::open(stand.http_addr()).await.is_ok() {};
+        timeout(SOON, closed()).await?;
+        gate.add_permits(1);
+        Ok(told)
+    })?;
+    stream.ends_as("body").await?;
+    response.ends_as("body").await?;
     assert!(stand.edge_mut()?.ended().await?.success());
     ensure!(told.elapsed() < ENDS_WITHIN, "{:?}", told.elapsed());
     Ok(())

@@ -34,7 +34,7 @@ const AT_ONCE: usize = 32;
 const LONGEST_PAUSE: Duration = Duration::from_secs(16);
 /// Rechecks of different links are spread over this part of their time, so that they do not come in one burst.
 const SPREAD: f64 = 0.1;
-/// The table of times is tidied when it has grown to twice what was left of it, and is longer than this.
+/// The tables of links are tidied when that of times has grown to twice what was left of it, and is longer than this.
 const KEPT_TIMES: usize = 256;
 
 /// What is asked: who sends the same gets the same answer.
@@ -175,13 +175,14 @@ impl Recoveries {
 
     /// When a stream with this link asks it without being told to: together with all others that have it.
     pub(super) fn recheck_at(&self, link: &Link, now: Instant) -> Instant {
-        let mut links = lock(&self.links);
-        if links.recheck.len() >= links.tidy_at.max(KEPT_TIMES) {
-            links.recheck.retain(|_, at| *at > now);
-            links.tidy_at = links.recheck.len() * 2;
+        let Links { recheck, tidy_at, failures } = &mut *lock(&self.links);
+        if recheck.len() >= (*tidy_at).max(KEPT_TIMES) {
+            recheck.retain(|_, at| *at > now);
+            failures.retain(|uri, _| recheck.contains_key(uri));
+            *tidy_at = recheck.len() * 2;
         }
         let latest = now + link.recheck;
-        let at = links.recheck.entry(Arc::clone(&link.uri)).or_insert(now);
+        let at = recheck.entry(Arc::clone(&link.uri)).or_insert(now);
         if *at <= now || *at > latest {
             *at = now + link.recheck.mul_f64(1.0 - rand::random_range(0.0..SPREAD));
         }

@@ -174,7 +174,7 @@ impl Edge {
         let _place = self.hub.hold_response(HeldResponse { listener, answer: Some(answer) });
         match timeout(until, verdict).await {
             Ok(Ok(Verdict::Respond(published))) => {
-                let mut response = Response::new(forward::full(published.body));
+                let mut response = Response::new(forward::full(published.body.instead_of(body)));
                 *response.status_mut() = published.status;
                 *response.headers_mut() = published.headers;
                 say(response.extensions_mut(), published.reason.as_deref());

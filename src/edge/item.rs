@@ -5,6 +5,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use json_patch::Patch;
+use serde::Deserialize as _;
 use serde_json::{Map, Value};
 
 use super::frame::Frame;
@@ -46,7 +48,15 @@ pub(super) struct HeldResponse {
     pub(super) status: StatusCode,
     pub(super) reason: Option<String>,
     pub(super) headers: HeaderMap,
-    pub(super) body: Bytes,
+    pub(super) body: Content,
+}
+
+/// The body of a published response.
+#[derive(Clone, Debug)]
+pub(super) enum Content {
+    Whole(Bytes),
+    /// What is to be changed in the body that is held, which is JSON.
+    Patch(Patch),
 }
 
 /// Why a request publishes nothing. The display says what to change.
@@ -78,6 +88,21 @@ struct Fields<'a> {
     /// Where in the item this object is: empty, or `http-stream.`
     path: String,
     object: &'a Map<String, Value>,
+}
+
+impl Content {
+    /// What is sent in place of the body that is held. One that cannot be changed so stays as it is.
+    pub(super) fn instead_of(self, held: Bytes) -> Bytes {
+        let patch = match self {
+            Self::Whole(body) => return body,
+            Self::Patch(patch) => patch,
+        };
+        let patched = serde_json::from_slice::<Value>(&held).ok().and_then(|mut body| {
+            json_patch::patch(&mut body, &patch).ok()?;
+            Some(body.to_string().into())
+        });
+        patched.unwrap_or(held)
+    }
 }
 
 impl<'a> Fields<'a> {
@@ -149,7 +174,13 @@ impl<'a> Fields<'a> {
         let status = code.map(|code| code.and_then(|code| StatusCode::from_u16(code).ok()));
         let status = status.unwrap_or(Some(StatusCode::OK)).ok_or_else(|| self.wrong("code", "a status code"))?;
         let reason = self.string("reason")?.map(str::to_owned);
-        let body = self.bytes("body", false)?;
+        let body = match self.object.get("body-patch") {
+            Some(patch) => {
+                let patch = Patch::deserialize(patch).map_err(|_| self.wrong("body-patch", "a JSON Patch"))?;
+                Content::Patch(patch)
+            }
+            None => Content::Whole(self.bytes("body", false)?),
+        };
         Ok(Action::Send(HeldResponse { status, reason, headers: self.headers()?, body }))
     }
 
@@ -228,8 +259,24 @@ mod tests {
         let Some(Action::Send(Some(frame))) = item.stream else { panic!("a frame") };
         assert_eq!(frame.content(), "hi");
         let Some(Action::Send(response)) = item.response else { panic!("a response") };
-        assert_eq!((response.status, response.body.as_ref()), (StatusCode::CREATED, b"ho".as_slice()));
+        assert_eq!(
+            (response.status, response.body.instead_of(Bytes::new()).as_ref()),
+            (StatusCode::CREATED, &b"ho"[..])
+        );
         assert_eq!(response.headers.get_all("x-a").iter().count(), 2);
+    }
+
+    #[test]
+    fn a_published_response_may_be_a_change_of_the_one_that_is_held() {
+        let patch = json!([{"op": "replace", "path": "/n", "value": 2}]);
+        let changed = |held: &'static str| {
+            let item = parse_one(json!({"channel": "a", "http-response": {"body-patch": patch}})).unwrap();
+            let Some(Action::Send(response)) = item.response else { panic!("a response") };
+            response.body.instead_of(Bytes::from_static(held.as_bytes()))
+        };
+        assert_eq!(changed(r#"{"n":1,"m":3}"#), r#"{"m":3,"n":2}"#);
+        assert_eq!(changed("no JSON"), "no JSON");
+        assert_eq!(changed(r#"{"m":3}"#), r#"{"m":3}"#);
     }
 
     #[test]
@@ -246,6 +293,7 @@ mod tests {
             (json!({"channel": "a", "http-stream": {"content-bin": "%"}}), "http-stream.content-bin"),
             (json!({"channel": "a", "http-stream": {"action": "dance"}}), "http-stream.action"),
             (json!({"channel": "a", "http-response": {"code": 7}}), "http-response.code"),
+            (json!({"channel": "a", "http-response": {"body-patch": [{"op": "dance"}]}}), "http-response.body-patch"),
             (json!({"channel": "a", "http-response": {"headers": {"a b": "1"}}}), "http-response.headers"),
         ] {
             let error = parse_one(item.clone()).unwrap_err().to_string();

@@ -227,10 +227,11 @@ impl Answer {
     /// Waits for the body's orderly end.
     pub(crate) async fn ends_within(&mut self, within: Duration) -> anyhow::Result<()> {
         let waited = timeout(within, self.body.wait_for(|body| body.end.is_some())).await.map(drop);
-        match &self.body.borrow().end {
+        let body = self.body.borrow();
+        match &body.end {
             Some(Ok(())) => Ok(()),
             Some(Err(error)) => bail!("the body broke: {error}"),
-            None => bail!("no end within {within:?} ({waited:?}), but {:?}", self.text()),
+            None => bail!("no end within {within:?} ({waited:?}), but {:?}", String::from_utf8_lossy(&body.bytes)),
         }
     }
 
@@ -247,7 +248,11 @@ impl Answer {
 
     /// Whether anything more comes in that time, or the end. Once the end has come nothing does.
     pub(crate) async fn changes(&mut self, within: Duration) -> bool {
-        let (length, ended) = (self.body.borrow().bytes.len(), !self.is_open());
+        // Borrowed once: who borrows twice at a time waits for a writer that waits for the first to end.
+        let (length, ended) = {
+            let body = self.body.borrow();
+            (body.bytes.len(), body.end.is_some())
+        };
         let changes = |body: &Body| body.bytes.len() != length || body.end.is_some() != ended;
         // Behind the end nothing changes any more.
         matches!(timeout(within, self.body.wait_for(changes)).await, Ok(Ok(_)))

@@ -28,7 +28,7 @@ use crate::grip::{Instruct, InstructError};
 
 /// Streams that miss the same notice it within so long of each other, in all shards.
 const GATHER: Duration = Duration::from_millis(10);
-/// Requests for next links that the backend gets at once.
+/// Requests for next links that the backend gets at once, and beside them those that tell of clients that have gone.
 const AT_ONCE: usize = 32;
 /// After a failure the link is asked again after a second, then after twice as long each time, up to this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(16);
@@ -62,6 +62,8 @@ pub(super) struct Recoveries {
     waiting: Mutex<HashMap<Ask, Vec<(usize, SessionId)>>>,
     links: Mutex<Links>,
     slots: Semaphore,
+    /// Of its own, so that many clients that go at once do not hold up those that stay.
+    gone_slots: Semaphore,
 }
 
 #[derive(Default)]
@@ -89,6 +91,7 @@ impl Recoveries {
             waiting: Mutex::default(),
             links: Mutex::default(),
             slots: Semaphore::new(AT_ONCE),
+            gone_slots: Semaphore::new(AT_ONCE),
         }
     }
 
@@ -190,10 +193,12 @@ impl Recoveries {
     }
 
     /// Tells the backend that a client has gone: once, and if it is not heard nobody says it again.
-    pub(super) fn tell_gone(&self, uri: Arc<str>, host: HeaderValue) {
-        let backend = self.backend.clone();
+    pub(super) fn tell_gone(self: &Arc<Self>, uri: Arc<str>, host: HeaderValue) {
+        let recoveries = Arc::clone(self);
         tokio::spawn(async move {
-            if let Err(error) = backend.post_nothing(&uri, &host).await {
+            // The semaphore is never closed.
+            let _slot = recoveries.gone_slots.acquire().await;
+            if let Err(error) = recoveries.backend.post_nothing(&uri, &host).await {
                 debug!(link = %uri, %error, "the backend did not hear that a client has gone");
             }
         });

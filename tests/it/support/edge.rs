@@ -4,7 +4,10 @@ use std::{fs, net::SocketAddr, process::ExitStatus};
 
 use anyhow::Context as _;
 
-use super::gripchat::{Program, address_in, command};
+use super::{
+    gripchat::{Program, address_in, command},
+    ports::free_port,
+};
 
 /// A `gripchat edge`. Ends when dropped.
 #[derive(Debug)]
@@ -27,8 +30,9 @@ impl Edge {
         let all = [("BACKEND", backend.as_str()), ("RUST_LOG", "info,gripchat=debug")];
         // The later of two equal names holds.
         let env = all.iter().chain(variables).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut edge = Self { program: Program::new()?, env, http: any, control: any };
+        // Not port 0: what the kernel gives then, it may give to somebody else between a stop and the next start.
+        let port = || Ok::<_, std::io::Error>(SocketAddr::from(([127, 0, 0, 1], free_port()?)));
+        let mut edge = Self { program: Program::new()?, env, http: port()?, control: port()? };
         edge.launch().await?;
         Ok(edge)
     }

@@ -2,12 +2,16 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::{sync::oneshot, time::timeout};
+use tokio::{
+    sync::oneshot,
+    time::{Instant, timeout, timeout_at},
+};
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use crate::{
     chat::{Cursor, CursorError, Draft, Message, MessageId, RoomId, Timestamp},
+    failpoint,
     feed::{self, Answer, Feed, Part, Variant},
     grip::{Item, Outcome, Publisher},
     store::{Announce, Page, Replay, ResetReason, Since, Store, StoreError},
@@ -22,6 +26,10 @@ const RECOVER_DEADLINE: Duration = Duration::from_secs(3);
 /// Proxies ignore an id they have seen within the last 60 s (Pushpin's `id_cache_ttl`), so a message
 /// younger than this can be published twice without being delivered twice.
 const PUBLISHED_AGAIN_WITHIN: Duration = Duration::from_secs(55);
+
+/// A post is answered or refused within this time, whatever hangs: the longest append, and a second on either side of it
+/// for a control port.
+const POST_DEADLINE: Duration = Duration::from_millis(9_500);
 
 /// The chat: a store, and the proxies that hold the streams.
 pub struct App {
@@ -67,25 +75,32 @@ impl App {
     }
 
     async fn post(&self, room: &RoomId, draft: Draft, since: Since) -> Result<Message, PostError> {
+        let deadline = Instant::now() + POST_DEADLINE;
+        failpoint::pass(failpoint::POST_BEGUN);
         self.publish(room, &feed::provisional_item(room, &draft)).await;
+        failpoint::pass(failpoint::POST_SHOWN);
 
         let (announce, announced) = self.announce(room);
         let appended = match self.store.append(room, draft.clone(), since, announce).await {
             Ok(appended) => appended,
             Err(error) => {
-                self.publish(room, &feed::retraction_item(room, &draft)).await;
+                self.retract(room, &draft);
                 return Err(error.into());
             }
         };
         if appended.duplicate && !draft.is_repeated_by(&appended.message) {
-            self.publish(room, &feed::retraction_item(room, &draft)).await;
+            self.retract(room, &draft);
             return Err(PostError::KeyReused);
         }
         // Once stored it is posted, whatever becomes of the publish: the publisher goes on trying,
         // and what it cannot publish the proxies notice missing.
-        if let Ok(outcome) = announced.await {
-            note(room, outcome.await);
+        failpoint::pass(failpoint::POST_ANNOUNCED);
+        if let Ok(outcome) = announced.await
+            && let Ok(outcome) = timeout_at(deadline, outcome).await
+        {
+            note(room, outcome);
         }
+        failpoint::pass(failpoint::POST_PUBLISHED);
         Ok(appended.message)
     }
 
@@ -96,6 +111,7 @@ impl App {
         let (publisher, room) = (Arc::clone(&self.publisher), room.clone());
         let (announced, outcome) = oneshot::channel();
         let announce = Box::new(move |appended: &crate::store::Appended| {
+            failpoint::pass(failpoint::POST_STORED);
             let old = Timestamp::now() > appended.message.date.plus(PUBLISHED_AGAIN_WITHIN);
             if !(appended.duplicate && old) {
                 let outcome = publisher.publish(room.as_str(), &feed::persisted_item(&room, appended));
@@ -104,6 +120,13 @@ impl App {
             }
         });
         (announce, outcome)
+    }
+
+    /// Takes a provisional message back. Nobody waits for that: the poster's answer is late enough.
+    fn retract(&self, room: &RoomId, draft: &Draft) {
+        failpoint::pass(failpoint::POST_REFUSED);
+        // It has its place behind the provisional message, and goes out by itself.
+        drop(self.publisher.publish(room.as_str(), &feed::retraction_item(room, draft)));
     }
 
     async fn publish(&self, room: &RoomId, item: &Item) {
@@ -138,7 +161,10 @@ impl App {
     pub async fn continue_stream(&self, room: &RoomId, variant: Variant, cursor: Cursor) -> Answer {
         let part = timeout(RECOVER_DEADLINE, self.part_after(room, cursor.clone()));
         match part.await.unwrap_or(Err(StoreError::Deadline)) {
-            Ok(part) => self.feed.answer(room, variant, part),
+            Ok(part) => {
+                failpoint::pass(failpoint::REPLAY_READ);
+                self.feed.answer(room, variant, part)
+            }
             Err(error) => {
                 warn!(room.id = %room, "cannot tell what a stream missed: {error}; the proxy will ask again");
                 self.feed.answer_later(room, variant, &cursor)

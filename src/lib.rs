@@ -22,18 +22,19 @@
 //!
 //! | module | is | imports of ours |
 //! |---|---|---|
-//! | [`cli`] | commands, exit codes | `config`, `edge`, `serve`, `store`, `telemetry` |
+//! | [`cli`] | commands, exit codes | `config`, `edge`, `failpoint`, `serve`, `store`, `telemetry` |
 //! | [`config`] | the whole configuration, validated | `edge`, `grip`, `store`, `web` |
 //! | [`telemetry`] | the log | `config` |
 //! | [`serve`] | wiring, shutdown | `app`, `config`, `grip`, `store`, `web` |
 //! | [`web`] | HTTP: routes, parsing, pages | `app`, `chat`, `feed`, `grip`, `store` |
-//! | [`app`] | the use cases | `chat`, `feed`, `grip`, `store` |
+//! | [`app`] | the use cases | `chat`, `failpoint`, `feed`, `grip`, `store` |
 //! | [`feed`] | channels, events, holds | `chat`, `grip`, `sse`, `store` |
-//! | [`store`] | the trait, DynamoDB, a file | `chat` |
+//! | [`store`] | the trait, DynamoDB, a file | `chat`, `failpoint` |
 //! | [`edge`] | a GRIP proxy for one machine | `grip` |
 //! | [`grip`] | the GRIP protocol | nothing |
 //! | [`chat`] | the domain, no I/O | nothing |
 //! | [`sse`] | the encoder | nothing |
+//! | [`failpoint`] | where tests crash it | nothing |
 //!
 //! `tests/architecture.rs` holds this table to be true.
 
@@ -42,6 +43,7 @@ pub mod chat;
 pub mod cli;
 pub mod config;
 pub mod edge;
+pub mod failpoint;
 pub mod feed;
 pub mod grip;
 pub mod serve;

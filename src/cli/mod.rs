@@ -21,7 +21,10 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use self::create_table::CreateTableArgs;
-use crate::config::{EdgeArgs, Problems, RunArgs, ServeArgs};
+use crate::{
+    config::{EdgeArgs, Problems, RunArgs, ServeArgs},
+    failpoint,
+};
 
 /// The configuration or the command line cannot be used (`EX_USAGE` of sysexits.h).
 const EX_USAGE: u8 = 64;
@@ -61,6 +64,7 @@ enum Command {
 
 /// Runs the program with the arguments and variables of the process.
 pub async fn run() -> ExitCode {
+    failpoint::start();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

@@ -35,6 +35,7 @@ use super::{
 };
 use crate::{
     chat::{Draft, RoomId},
+    failpoint,
     store::{Announce, Appended, Since, StoreError},
 };
 
@@ -190,7 +191,9 @@ impl Writer {
         if expired.is_empty() && !outcomes.iter().any(is_new) {
             transaction.abort()?;
         } else {
+            failpoint::pass(failpoint::COMMIT_BEGUN);
             transaction.commit()?;
+            failpoint::pass(failpoint::COMMIT_DONE);
             self.shared.commits.fetch_add(1, Ordering::Relaxed);
         }
         Ok(outcomes)

@@ -6,6 +6,7 @@
 //! | module | what it shows |
 //! |---|---|
 //! | `api` | HTTP: negotiation, methods, forms, errors |
+//! | `chaos` | no gap, no double, no loss, whatever breaks: streams, posters, seeded faults and a judge |
 //! | `conformance` | GRIP: what clients and backends see of a proxy, of each that there is |
 //! | `contract` | what every store keeps to, and two processes on one table |
 //! | `cost` | what messages cost, in DynamoDB's units |
@@ -23,6 +24,7 @@
 use std::process::ExitCode;
 
 mod api;
+mod chaos;
 mod conformance;
 mod contract;
 mod cost;
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
     }
     // The longest first, so that they do not run alone at the end.
     let trials = [
+        chaos::trials(),
         faults::trials(),
         embedded::trials(),
         conformance::trials(),

@@ -1,6 +1,9 @@
 //! A backend: `gripchat serve` as a process, that starts again on the port it had.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
+
+use anyhow::Context as _;
+use tokio::time::{sleep, timeout};
 
 use super::gripchat::{Program, address_in, command};
 
@@ -26,7 +29,13 @@ impl Backend {
 
     /// Starts it again, on the address it had.
     pub(crate) async fn restart(&mut self) -> anyhow::Result<()> {
+        self.restart_with(&[]).await
+    }
+
+    /// The same, with variables beside those it has, until it is started again.
+    pub(crate) async fn restart_with(&mut self, variables: &[(&str, &str)]) -> anyhow::Result<()> {
         let mut serve = command(&["serve"], &self.env);
+        serve.envs(variables.iter().copied());
         serve.env("LISTEN", self.addr.to_string());
         let [line] = self.program.start(serve).await?;
         self.addr = address_in(&line, "gripchat listening on http://")?.parse()?;
@@ -49,6 +58,23 @@ impl Backend {
     /// SIGKILL: it gets to do nothing more.
     pub(crate) fn kill(&mut self) -> anyhow::Result<()> {
         self.program.kill()
+    }
+
+    /// Whether it ended without being told to, since it was started.
+    pub(crate) fn has_died(&mut self) -> anyhow::Result<bool> {
+        self.program.has_died()
+    }
+
+    /// SIGTERM, and waits until it has ended, whatever was still under way.
+    pub(crate) async fn end(&mut self, within: Duration) -> anyhow::Result<()> {
+        self.program.terminate()?;
+        let ended = async {
+            while !self.program.has_died()? {
+                sleep(Duration::from_millis(10)).await;
+            }
+            anyhow::Ok(())
+        };
+        timeout(within, ended).await.context("it does not end")?
     }
 
     /// SIGTERM, and waits until it has ended well.

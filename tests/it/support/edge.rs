@@ -50,6 +50,11 @@ impl Edge {
         self.program.stop().await
     }
 
+    /// SIGKILL: it gets to do nothing more.
+    pub(crate) fn kill(&mut self) -> anyhow::Result<()> {
+        self.program.kill()
+    }
+
     /// SIGTERM.
     pub(crate) fn terminate(&self) -> anyhow::Result<()> {
         self.program.terminate()

@@ -20,10 +20,13 @@ use tokio::{
     },
     sync::{mpsc, watch},
     task::{JoinHandle, JoinSet},
-    time::{Instant, sleep_until},
+    time::{Instant, sleep_until, timeout},
 };
 
 pub(crate) mod tests;
+
+/// A request is taken to be whole when nothing more of it has come for this time.
+const QUIET: Duration = Duration::from_millis(10);
 
 /// What the proxy does with connections, the open ones included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +41,13 @@ pub(crate) enum Mode {
     Refuse,
     /// Requests are forwarded; answers are not, nor is the end of the connection that may follow them.
     LoseAnswers,
+    /// Requests are forwarded at once; every piece of an answer is held this long.
+    DelayAnswers(Duration),
+    /// Open connections are reset. On new ones a request is read, and the connection reset instead of an answer.
+    Reset,
+    /// Open connections are reset. On new ones a request is read and answered with these bytes and the end of the
+    /// connection; nothing is forwarded.
+    Answer(&'static str),
 }
 
 /// Ends, with all its connections, when dropped.
@@ -96,7 +106,8 @@ impl FaultProxy {
     pub(crate) fn set(&self, mode: Mode) {
         self.shared.state.send_modify(|state| {
             let lossy = matches!(state.mode, Mode::Hang | Mode::LoseAnswers);
-            if mode == Mode::Refuse || (lossy && mode != state.mode) {
+            let cuts = matches!(mode, Mode::Refuse | Mode::Reset | Mode::Answer(_));
+            if cuts || (lossy && mode != state.mode) {
                 state.cuts += 1;
             }
             state.mode = mode;
@@ -140,16 +151,47 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 
 async fn serve(mut client: TcpStream, cuts: u64, shared: Arc<Shared>) {
     let mut state = shared.state.subscribe();
-    if state.borrow().mode != Mode::Refuse {
+    let mode = state.borrow().mode;
+    if mode != Mode::Refuse {
+        let served = async {
+            match mode {
+                Mode::Reset => read_request(&mut client, &shared).await.and(Err(io::ErrorKind::ConnectionReset.into())),
+                Mode::Answer(answer) => answer_with(&mut client, answer, &shared).await,
+                _ => relay(&mut client, cuts, &shared).await,
+            }
+        };
         tokio::select! {
             // First, so that a connection which is to be cut forwards nothing more.
             biased;
             _ = state.wait_for(|state| state.cuts != cuts) => {}
-            ended = relay(&mut client, cuts, &shared) => if ended.is_ok() { return },
+            ended = served => if ended.is_ok() { return },
         }
     }
     // A reset instead of an orderly end. If it cannot be had, the end will do.
     let _ = client.set_zero_linger();
+}
+
+/// Reads until nothing more comes for a moment.
+async fn read_request(client: &mut TcpStream, shared: &Shared) -> io::Result<()> {
+    let mut buffer = vec![0; 16 * 1024];
+    let mut read = client.read(&mut buffer).await?;
+    while read > 0 {
+        shared.bytes_up.fetch_add(read as u64, Relaxed);
+        match timeout(QUIET, client.read(&mut buffer)).await {
+            Ok(more) => read = more?,
+            Err(_) => return Ok(()),
+        }
+    }
+    Ok(())
+}
+
+async fn answer_with(client: &mut TcpStream, answer: &str, shared: &Shared) -> io::Result<()> {
+    read_request(client, shared).await?;
+    client.write_all(answer.as_bytes()).await?;
+    client.shutdown().await?;
+    // What still comes must not turn the end into a reset, which would take the answer with it.
+    while client.read(&mut [0; 1024]).await? > 0 {}
+    Ok(())
 }
 
 async fn relay(client: &mut TcpStream, cuts: u64, shared: &Shared) -> io::Result<()> {
@@ -205,9 +247,9 @@ async fn forward_requests(
             let now = *state.borrow_and_update();
             let due = match now.mode {
                 _ if now.cuts != cuts => return hang().await,
-                Mode::Pass | Mode::LoseAnswers => break,
+                Mode::Pass | Mode::LoseAnswers | Mode::DelayAnswers(_) => break,
                 Mode::Delay(delay) => arrived + delay,
-                Mode::Hang | Mode::Refuse => return hang().await,
+                Mode::Hang | Mode::Refuse | Mode::Reset | Mode::Answer(_) => return hang().await,
             };
             if due <= Instant::now() {
                 break;
@@ -221,8 +263,8 @@ async fn forward_requests(
     }
     let mode = state.borrow().mode;
     match mode {
-        Mode::Pass | Mode::Delay(_) | Mode::LoseAnswers => upstream.shutdown().await,
-        Mode::Hang | Mode::Refuse => hang().await,
+        Mode::Pass | Mode::Delay(_) | Mode::LoseAnswers | Mode::DelayAnswers(_) => upstream.shutdown().await,
+        Mode::Hang | Mode::Refuse | Mode::Reset | Mode::Answer(_) => hang().await,
     }
 }
 
@@ -233,16 +275,28 @@ async fn forward_answers(
     shared: &Shared,
 ) -> io::Result<()> {
     let mut buffer = vec![0; 16 * 1024];
+    let mut state = shared.state.subscribe();
     loop {
         let read = upstream.read(&mut buffer).await?;
+        let arrived = Instant::now();
+        loop {
+            let Mode::DelayAnswers(delay) = state.borrow_and_update().mode else { break };
+            if arrived + delay <= Instant::now() {
+                break;
+            }
+            tokio::select! {
+                () = sleep_until(arrived + delay) => {}
+                _ = state.changed() => {}
+            }
+        }
         let now = *shared.state.borrow();
         match now.mode {
             _ if now.cuts != cuts => return hang().await,
-            Mode::Pass | Mode::Delay(_) if read == 0 => return client.shutdown().await,
-            Mode::Pass | Mode::Delay(_) => client.write_all(&buffer[..read]).await?,
+            Mode::Pass | Mode::Delay(_) | Mode::DelayAnswers(_) if read == 0 => return client.shutdown().await,
+            Mode::Pass | Mode::Delay(_) | Mode::DelayAnswers(_) => client.write_all(&buffer[..read]).await?,
             Mode::Hang | Mode::LoseAnswers if read == 0 => return hang().await,
             Mode::Hang | Mode::LoseAnswers => _ = shared.bytes_lost.fetch_add(read as u64, Relaxed),
-            Mode::Refuse => return hang().await,
+            Mode::Refuse | Mode::Reset | Mode::Answer(_) => return hang().await,
         }
     }
 }

@@ -57,8 +57,11 @@ impl Program {
         self.child = Some(child);
         let read = || BufReader::new(stdout).lines().take(LINES).collect::<Result<Vec<_>, _>>();
         let lines = spawn_blocking(read).await??;
-        let said = |lines: Vec<_>| anyhow::anyhow!("it said no more than {lines:?}; its log:\n{}", self.log());
-        lines.try_into().map_err(said)
+        lines.try_into().map_err(|lines: Vec<_>| {
+            // It has ended, or closed its output, and is no use to anybody.
+            let _ = self.kill();
+            anyhow::anyhow!("it said no more than {lines:?}; its log:\n{}", self.log())
+        })
     }
 
     /// Whether it was started and neither stopped nor killed since.
@@ -82,6 +85,16 @@ impl Program {
         child.kill()?;
         child.wait()?;
         Ok(())
+    }
+
+    /// Whether it ended without being told to, since it was started.
+    pub(crate) fn has_died(&mut self) -> anyhow::Result<bool> {
+        let Some(child) = &mut self.child else { return Ok(false) };
+        let died = child.try_wait()?.is_some();
+        if died {
+            self.child = None;
+        }
+        Ok(died)
     }
 
     /// SIGTERM, and waits until it has ended well.

@@ -6,14 +6,18 @@
 //! - [`backend`], [`edge`], [`gripchat`]: the program, as a process
 //! - [`proxy`]: either of the two GRIP proxies, Pushpin or the program's edge
 //! - [`scripted`]: a backend that answers by script and remembers what it was asked
-//! - [`fault`]: a TCP proxy that fails on demand
+//! - [`fault`]: a TCP proxy that fails on demand; [`balancer`]: one that spreads connections over several backends
+//! - [`clock`], [`disk`]: a wall clock that jumps, a disk that is full
 //! - [`memory`]: a store that fails on demand
 //! - [`sse`], [`browser`]: a Server-Sent Events client, and scenarios in Chromium
 //! - [`wire`]: an HTTP client that shows what comes, as it comes; with [`http1`] below it
 //! - [`process`], [`ports`], [`eventually`]: what these are made of
 
 pub(crate) mod backend;
+pub(crate) mod balancer;
 pub(crate) mod browser;
+pub(crate) mod clock;
+pub(crate) mod disk;
 pub(crate) mod dynamodb;
 pub(crate) mod edge;
 pub(crate) mod eventually;

@@ -73,7 +73,12 @@ impl Tree {
         while self.exited()?.is_none() && asked.elapsed() < GRACE {
             thread::sleep(LOOK_EVERY);
         }
+        self.kill()
+    }
 
+    /// Kills all of it, and returns when nothing runs any more. Blocks.
+    pub(crate) fn kill(&mut self) -> anyhow::Result<()> {
+        self.look();
         let killed = Instant::now();
         while !self.running().is_empty() {
             for id in self.running() {

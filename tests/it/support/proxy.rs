@@ -43,6 +43,14 @@ impl Proxy {
         }
     }
 
+    /// SIGKILL: it gets to do nothing more. [`Proxy::restart`] brings it back.
+    pub(crate) async fn kill(&mut self) -> anyhow::Result<()> {
+        match self {
+            Self::Pushpin(pushpin) => pushpin.kill().await,
+            Self::Edge(edge) => edge.kill(),
+        }
+    }
+
     /// Ends it and starts it again on the same ports. Held streams break, and all it knew of channels and ids is gone.
     pub(crate) async fn restart(&mut self) -> anyhow::Result<()> {
         match self {

@@ -119,6 +119,14 @@ impl Pushpin {
         }
     }
 
+    /// SIGKILL to all its processes; [`Pushpin::restart`] brings it back.
+    pub(crate) async fn kill(&mut self) -> anyhow::Result<()> {
+        match self.processes.take() {
+            Some(mut processes) => spawn_blocking(move || processes.kill()).await?.context("pushpin"),
+            None => Ok(()),
+        }
+    }
+
     /// Where clients connect.
     pub(crate) fn http_addr(&self) -> SocketAddr {
         self.http

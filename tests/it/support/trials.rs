@@ -10,7 +10,9 @@ use std::{
 use libtest_mimic::{Arguments, Failed, Trial};
 use tokio::{runtime, time::timeout};
 
-use super::{browser, dynamodb, dynamodb::DynamoDbLocal, proxy, pushpin::Pushpin, stack::Kind};
+use super::{
+    browser, clock::Clock, disk::Disk, dynamodb, dynamodb::DynamoDbLocal, proxy, pushpin::Pushpin, stack::Kind,
+};
 
 /// For one trial, the start of its Pushpin included. It cannot end a test that blocks its thread.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -24,6 +26,10 @@ pub(crate) enum Need {
     Pushpin,
     DynamoDb,
     Browser,
+    /// A clock that can be changed under a program.
+    Faketime,
+    /// A disk that can be filled, which takes the right to mount one.
+    Tmpfs,
     /// What the README's examples are run with.
     Curl,
 }
@@ -33,12 +39,15 @@ impl Need {
         // Each is asked for once, and not once for each trial.
         static PUSHPIN: OnceLock<Result<(), String>> = OnceLock::new();
         static DYNAMODB: OnceLock<Result<(), String>> = OnceLock::new();
+        static TMPFS: OnceLock<Result<(), String>> = OnceLock::new();
         static BROWSER: OnceLock<Result<(), String>> = OnceLock::new();
 
         match self {
             Self::Pushpin => PUSHPIN.get_or_init(Pushpin::available).clone(),
             Self::DynamoDb => DYNAMODB.get_or_init(DynamoDbLocal::available).clone(),
             Self::Browser => BROWSER.get_or_init(browser::available).clone(),
+            Self::Faketime => Clock::available(),
+            Self::Tmpfs => TMPFS.get_or_init(Disk::available).clone(),
             Self::Curl => on_path(&["bash", "curl"]),
         }
     }

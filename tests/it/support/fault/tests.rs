@@ -31,6 +31,9 @@ pub(crate) fn trials() -> Vec<Trial> {
         [] => refuse_resets_open_and_new_connections,
         [] => lose_answers_forwards_the_request_and_drops_the_answer,
         [] => lose_answers_hides_the_end_of_the_connection_too,
+        [] => delay_answers_holds_answers_only,
+        [] => reset_takes_a_request_and_answers_with_a_reset,
+        [] => answer_answers_in_place_of_the_upstream,
     ]
 }
 
@@ -43,6 +46,59 @@ async fn pass_forwards_both_ways_and_ends_with_the_client() -> anyhow::Result<()
     client.shutdown().await?;
     assert_eq!(timeout(SOON, client.read(&mut [0; 8])).await??, 0);
     assert_eq!((proxy.connections(), proxy.bytes_up(), proxy.bytes_lost()), (1, 8, 0));
+    Ok(())
+}
+
+async fn delay_answers_holds_answers_only() -> anyhow::Result<()> {
+    let upstream = Upstream::start().await?;
+    let proxy = FaultProxy::start(upstream.addr).await?;
+    let mut client = TcpStream::connect(proxy.addr()).await?;
+    ask(&mut client, b"open,").await?;
+    proxy.set(Mode::DelayAnswers(Duration::from_secs(3600)));
+    client.write_all(b"held").await?;
+    eventually(SOON, "the request reaches the upstream", || upstream.received.borrow().len() == 9).await;
+    assert!(timeout(A_WHILE, client.read(&mut [0; 8])).await.is_err(), "the answer came");
+    let delay = Duration::from_millis(50);
+    proxy.set(Mode::DelayAnswers(delay));
+    let mut answer = [0; 4];
+    timeout(SOON, client.read_exact(&mut answer)).await??;
+    assert_eq!(&answer, b"held");
+    let started = Instant::now();
+    assert_eq!(ask(&mut client, b"again").await?, b"again");
+    assert!(started.elapsed() >= delay, "{:?}", started.elapsed());
+    Ok(())
+}
+
+async fn reset_takes_a_request_and_answers_with_a_reset() -> anyhow::Result<()> {
+    let upstream = Upstream::start().await?;
+    let proxy = FaultProxy::start(upstream.addr).await?;
+    let mut open = TcpStream::connect(proxy.addr()).await?;
+    ask(&mut open, b"open,").await?;
+    proxy.set(Mode::Reset);
+    assert_eq!(timeout(SOON, open.read(&mut [0; 8])).await?.unwrap_err().kind(), ErrorKind::ConnectionReset);
+    let mut new = TcpStream::connect(proxy.addr()).await?;
+    assert!(timeout(A_WHILE, new.read(&mut [0; 8])).await.is_err(), "it ended before a request came");
+    new.write_all(b"request").await?;
+    assert_eq!(timeout(SOON, new.read(&mut [0; 8])).await?.unwrap_err().kind(), ErrorKind::ConnectionReset);
+    assert_eq!((proxy.bytes_up(), upstream.received.borrow().len()), (12, 5), "it was read, and not forwarded");
+    Ok(())
+}
+
+async fn answer_answers_in_place_of_the_upstream() -> anyhow::Result<()> {
+    let upstream = Upstream::start().await?;
+    let proxy = FaultProxy::start(upstream.addr).await?;
+    proxy.set(Mode::Answer("busy"));
+    for _ in 0..2 {
+        let mut client = TcpStream::connect(proxy.addr()).await?;
+        client.write_all(b"request").await?;
+        let mut answer = String::new();
+        timeout(SOON, client.read_to_string(&mut answer)).await??;
+        assert_eq!(answer, "busy");
+    }
+    assert!(upstream.received.borrow().is_empty());
+    proxy.set(Mode::Pass);
+    let mut client = TcpStream::connect(proxy.addr()).await?;
+    assert_eq!(ask(&mut client, b"echo").await?, b"echo");
     Ok(())
 }
 

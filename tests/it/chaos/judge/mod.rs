@@ -1,0 +1,415 @@
+//! The judge: compares what every stream received, and what every poster was told, with the rooms' logs.
+//!
+//! | rule | broken by |
+//! |---|---|
+//! | a stream goes on where its client stood, or says that it does not | an opening elsewhere than at the cursor, without a reset |
+//! | message n+1 follows message n | a gap, a double, disorder |
+//! | what is streamed is what is stored | a message that is in no log, or is another there |
+//! | what is acknowledged is stored, once, as acknowledged | a lost or a doubled message |
+//! | what is stored was posted | a message from nowhere |
+//! | every stream gets to the end of its room | silence |
+//! | what was shown and is not stored is withdrawn | a provisional message without an end |
+//! | a post is answered or refused in time | a post that hangs |
+//! | who did not have to go stays | a dropped stream, where the faults do not touch connections |
+
+pub(crate) mod tests;
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    time::Duration,
+};
+
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::{
+    client::{Entry, Record, Style},
+    poster::Post,
+};
+
+/// A post is answered or refused within this time, whatever hangs.
+pub(crate) const POST_WITHIN: Duration = Duration::from_secs(10);
+/// Entries of a client that are shown before and with the one that broke a rule.
+const SHOWN: usize = 12;
+
+/// What a run's faults excuse.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Excuses {
+    /// Streams may be dropped: the faults are the proxy's or the clients'.
+    pub(crate) drops: bool,
+    /// Streams may be reset: history is lost, or expires.
+    pub(crate) resets: bool,
+    /// Provisional messages may be left without an end: who would withdraw them was killed or cut off.
+    pub(crate) dangling: bool,
+    /// Nothing that was acknowledged before this moment need be there: history was lost then for the last time.
+    pub(crate) lost_before: Option<Instant>,
+}
+
+/// All that there is to judge.
+pub(crate) struct Run {
+    pub(crate) began: Instant,
+    pub(crate) excuses: Excuses,
+    /// The messages of each room, oldest first, as the store has them in the end.
+    pub(crate) logs: Vec<Vec<Value>>,
+    pub(crate) posts: Vec<Post>,
+    pub(crate) records: Vec<Record>,
+}
+
+/// What a run came to.
+#[derive(Debug, Default)]
+pub(crate) struct Verdict {
+    /// Every rule that was broken, and by what.
+    pub(crate) violations: Vec<String>,
+    pub(crate) figures: Figures,
+}
+
+/// What a run was.
+#[derive(Debug, Default)]
+pub(crate) struct Figures {
+    pub(crate) posts: usize,
+    pub(crate) attempts: usize,
+    pub(crate) acknowledged: usize,
+    pub(crate) stored: usize,
+    pub(crate) deliveries: usize,
+    pub(crate) openings: usize,
+    pub(crate) drops: usize,
+    pub(crate) resets: usize,
+    pub(crate) slowest_post: Duration,
+    /// From a message's acknowledgement to its arrival on streams that were open all that time; the longest first.
+    pub(crate) delays: Vec<Duration>,
+}
+
+/// Judges a run.
+pub(crate) fn judge(run: &Run) -> Verdict {
+    let mut verdict = Verdict::default();
+    let known = Known::of(run);
+    verdict.posts(run, &known);
+    for record in &run.records {
+        verdict.record(run, &known, record);
+    }
+    verdict.figures.delays.sort_unstable_by(|a, b| b.cmp(a));
+    verdict
+}
+
+/// What is known of the rooms' messages.
+struct Known<'a> {
+    /// By room and id: as the store has it, or, where history was lost, as it was acknowledged.
+    messages: HashMap<(usize, &'a str), &'a Value>,
+    /// By key.
+    posts: HashMap<String, &'a Post>,
+    /// When each was first acknowledged.
+    acknowledged: HashMap<(usize, &'a str), Instant>,
+}
+
+impl<'a> Known<'a> {
+    fn of(run: &'a Run) -> Self {
+        let mut messages = HashMap::new();
+        let mut acknowledged: HashMap<_, Instant> = HashMap::new();
+        for post in &run.posts {
+            for (at, message) in &post.acknowledged {
+                let first = acknowledged.entry((post.room, id(message))).or_insert(*at);
+                *first = (*first).min(*at);
+                if run.excuses.lost_before.is_some() {
+                    messages.insert((post.room, id(message)), message);
+                }
+            }
+        }
+        for (room, log) in run.logs.iter().enumerate() {
+            messages.extend(log.iter().map(|message| ((room, id(message)), message)));
+        }
+        let posts = run.posts.iter().map(|post| (post.key.to_string(), post)).collect();
+        Self { messages, posts, acknowledged }
+    }
+}
+
+impl Verdict {
+    fn broken(&mut self, what: String) {
+        self.violations.push(what);
+    }
+
+    fn posts(&mut self, run: &Run, known: &Known<'_>) {
+        self.figures.posts = run.posts.len();
+        self.figures.stored = run.logs.iter().map(Vec::len).sum();
+        let mut by_key: HashMap<(usize, &str), Vec<&Value>> = HashMap::new();
+        for (room, log) in run.logs.iter().enumerate() {
+            for message in log {
+                let key = message["provisionalId"].as_str().unwrap_or_default();
+                by_key.entry((room, key)).or_default().push(message);
+                let post = known.posts.get(key);
+                if post.is_none_or(|post| post.room != room || !says_the_same(message, post)) {
+                    self.broken(format!("room {room}: nobody posted {message}"));
+                }
+            }
+            for pair in log.windows(2) {
+                if !follows(id(&pair[0]), id(&pair[1])) && !run.excuses.resets {
+                    self.broken(format!("room {room}: {} is stored behind {}", id(&pair[1]), id(&pair[0])));
+                }
+            }
+        }
+        for post in &run.posts {
+            let key = post.key.to_string();
+            let stored = by_key.get(&(post.room, key.as_str())).map_or(&[][..], Vec::as_slice);
+            if stored.len() > 1 {
+                self.broken(format!("room {}: a post is stored {} times: {stored:?}", post.room, stored.len()));
+            }
+            for (at, message) in &post.acknowledged {
+                self.figures.acknowledged += 1;
+                let lost = run.excuses.lost_before.is_some_and(|before| *at < before);
+                if !lost && !stored.contains(&message) {
+                    self.broken(format!("room {}: acknowledged and not stored: {message}", post.room));
+                }
+            }
+            for attempt in &post.attempts {
+                self.figures.attempts += 1;
+                self.figures.slowest_post = self.figures.slowest_post.max(attempt.took);
+                if attempt.took > POST_WITHIN {
+                    self.broken(format!(
+                        "a post at {:.2} s took {:?} to come to {:?}",
+                        (attempt.at - run.began).as_secs_f64(),
+                        attempt.took,
+                        attempt.outcome
+                    ));
+                }
+            }
+        }
+    }
+
+    fn record(&mut self, run: &Run, known: &Known<'_>, record: &Record) {
+        let mut reader =
+            Reader { known, record, excuses: run.excuses, position: None, opening: None, open_since: None };
+        let mut provisional: BTreeMap<String, usize> = BTreeMap::new();
+        for (index, (at, entry)) in record.entries.iter().enumerate() {
+            let problem = match entry {
+                Entry::Event(event) if event.event == "message" && event.id.is_none() => {
+                    reader.provisional(&event.data, index, &mut provisional)
+                }
+                _ => reader.see(*at, entry, &mut self.figures, &mut provisional),
+            };
+            if let Err(problem) = problem {
+                self.broken(format!("{}: {problem}\n{}", record.name, trace(run.began, record, index)));
+                // What follows would be blamed for the same.
+                return;
+            }
+        }
+        let end = run.logs[record.room].last().map_or("0", id);
+        if reader.position.as_deref() != Some(end) {
+            let last = record.entries.len().saturating_sub(1);
+            let position = &reader.position;
+            self.broken(format!(
+                "{}: ended at {position:?}, and its room at {end}\n{}",
+                record.name,
+                trace(run.began, record, last)
+            ));
+        }
+        if let Some((key, index)) = provisional.first_key_value()
+            && !run.excuses.dangling
+        {
+            self.broken(format!(
+                "{}: {key} was shown and has no end\n{}",
+                record.name,
+                trace(run.began, record, *index)
+            ));
+        }
+    }
+}
+
+/// Follows a client through what it saw.
+struct Reader<'a> {
+    known: &'a Known<'a>,
+    record: &'a Record,
+    excuses: Excuses,
+    /// Where the client stands.
+    position: Option<String>,
+    /// The cursor of the opening that is under way, until the stream says where it goes on.
+    opening: Option<Option<String>>,
+    /// Since when the stream has been open.
+    open_since: Option<Instant>,
+}
+
+impl Reader<'_> {
+    fn see(
+        &mut self,
+        at: Instant,
+        entry: &Entry,
+        figures: &mut Figures,
+        provisional: &mut BTreeMap<String, usize>,
+    ) -> Result<(), String> {
+        match entry {
+            Entry::Asked(cursor) => {
+                if let Some(position) = &self.position
+                    && cursor.as_ref() != Some(position)
+                {
+                    return Err(format!("it asked for {cursor:?} and stood at {position}"));
+                }
+                self.position.clone_from(cursor);
+                self.opening = Some(cursor.clone());
+            }
+            Entry::Refused(_) => self.opening = None,
+            Entry::Opened => {
+                figures.openings += 1;
+                self.open_since = Some(at);
+            }
+            Entry::Left | Entry::Dropped(_) => {
+                self.opening = None;
+                self.open_since = None;
+                // What becomes of what was shown is not told twice.
+                provisional.clear();
+                if let Entry::Dropped(how) = entry {
+                    figures.drops += 1;
+                    if !self.excuses.drops {
+                        return Err(format!("the stream was dropped: {how}"));
+                    }
+                }
+            }
+            Entry::Event(event) => match event.event.as_str() {
+                "stream-open" => return self.open(&place(&event.data)),
+                "stream-reset" => {
+                    figures.resets += 1;
+                    if !self.excuses.resets {
+                        return Err(format!("a reset: {}", event.data));
+                    }
+                    let place = place(&event.data);
+                    self.position = Some(place.clone());
+                    if let Some(cursor) = &mut self.opening {
+                        *cursor = Some(place);
+                    }
+                }
+                "message" => {
+                    return self.message(at, event.id.as_deref().unwrap_or_default(), &event.data, figures, provisional);
+                }
+                "keep-alive" => {}
+                other => return Err(format!("an event of an unknown kind: {other}")),
+            },
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, place: &str) -> Result<(), String> {
+        match self.opening.take() {
+            None => return Err("a stream-open within the stream".to_owned()),
+            Some(Some(cursor)) if cursor != place => return Err(format!("asked for {cursor}, it goes on at {place}")),
+            Some(_) => {}
+        }
+        self.position = Some(place.to_owned());
+        Ok(())
+    }
+
+    fn message(
+        &mut self,
+        at: Instant,
+        message_id: &str,
+        data: &str,
+        figures: &mut Figures,
+        provisional: &mut BTreeMap<String, usize>,
+    ) -> Result<(), String> {
+        let message: Value = serde_json::from_str(data).map_err(|error| error.to_string())?;
+        if self.opening.is_some() {
+            return Err("a message before the stream-open".to_owned());
+        }
+        let position = self.position.clone().unwrap_or_default();
+        if !follows(&position, message_id) {
+            let what = if self.seen_before(message_id) { "a double" } else { "a gap, or disorder" };
+            return Err(format!("{what}: {message_id} behind {position}"));
+        }
+        if id(&message) != message_id {
+            return Err(format!("the event {message_id} has another message: {data}"));
+        }
+        let place = (self.record.room, message_id);
+        match self.known.messages.get(&place) {
+            Some(stored) if **stored != message => return Err(format!("streamed {message}, and stored {stored}")),
+            None if self.excuses.lost_before.is_none() => return Err(format!("streamed and not stored: {message}")),
+            _ => {}
+        }
+        if let (Some(acknowledged), Some(open)) = (self.known.acknowledged.get(&place), self.open_since)
+            && open < *acknowledged
+        {
+            figures.delays.push(at.saturating_duration_since(*acknowledged));
+        }
+        figures.deliveries += 1;
+        provisional.remove(message["provisionalId"].as_str().unwrap_or_default());
+        self.position = Some(message_id.to_owned());
+        Ok(())
+    }
+
+    fn provisional(&self, data: &str, index: usize, shown: &mut BTreeMap<String, usize>) -> Result<(), String> {
+        if self.record.style == Style::Persisted {
+            return Err("a provisional message on a stream without".to_owned());
+        }
+        let message: Value = serde_json::from_str(data).map_err(|error| error.to_string())?;
+        let key = message["provisionalId"].as_str().unwrap_or_default();
+        let post = self.known.posts.get(key).filter(|post| post.room == self.record.room);
+        if post.is_none_or(|post| !says_the_same(&message, post)) {
+            return Err(format!("nobody posted what is shown: {data}"));
+        }
+        if message["retracted"] == true {
+            shown.remove(key);
+        } else if !self.stored_already(key) {
+            shown.insert(key.to_owned(), index);
+        }
+        Ok(())
+    }
+
+    /// A post that is repeated is shown again, although this stream has its message.
+    fn stored_already(&self, key: &str) -> bool {
+        let has = |entry: &Entry| match entry {
+            Entry::Event(event) => event.id.is_some() && event.data.contains(key),
+            _ => false,
+        };
+        self.known.posts.get(key).is_some_and(|post| post.attempts.len() > 1)
+            && self.record.entries.iter().any(|(_, entry)| has(entry))
+    }
+
+    fn seen_before(&self, message_id: &str) -> bool {
+        let ids = self.record.entries.iter().filter_map(|(_, entry)| match entry {
+            Entry::Event(event) => event.id.as_deref(),
+            _ => None,
+        });
+        let mut seen = HashSet::new();
+        ids.filter(|id| *id == message_id).any(|id| !seen.insert(id))
+    }
+}
+
+/// Whether the message with this id is the next behind that cursor.
+fn follows(position: &str, message_id: &str) -> bool {
+    let Some((epoch, seq)) = parts(message_id) else { return false };
+    match parts(position) {
+        Some((before, n)) => before == epoch && n + 1 == seq,
+        // An empty room's cursor: whatever its numbers begin with.
+        None => position == "0",
+    }
+}
+
+fn parts(id: &str) -> Option<(&str, u64)> {
+    let (epoch, seq) = id.rsplit_once('-')?;
+    Some((epoch, seq.parse().ok()?))
+}
+
+fn says_the_same(message: &Value, post: &Post) -> bool {
+    message["from"] == post.from.as_str() && message["text"] == post.text.as_str()
+}
+
+fn place(data: &str) -> String {
+    let data: Value = serde_json::from_str(data).unwrap_or_default();
+    data["lastEventId"].as_str().unwrap_or_default().to_owned()
+}
+
+fn id(message: &Value) -> &str {
+    message["id"].as_str().unwrap_or_default()
+}
+
+/// The entries up to the one with this index.
+fn trace(began: Instant, record: &Record, index: usize) -> String {
+    let from = (index + 1).saturating_sub(SHOWN);
+    let line = |(at, entry): &(Instant, Entry)| {
+        let at = at.saturating_duration_since(began).as_secs_f64();
+        let what = match entry {
+            Entry::Event(event) => {
+                let data: String = event.data.chars().take(120).collect();
+                format!("{} {:?} {data}", event.event, event.id.as_deref().unwrap_or_default())
+            }
+            other => format!("{other:?}"),
+        };
+        format!("    {at:7.3} s  {what}\n")
+    };
+    record.entries.get(from..=index).unwrap_or_default().iter().map(line).collect()
+}

@@ -1,0 +1,231 @@
+//! That the judge judges: a run in which everything is right, and one wrong thing at a time.
+
+use std::time::Duration;
+
+use libtest_mimic::Trial;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::{Excuses, Run, judge};
+use crate::{
+    chaos::{
+        client::{Entry, Record, Style},
+        poster::{Attempt, Post},
+    },
+    support::{sse::Event, trials::trials},
+};
+
+pub(crate) fn trials() -> Vec<Trial> {
+    trials![
+        [] => a_run_without_a_fault_passes,
+        [] => a_gap_is_found,
+        [] => a_double_is_found,
+        [] => disorder_is_found,
+        [] => a_message_that_was_acknowledged_and_is_not_stored_is_found,
+        [] => a_message_that_is_stored_twice_is_found,
+        [] => a_message_that_nobody_posted_is_found,
+        [] => a_streamed_message_that_is_not_stored_is_found,
+        [] => a_stream_that_never_gets_to_the_end_is_found,
+        [] => a_stream_that_goes_on_elsewhere_is_found,
+        [] => a_reset_is_found_where_history_was_kept,
+        [] => a_dropped_stream_is_found_where_it_had_no_reason,
+        [] => a_provisional_message_without_an_end_is_found,
+        [] => a_post_that_hangs_is_found,
+    ]
+}
+
+fn message(n: u64) -> Value {
+    json!({"id": format!("e-{n}"), "provisionalId": key(n).to_string(), "from": "a", "text": format!("{n}")})
+}
+
+fn key(n: u64) -> Uuid {
+    Uuid::from_u128(n.into())
+}
+
+fn event(name: &str, id: Option<&str>, data: &Value) -> Entry {
+    let id = id.map(str::to_owned);
+    let last_event_id = id.clone().unwrap_or_default();
+    Entry::Event(Event { event: name.to_owned(), data: data.to_string(), last_event_id, id })
+}
+
+fn open(at: &str) -> Entry {
+    event("stream-open", Some(at), &json!({"lastEventId": at}))
+}
+
+fn stored(n: u64) -> Entry {
+    event("message", Some(&format!("e-{n}")), &message(n))
+}
+
+fn shown(n: u64, retracted: bool) -> Entry {
+    let mut data = message(n);
+    data.as_object_mut().expect("an object").remove("id");
+    if retracted {
+        data["retracted"] = true.into();
+    }
+    event("message", None, &data)
+}
+
+/// Three messages, and a client that saw them, the last two after it came back.
+fn good() -> Run {
+    let now = Instant::now();
+    let post = |n| Post {
+        room: 0,
+        key: key(n),
+        from: "a".to_owned(),
+        text: n.to_string(),
+        attempts: vec![Attempt { at: now, took: Duration::from_millis(5), outcome: Ok(200) }],
+        acknowledged: vec![(now, message(n))],
+    };
+    let entries = vec![
+        Entry::Asked(None),
+        Entry::Opened,
+        open("0"),
+        shown(1, false),
+        stored(1),
+        Entry::Left,
+        Entry::Asked(Some("e-1".to_owned())),
+        Entry::Opened,
+        open("e-1"),
+        stored(2),
+        shown(4, false),
+        shown(4, true),
+        stored(3),
+    ];
+    let mut posts: Vec<Post> = (1..=4).map(post).collect();
+    posts[3].acknowledged.clear();
+    Run {
+        began: now,
+        excuses: Excuses::default(),
+        logs: vec![(1..=3).map(message).collect()],
+        posts,
+        records: vec![Record {
+            name: "client".to_owned(),
+            room: 0,
+            style: Style::Plain,
+            entries: entries.into_iter().map(|entry| (now, entry)).collect(),
+        }],
+    }
+}
+
+/// The one thing that is wrong with a run.
+fn found(run: &Run) -> String {
+    let violations = judge(run).violations;
+    assert_eq!(violations.len(), 1, "{violations:#?}");
+    violations[0].clone()
+}
+
+/// The good run with other entries of the client from some index on.
+fn seeing(from: usize, entries: Vec<Entry>) -> Run {
+    let mut run = good();
+    let now = run.began;
+    run.records[0].entries.truncate(from);
+    run.records[0].entries.extend(entries.into_iter().map(|entry| (now, entry)));
+    run
+}
+
+async fn a_run_without_a_fault_passes() -> anyhow::Result<()> {
+    let verdict = judge(&good());
+    assert!(verdict.violations.is_empty(), "{:#?}", verdict.violations);
+    let figures = verdict.figures;
+    assert_eq!((figures.posts, figures.acknowledged, figures.stored, figures.deliveries), (4, 3, 3, 3));
+    assert_eq!((figures.openings, figures.drops, figures.resets), (2, 0, 0));
+    Ok(())
+}
+
+async fn a_gap_is_found() -> anyhow::Result<()> {
+    assert!(found(&seeing(9, vec![stored(3)])).contains("a gap, or disorder: e-3 behind e-1"));
+    Ok(())
+}
+
+async fn a_double_is_found() -> anyhow::Result<()> {
+    assert!(found(&seeing(9, vec![stored(2), stored(2), stored(3)])).contains("a double: e-2 behind e-2"));
+    assert!(found(&seeing(9, vec![stored(1), stored(2), stored(3)])).contains("a double: e-1 behind e-1"));
+    Ok(())
+}
+
+async fn disorder_is_found() -> anyhow::Result<()> {
+    assert!(found(&seeing(9, vec![stored(3), stored(2)])).contains("a gap, or disorder: e-3 behind e-1"));
+    Ok(())
+}
+
+async fn a_message_that_was_acknowledged_and_is_not_stored_is_found() -> anyhow::Result<()> {
+    let mut run = good();
+    run.posts[3].acknowledged.push((run.began, message(4)));
+    assert!(found(&run).contains("acknowledged and not stored"));
+    // Nor is it right to be stored as something else.
+    let mut run = good();
+    run.posts[2].acknowledged.push((run.began, message(2)));
+    assert!(found(&run).contains("acknowledged and not stored"));
+    Ok(())
+}
+
+async fn a_message_that_is_stored_twice_is_found() -> anyhow::Result<()> {
+    let mut run = seeing(13, vec![]);
+    let mut again = message(3);
+    again["id"] = "e-4".into();
+    run.logs[0].push(again.clone());
+    run.records[0].entries.push((run.began, event("message", Some("e-4"), &again)));
+    assert!(found(&run).contains("stored 2 times"));
+    Ok(())
+}
+
+async fn a_message_that_nobody_posted_is_found() -> anyhow::Result<()> {
+    let mut run = good();
+    run.logs[0].push(message(9));
+    run.logs[0][3]["id"] = "e-4".into();
+    let last = run.logs[0][3].clone();
+    run.records[0].entries.push((run.began, event("message", Some("e-4"), &last)));
+    assert!(found(&run).contains("nobody posted"));
+    assert!(found(&seeing(13, vec![shown(9, false)])).contains("nobody posted what is shown"));
+    Ok(())
+}
+
+async fn a_streamed_message_that_is_not_stored_is_found() -> anyhow::Result<()> {
+    assert!(found(&seeing(13, vec![stored(4)])).contains("streamed and not stored"));
+    Ok(())
+}
+
+async fn a_stream_that_never_gets_to_the_end_is_found() -> anyhow::Result<()> {
+    assert!(found(&seeing(12, vec![])).contains("ended at Some(\"e-2\"), and its room at e-3"));
+    Ok(())
+}
+
+async fn a_stream_that_goes_on_elsewhere_is_found() -> anyhow::Result<()> {
+    assert!(found(&seeing(8, vec![open("e-2"), stored(3)])).contains("asked for e-1, it goes on at e-2"));
+    assert!(found(&seeing(8, vec![stored(2), stored(3)])).contains("before the stream-open"));
+    Ok(())
+}
+
+async fn a_reset_is_found_where_history_was_kept() -> anyhow::Result<()> {
+    let reset = || event("stream-reset", Some("e-2"), &json!({"reason": "epoch", "lastEventId": "e-2"}));
+    assert!(found(&seeing(8, vec![reset(), open("e-2"), stored(3)])).contains("a reset"));
+    let mut run = seeing(8, vec![reset(), open("e-2"), stored(3)]);
+    run.excuses.resets = true;
+    assert!(judge(&run).violations.is_empty());
+    Ok(())
+}
+
+async fn a_dropped_stream_is_found_where_it_had_no_reason() -> anyhow::Result<()> {
+    let mut run = good();
+    run.records[0].entries[5].1 = Entry::Dropped("gone".to_owned());
+    assert!(found(&run).contains("the stream was dropped: gone"));
+    run.excuses.drops = true;
+    assert!(judge(&run).violations.is_empty());
+    Ok(())
+}
+
+async fn a_provisional_message_without_an_end_is_found() -> anyhow::Result<()> {
+    let mut run = seeing(10, vec![shown(4, false), stored(3)]);
+    assert!(found(&run).contains("was shown and has no end"));
+    run.excuses.dangling = true;
+    assert!(judge(&run).violations.is_empty());
+    Ok(())
+}
+
+async fn a_post_that_hangs_is_found() -> anyhow::Result<()> {
+    let mut run = good();
+    run.posts[3].attempts[0].took = Duration::from_secs(11);
+    assert!(found(&run).contains("took 11s"));
+    Ok(())
+}

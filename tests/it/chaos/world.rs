@@ -1,0 +1,326 @@
+//! A whole chat whose parts can be made to fail: several backends behind a load balancer, on one store.
+//!
+//! ```text
+//! clients ──► proxy ──► balancer ──► backends ──► `table`, a fault proxy ──► DynamoDB Local
+//!               ▲                        └──────► `control`, a fault proxy ─┐
+//!               └──────────────────────────────────────────────────────────┘
+//! ```
+
+use std::{
+    fs,
+    io::Write as _,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::{
+    sync::{Mutex, watch},
+    time::{Instant, sleep},
+};
+
+use super::{
+    client::{Conduct, Order},
+    mix::{Fault, Mix, Step},
+};
+use crate::support::{
+    backend::Backend,
+    balancer::Balancer,
+    clock::Clock,
+    disk::Disk,
+    fault::{FaultProxy, Mode},
+    proxy::Proxy,
+    stack::{Kind, Table, embedded_environment, environment},
+};
+
+/// What MESSAGE_RETENTION is where history expires: the least there is.
+const RETENTION_SECS: i64 = 3_600;
+/// How often a backend that has died is looked for.
+const WATCH_EVERY: Duration = Duration::from_millis(100);
+/// Longer than any fault that keeps a backend from starting.
+const REVIVES_WITHIN: Duration = Duration::from_secs(10);
+/// A backend that was told to stop does so within this time.
+const STOPS_WITHIN: Duration = Duration::from_secs(15);
+
+pub(crate) struct World {
+    pub(crate) proxy: Mutex<Proxy>,
+    pub(crate) proxy_addr: SocketAddr,
+    backends: Vec<Mutex<Backend>>,
+    pub(crate) backend_addrs: Vec<SocketAddr>,
+    control: FaultProxy,
+    place: Place,
+    clock: Option<Clock>,
+    /// By room: what its clients are told.
+    pub(crate) orders: Vec<watch::Sender<Order>>,
+    /// When history was lost for the last time.
+    pub(crate) lost: watch::Sender<Option<Instant>>,
+    _balancer: Balancer,
+}
+
+/// Where the messages are.
+enum Place {
+    Table(Table),
+    Folder(TempDir),
+    Disk(Disk),
+}
+
+impl Place {
+    fn folder(&self) -> Option<&Path> {
+        match self {
+            Self::Table(_) => None,
+            Self::Folder(folder) => Some(folder.path()),
+            Self::Disk(disk) => Some(disk.path()),
+        }
+    }
+}
+
+impl World {
+    pub(crate) async fn start(kind: Kind, mix: Mix, rooms: usize) -> anyhow::Result<Self> {
+        let place = match kind {
+            Kind::EdgeEmbedded if mix.has_disk(kind) => Place::Disk(Disk::mount()?),
+            Kind::EdgeEmbedded => Place::Folder(tempfile::tempdir()?),
+            Kind::PushpinDynamoDb | Kind::EdgeDynamoDb => Place::Table(Table::create().await?),
+        };
+        let clock = mix.has_clock().then(Clock::new).transpose()?;
+        let mut listening = Vec::new();
+        for _ in 0..mix.backends(kind) {
+            listening.push(SocketAddr::from(([127, 0, 0, 1], crate::support::ports::free_port()?)));
+        }
+        let balancer = Balancer::start(listening.clone()).await?;
+        let proxy = Proxy::start(kind.proxy(), balancer.addr()).await?;
+        let control = FaultProxy::start(proxy.control_addr()).await?;
+        let retention = format!("{RETENTION_SECS}s");
+        let variables: &[(&str, &str)] = if mix == Mix::History { &[("MESSAGE_RETENTION", &retention)] } else { &[] };
+        let mut env = match &place {
+            Place::Table(table) => environment(&table.name, table.way.addr(), control.addr(), variables),
+            Place::Folder(folder) => embedded_environment(folder.path(), control.addr(), variables),
+            Place::Disk(disk) => embedded_environment(disk.path(), control.addr(), variables),
+        };
+        env.extend(clock.iter().flat_map(Clock::environment));
+        let mut backends = Vec::new();
+        for addr in &listening {
+            backends.push(Mutex::new(Backend::start_on(*addr, env.clone()).await?));
+        }
+        let order = Order { conduct: Conduct::Reads, storms: 0 };
+        Ok(Self {
+            proxy_addr: proxy.http_addr(),
+            proxy: Mutex::new(proxy),
+            backends,
+            backend_addrs: listening,
+            control,
+            place,
+            clock,
+            orders: (0..rooms).map(|_| watch::Sender::new(order)).collect(),
+            lost: watch::Sender::new(None),
+            _balancer: balancer,
+        })
+    }
+
+    /// Starts backends again that have died, as a service manager does. Never ends.
+    pub(crate) async fn supervise(&self) -> anyhow::Result<()> {
+        loop {
+            sleep(WATCH_EVERY).await;
+            for backend in &self.backends {
+                // Whoever has it locked is about to do something with it.
+                if let Ok(mut backend) = backend.try_lock()
+                    && backend.has_died()?
+                {
+                    revive(&mut backend).await?;
+                }
+            }
+        }
+    }
+
+    /// Lets things go wrong one after another. All is well again when it returns.
+    pub(crate) async fn suffer(&self, steps: &[Step]) -> anyhow::Result<()> {
+        for step in steps {
+            sleep(step.pause).await;
+            self.fail(step.fault, step.lasts).await.with_context(|| format!("{step:?}"))?;
+        }
+        Ok(())
+    }
+
+    async fn fail(&self, fault: Fault, lasts: Duration) -> anyhow::Result<()> {
+        match fault {
+            Fault::Kill(n) => {
+                let mut backend = self.backends[n].lock().await;
+                backend.kill()?;
+                sleep(lasts).await;
+                revive(&mut backend).await?;
+            }
+            Fault::Terminate(n) => {
+                let mut backend = self.backends[n].lock().await;
+                backend.end(STOPS_WITHIN).await?;
+                sleep(lasts).await;
+                revive(&mut backend).await?;
+            }
+            Fault::Dies(n, point, one_in) => {
+                let mut backend = self.backends[n].lock().await;
+                backend.kill()?;
+                // The percentage may be a fraction.
+                let points = format!("{point}={:.3}%return", 100.0 / f64::from(one_in));
+                backend.restart_with(&[("FAILPOINTS", &points)]).await?;
+                drop(backend);
+                sleep(lasts).await;
+                let mut backend = self.backends[n].lock().await;
+                backend.kill()?;
+                revive(&mut backend).await?;
+            }
+            Fault::ProxyStops | Fault::ProxyDies => {
+                let mut proxy = self.proxy.lock().await;
+                if fault == Fault::ProxyDies {
+                    proxy.kill().await?
+                } else {
+                    proxy.stop().await?
+                }
+                sleep(lasts).await;
+                proxy.restart().await?;
+            }
+            Fault::Control(mode) => {
+                self.control.set(mode);
+                sleep(lasts).await;
+                self.control.set(Mode::Pass);
+            }
+            Fault::Table(mode) => {
+                let Place::Table(table) = &self.place else { return Ok(()) };
+                table.way.set(mode);
+                sleep(lasts).await;
+                table.way.set(Mode::Pass);
+            }
+            Fault::DiskFull => {
+                let Place::Disk(disk) = &self.place else { return Ok(()) };
+                let _full = disk.fill()?;
+                sleep(lasts).await;
+            }
+            Fault::ReadOnly => {
+                let Place::Disk(disk) = &self.place else { return Ok(()) };
+                let mut backend = self.backends[0].lock().await;
+                backend.kill()?;
+                disk.set_read_only(true)?;
+                let refused = backend.restart().await.err().context("it started on a read-only disk")?;
+                sleep(lasts).await;
+                disk.set_read_only(false)?;
+                revive(&mut backend).await.with_context(|| format!("after {refused:#}"))?;
+            }
+            Fault::Slow(room) => self.order(room, Conduct::ReadsSlowly, lasts).await,
+            Fault::Stopped(room) => self.order(room, Conduct::Stopped, lasts).await,
+            Fault::Away(room) => self.order(room, Conduct::Away, lasts).await,
+            Fault::Storm(room) => {
+                self.orders[room].send_modify(|order| order.storms += 1);
+                sleep(lasts).await;
+            }
+            Fault::Clock(seconds) => {
+                self.set_clock(seconds)?;
+                sleep(lasts).await;
+                self.set_clock(0)?;
+            }
+            Fault::Expired(room) => {
+                self.orders[room].send_modify(|order| order.conduct = Conduct::Away);
+                self.set_clock(2 * RETENTION_SECS)?;
+                sleep(lasts).await;
+                self.set_clock(0)?;
+                self.lose();
+                self.orders[room].send_modify(|order| order.conduct = Conduct::Reads);
+            }
+            Fault::Wiped => self.wipe(lasts).await?,
+        }
+        Ok(())
+    }
+
+    async fn order(&self, room: usize, conduct: Conduct, lasts: Duration) {
+        self.orders[room].send_modify(|order| order.conduct = conduct);
+        sleep(lasts).await;
+        self.orders[room].send_modify(|order| order.conduct = Conduct::Reads);
+    }
+
+    fn set_clock(&self, seconds: i64) -> anyhow::Result<()> {
+        self.clock.as_ref().context("a world without a clock of its own")?.set(seconds)
+    }
+
+    /// From here on what is acknowledged is kept.
+    fn lose(&self) {
+        self.lost.send_replace(Some(Instant::now()));
+    }
+
+    async fn wipe(&self, lasts: Duration) -> anyhow::Result<()> {
+        match &self.place {
+            Place::Table(table) => {
+                table.client.delete_table().table_name(&table.name).send().await?;
+                sleep(lasts).await;
+                gripchat::store::table::create(&table.client, &table.name, |_| {}).await?;
+            }
+            Place::Folder(_) | Place::Disk(_) => {
+                let mut backend = self.backends[0].lock().await;
+                backend.kill()?;
+                for file in files(self.place.folder().context("a folder")?)? {
+                    fs::remove_file(file)?;
+                }
+                sleep(lasts).await;
+                revive(&mut backend).await?;
+            }
+        }
+        self.lose();
+        Ok(())
+    }
+
+    /// All messages of a room, oldest first, as the first backend has them.
+    pub(crate) async fn log(&self, http: &reqwest::Client, room: &str) -> anyhow::Result<Vec<Value>> {
+        let url = format!("http://{}/rooms/{room}/messages/?limit=200", self.backend_addrs[0]);
+        let mut log: Vec<Value> = Vec::new();
+        loop {
+            let before = log.first().and_then(|oldest| oldest["id"].as_str());
+            let page = match before {
+                Some(id) => http.get(format!("{url}&before={id}")),
+                None => http.get(&url),
+            };
+            let page: Value =
+                page.header("Accept", "application/json").send().await?.error_for_status()?.json().await?;
+            let messages = page["messages"].as_array().context("messages")?;
+            log.splice(0..0, messages.iter().cloned());
+            if page["more"] != true {
+                return Ok(log);
+            }
+        }
+    }
+
+    /// The last lines of what the backends logged.
+    pub(crate) async fn logs(&self) -> String {
+        let mut text = String::new();
+        for backend in &self.backends {
+            let backend = backend.lock().await;
+            let log = backend.log();
+            let lines: Vec<&str> = log.lines().collect();
+            let from = lines.len().saturating_sub(20);
+            text.push_str(&format!("{}:\n{}\n", backend.addr(), lines[from..].join("\n")));
+        }
+        text
+    }
+}
+
+/// Starts a backend until it stays: beside another fault its disk may be full.
+async fn revive(backend: &mut Backend) -> anyhow::Result<()> {
+    let began = Instant::now();
+    loop {
+        match backend.restart().await {
+            Err(error) if began.elapsed() > REVIVES_WITHIN => return Err(error),
+            Err(_) => sleep(WATCH_EVERY).await,
+            Ok(()) => return Ok(()),
+        }
+    }
+}
+
+fn files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect()
+}
+
+/// A line in the report of a long run.
+pub(crate) fn report(file: &Path, line: &str) -> std::io::Result<()> {
+    if let Some(folder) = file.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    // One write, so that lines of trials that end together stay whole.
+    fs::OpenOptions::new().create(true).append(true).open(file)?.write_all(format!("{line}\n").as_bytes())
+}

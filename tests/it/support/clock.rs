@@ -1,0 +1,59 @@
+//! A wall clock for a program that can be changed under it, by libfaketime. Its monotonic clock stays what it is.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use tempfile::NamedTempFile;
+
+/// Where Debian's package `faketime` has it, below a folder that is named after the machine.
+const LIBRARY: &str = "faketime/libfaketimeMT.so.1";
+
+/// The clock of a program.
+#[derive(Debug)]
+pub(crate) struct Clock {
+    library: PathBuf,
+    offset: NamedTempFile,
+}
+
+impl Clock {
+    /// Whether libfaketime is installed, or what is missing.
+    pub(crate) fn available() -> Result<(), String> {
+        library().map(drop).ok_or_else(|| format!("no {LIBRARY} below /usr/lib (apt-get install faketime)"))
+    }
+
+    /// One that is right.
+    pub(crate) fn new() -> anyhow::Result<Self> {
+        let library = library().ok_or_else(|| anyhow::anyhow!("no {LIBRARY}"))?;
+        let clock = Self { library, offset: NamedTempFile::new()? };
+        clock.set(0)?;
+        Ok(clock)
+    }
+
+    /// Makes it wrong by so many seconds. The program sees it within a second.
+    pub(crate) fn set(&self, seconds: i64) -> anyhow::Result<()> {
+        // Whole at any moment: it is read while it is written.
+        let next = self.offset.path().with_extension("next");
+        fs::write(&next, format!("{seconds:+}\n"))?;
+        Ok(fs::rename(next, self.offset.path())?)
+    }
+
+    /// What the program needs in its environment.
+    pub(crate) fn environment(&self) -> Vec<(String, String)> {
+        let text = |path: &Path| path.to_string_lossy().into_owned();
+        [
+            ("LD_PRELOAD", text(&self.library)),
+            ("FAKETIME_TIMESTAMP_FILE", text(self.offset.path())),
+            ("FAKETIME_CACHE_DURATION", "1".to_owned()),
+            ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into()
+    }
+}
+
+fn library() -> Option<PathBuf> {
+    let folders = fs::read_dir("/usr/lib").ok()?.collect::<io::Result<Vec<_>>>().ok()?;
+    folders.into_iter().map(|folder| folder.path().join(LIBRARY)).find(|path| path.is_file())
+}

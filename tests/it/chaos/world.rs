@@ -42,8 +42,16 @@ const RETENTION_SECS: i64 = 3_600;
 const WATCH_EVERY: Duration = Duration::from_millis(100);
 /// Longer than any fault that keeps a backend from starting.
 const REVIVES_WITHIN: Duration = Duration::from_secs(10);
-/// A backend that was told to stop does so within this time.
+/// A backend or a proxy that was told to stop does so within this time.
 const STOPS_WITHIN: Duration = Duration::from_secs(15);
+
+/// How often the proxy rechecks its streams. Pushpin asks for ten links a second at most, and there are two for a room.
+fn recheck(kind: Kind) -> &'static str {
+    match kind {
+        Kind::PushpinDynamoDb => "10s",
+        Kind::EdgeDynamoDb | Kind::EdgeEmbedded => "4s",
+    }
+}
 
 pub(crate) struct World {
     pub(crate) proxy: Mutex<Proxy>,
@@ -93,11 +101,14 @@ impl World {
         let proxy = Proxy::start(kind.proxy(), balancer.addr()).await?;
         let control = FaultProxy::start(proxy.control_addr()).await?;
         let retention = format!("{RETENTION_SECS}s");
-        let variables: &[(&str, &str)] = if mix == Mix::History { &[("MESSAGE_RETENTION", &retention)] } else { &[] };
+        let mut variables = vec![("RECHECK_INTERVAL", recheck(kind))];
+        if mix == Mix::History {
+            variables.push(("MESSAGE_RETENTION", &retention));
+        }
         let mut env = match &place {
-            Place::Table(table) => environment(&table.name, table.way.addr(), control.addr(), variables),
-            Place::Folder(folder) => embedded_environment(folder.path(), control.addr(), variables),
-            Place::Disk(disk) => embedded_environment(disk.path(), control.addr(), variables),
+            Place::Table(table) => environment(&table.name, table.way.addr(), control.addr(), &variables),
+            Place::Folder(folder) => embedded_environment(folder.path(), control.addr(), &variables),
+            Place::Disk(disk) => embedded_environment(disk.path(), control.addr(), &variables),
         };
         env.extend(clock.iter().flat_map(Clock::environment));
         let mut backends = Vec::new();
@@ -174,7 +185,7 @@ impl World {
                 if fault == Fault::ProxyDies {
                     proxy.kill().await?
                 } else {
-                    proxy.stop().await?
+                    proxy.end(STOPS_WITHIN).await?
                 }
                 sleep(lasts).await;
                 proxy.restart().await?;

@@ -2,9 +2,6 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use anyhow::Context as _;
-use tokio::time::{sleep, timeout};
-
 use super::gripchat::{Program, address_in, command};
 
 /// A `gripchat serve`.
@@ -67,14 +64,7 @@ impl Backend {
 
     /// SIGTERM, and waits until it has ended, whatever was still under way.
     pub(crate) async fn end(&mut self, within: Duration) -> anyhow::Result<()> {
-        self.program.terminate()?;
-        let ended = async {
-            while !self.program.has_died()? {
-                sleep(Duration::from_millis(10)).await;
-            }
-            anyhow::Ok(())
-        };
-        timeout(within, ended).await.context("it does not end")?
+        self.program.end(within).await
     }
 
     /// SIGTERM, and waits until it has ended well.

@@ -1,6 +1,6 @@
 //! An edge: `gripchat edge` as a process, that starts again on the ports it had.
 
-use std::{fs, net::SocketAddr, process::ExitStatus};
+use std::{fs, net::SocketAddr, process::ExitStatus, time::Duration};
 
 use anyhow::Context as _;
 
@@ -48,6 +48,11 @@ impl Edge {
     /// SIGTERM, and waits until it has ended well.
     pub(crate) async fn stop(&mut self) -> anyhow::Result<()> {
         self.program.stop().await
+    }
+
+    /// SIGTERM, and waits until it has ended, whatever was still under way.
+    pub(crate) async fn end(&mut self, within: Duration) -> anyhow::Result<()> {
+        self.program.end(within).await
     }
 
     /// SIGKILL: it gets to do nothing more.

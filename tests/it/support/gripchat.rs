@@ -97,6 +97,17 @@ impl Program {
         Ok(died)
     }
 
+    /// SIGTERM, and waits until it has ended, whatever was still under way.
+    pub(crate) async fn end(&mut self, within: Duration) -> anyhow::Result<()> {
+        self.terminate()?;
+        let began = Instant::now();
+        while !self.has_died()? {
+            ensure!(began.elapsed() < within, "it does not end within {within:?}; its log:\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        Ok(())
+    }
+
     /// SIGTERM, and waits until it has ended well.
     pub(crate) async fn stop(&mut self) -> anyhow::Result<()> {
         self.terminate()?;

@@ -3,6 +3,7 @@
 use std::{
     net::SocketAddr,
     sync::{Arc, LazyLock, Mutex, PoisonError},
+    time::Duration,
 };
 
 use tokio::{
@@ -40,6 +41,15 @@ impl Proxy {
         match self {
             Self::Pushpin(pushpin) => pushpin.stop().await,
             Self::Edge(edge) => edge.stop().await,
+        }
+    }
+
+    /// Asks it to end, and waits until it has, whatever its clients do. [`Proxy::restart`] brings it back.
+    pub(crate) async fn end(&mut self, within: Duration) -> anyhow::Result<()> {
+        match self {
+            // It has three seconds, and is killed then.
+            Self::Pushpin(pushpin) => pushpin.stop().await,
+            Self::Edge(edge) => edge.end(within).await,
         }
     }
 

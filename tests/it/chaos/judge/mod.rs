@@ -275,7 +275,13 @@ impl Reader<'_> {
                     }
                 }
                 "message" => {
-                    return self.message(at, event.id.as_deref().unwrap_or_default(), &event.data, figures, provisional);
+                    return self.message(
+                        at,
+                        event.id.as_deref().unwrap_or_default(),
+                        &event.data,
+                        figures,
+                        provisional,
+                    );
                 }
                 "keep-alive" => {}
                 other => return Err(format!("an event of an unknown kind: {other}")),
@@ -407,6 +413,7 @@ fn trace(began: Instant, record: &Record, index: usize) -> String {
                 let data: String = event.data.chars().take(120).collect();
                 format!("{} {:?} {data}", event.event, event.id.as_deref().unwrap_or_default())
             }
+            Entry::Refused(why) => format!("refused: {why}"),
             other => format!("{other:?}"),
         };
         format!("    {at:7.3} s  {what}\n")

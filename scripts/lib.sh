@@ -141,6 +141,9 @@ need_dynamodb_local() {
 
 need_node() { { have node && have npm; } || apt_install node nodejs npm; }
 
+# Not on the PATH as a program alone: what the tests use is its library.
+need_faketime() { compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1' >/dev/null || apt_install faketime faketime; }
+
 need_chromium() { have chromium || apt_install chromium chromium; }
 
 need_node_modules() {

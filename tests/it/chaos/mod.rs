@@ -15,6 +15,7 @@ mod client;
 mod judge;
 mod mix;
 mod poster;
+mod steps;
 mod world;
 
 use std::{env, path::Path, sync::Arc, time::Duration};
@@ -55,6 +56,7 @@ const KINDS: [Kind; 2] = [Kind::PushpinDynamoDb, Kind::EdgeEmbedded];
 pub(crate) fn trials() -> Vec<Trial> {
     let seeds = seeds().expect("SOAK_SEEDS is a number, or two with a hyphen between them");
     let mut trials = judge::tests::trials();
+    trials.extend(steps::trials());
     for seed in seeds {
         for kind in KINDS {
             for mix in Mix::ALL {

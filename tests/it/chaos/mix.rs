@@ -183,17 +183,18 @@ fn draw(rng: &mut StdRng, track: Track, kind: Kind, backends: usize) -> (Fault, 
             _ => dies(&[failpoint::COMMIT_BEGUN, failpoint::COMMIT_DONE], rng),
         },
         Track::Store => {
+            // Some for longer than the program waits for an answer, and longer than for all of a post.
             let modes = [
-                Mode::Refuse,
-                Mode::Hang,
-                Mode::Delay(Duration::from_secs(2)),
-                Mode::Answer(THROTTLED),
-                // Longer than the program waits for an answer, and longer than for all of a post.
-                Mode::DelayAnswers(Duration::from_secs(4)),
-                Mode::DelayAnswers(Duration::from_secs(9)),
-                Mode::LoseAnswers,
+                (Mode::Refuse, 4_000),
+                (Mode::Hang, 12_000),
+                (Mode::Delay(Duration::from_secs(2)), 4_000),
+                (Mode::Answer(THROTTLED), 4_000),
+                (Mode::DelayAnswers(Duration::from_secs(4)), 8_000),
+                (Mode::DelayAnswers(Duration::from_secs(9)), 12_000),
+                (Mode::LoseAnswers, 4_000),
             ];
-            (Fault::Table(*modes.choose(rng).expect("there are some")), 4_000)
+            let (mode, most) = *modes.choose(rng).expect("there are some");
+            (Fault::Table(mode), most)
         }
         Track::Clients => match rng.random_range(0..4) {
             0 => (Fault::Slow(room), 4_000),

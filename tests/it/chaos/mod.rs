@@ -221,6 +221,7 @@ fn excuses(mix: Mix, kind: Kind, lost_before: Option<Instant>) -> Excuses {
             || has(Track::Clients)
             || has(Track::History)
             || mix.has_disk(kind),
+        unanswered: has(Track::Proxy) && kind == Kind::PushpinDynamoDb,
         lost_before,
     }
 }
@@ -248,6 +249,7 @@ fn line(kind: Kind, mix: Mix, seed: u64, verdict: &Verdict) -> String {
         millis(median).to_string(),
         millis(slow).to_string(),
         millis(figures.delays.first()).to_string(),
+        figures.unanswered.to_string(),
     ]
     .join("\t")
 }

@@ -41,6 +41,8 @@ pub(crate) struct Excuses {
     pub(crate) resets: bool,
     /// Provisional messages may be left without an end: who would withdraw them was killed or cut off.
     pub(crate) dangling: bool,
+    /// A post may be left without any answer: Pushpin loses what reaches it while its processes end or find each other.
+    pub(crate) unanswered: bool,
     /// Nothing that was acknowledged before this moment need be there: history was lost then for the last time.
     pub(crate) lost_before: Option<Instant>,
 }
@@ -69,6 +71,8 @@ pub(crate) struct Figures {
     pub(crate) posts: usize,
     pub(crate) attempts: usize,
     pub(crate) acknowledged: usize,
+    /// Attempts that were excused from it.
+    pub(crate) unanswered: usize,
     pub(crate) stored: usize,
     pub(crate) deliveries: usize,
     pub(crate) openings: usize,
@@ -161,6 +165,10 @@ impl Verdict {
             }
             for attempt in &post.attempts {
                 self.figures.attempts += 1;
+                if run.excuses.unanswered && attempt.outcome.is_err() {
+                    self.figures.unanswered += 1;
+                    continue;
+                }
                 self.figures.slowest_post = self.figures.slowest_post.max(attempt.took);
                 if attempt.took > POST_WITHIN {
                     self.broken(format!(

@@ -227,5 +227,10 @@ async fn a_post_that_hangs_is_found() -> anyhow::Result<()> {
     let mut run = good();
     run.posts[3].attempts[0].took = Duration::from_secs(11);
     assert!(found(&run).contains("took 11s"));
+    // A proxy that loses requests excuses those without any answer, and no others.
+    run.excuses.unanswered = true;
+    assert!(found(&run).contains("took 11s"));
+    run.posts[3].attempts[0].outcome = Err("no answer".to_owned());
+    assert!(judge(&run).violations.is_empty());
     Ok(())
 }

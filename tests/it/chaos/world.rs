@@ -29,7 +29,7 @@ use super::{
 use crate::support::{
     backend::Backend,
     balancer::Balancer,
-    clock::Clock,
+    clock::{self, Clock},
     disk::Disk,
     fault::{FaultProxy, Mode},
     proxy::Proxy,
@@ -231,8 +231,10 @@ impl World {
             Fault::Expired(room) => {
                 self.orders[room].send_modify(|order| order.conduct = Conduct::Away);
                 self.set_clock(2 * RETENTION_SECS)?;
-                sleep(lasts).await;
+                sleep(clock::SEEN_WITHIN + lasts).await;
                 self.set_clock(0)?;
+                // Until it is seen, what is acknowledged may be lost.
+                sleep(clock::SEEN_WITHIN).await;
                 self.lose();
                 self.orders[room].send_modify(|order| order.conduct = Conduct::Reads);
             }

@@ -3,12 +3,16 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use tempfile::NamedTempFile;
 
 /// Where Debian's package `faketime` has it, below a folder that is named after the machine.
 const LIBRARY: &str = "faketime/libfaketimeMT.so.1";
+
+/// Programs look at their offset once a second.
+pub(crate) const SEEN_WITHIN: Duration = Duration::from_secs(2);
 
 /// The clock of a program.
 #[derive(Debug)]
@@ -31,7 +35,7 @@ impl Clock {
         Ok(clock)
     }
 
-    /// Makes it wrong by so many seconds. The program sees it within a second.
+    /// Makes it wrong by so many seconds. The program sees it within [`SEEN_WITHIN`].
     pub(crate) fn set(&self, seconds: i64) -> anyhow::Result<()> {
         // Whole at any moment: it is read while it is written.
         let next = self.offset.path().with_extension("next");

@@ -9,7 +9,7 @@ use json_patch::Patch;
 use serde::Deserialize as _;
 use serde_json::{Map, Value};
 
-use super::frame::Frame;
+use super::{frame::Frame, patch};
 
 /// The formats there are. Nothing that the edge holds takes the last, and a format that nobody knows is no error.
 const FORMATS: [&str; 3] = ["http-stream", "http-response", "ws-message"];
@@ -93,15 +93,10 @@ struct Fields<'a> {
 impl Content {
     /// What is sent in place of the body that is held. One that cannot be changed so stays as it is.
     pub(super) fn instead_of(self, held: Bytes) -> Bytes {
-        let patch = match self {
-            Self::Whole(body) => return body,
-            Self::Patch(patch) => patch,
-        };
-        let patched = serde_json::from_slice::<Value>(&held).ok().and_then(|mut body| {
-            json_patch::patch(&mut body, &patch).ok()?;
-            Some(body.to_string().into())
-        });
-        patched.unwrap_or(held)
+        match self {
+            Self::Whole(body) => body,
+            Self::Patch(changes) => patch::apply(&changes, held),
+        }
     }
 }
 

@@ -16,7 +16,7 @@
 //! - [`serve`] wires it: two listeners, a few shards, one pool of connections to the backend.
 //! - `proxy`, `exchange`, `forward`, `refusal`, `upgrade`, `pager`, `backend`: requests and responses.
 //! - `wire`: how a held stream leaves hyper. `terms`: what a response's instructions mean.
-//! - `hub`, `sequencer`: channels, their listeners and their order. `control`, `item`: publishing.
+//! - `hub`, `sequencer`: channels, their listeners and their order. `control`, `item`, `patch`: publishing.
 //! - `shard`, `session`, `outlet`, `frame`, `timers`, `watch`, `filter`: held requests.
 //! - `recovery`: next links.
 //!
@@ -35,6 +35,7 @@ mod hub;
 mod item;
 mod outlet;
 mod pager;
+mod patch;
 mod proxy;
 mod recovery;
 mod refusal;

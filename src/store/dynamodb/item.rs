@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::{
-    chat::{Author, Message, MessageId, RoomId, Text, Timestamp},
+    chat::{Author, MAX_SEQ, Message, MessageId, RoomId, Text, Timestamp},
     store::{Record, Retention, StoreError},
 };
 
@@ -38,6 +38,12 @@ pub(super) fn partition(room: &RoomId) -> AttributeValue {
 /// The sort key of a number. Sixteen digits hold [`crate::chat::MAX_SEQ`].
 pub(super) fn sort_key(seq: u64) -> AttributeValue {
     AttributeValue::S(format!("m#{seq:016}"))
+}
+
+/// The number of a sort key: of the one spelling it has, and of those that a cursor can have.
+fn number(key: &str) -> Option<u64> {
+    let seq = key.strip_prefix("m#")?.parse().ok().filter(|seq| (1..=MAX_SEQ).contains(seq))?;
+    (sort_key(seq).as_s().is_ok_and(|same| same == key)).then_some(seq)
 }
 
 /// The item of a message.
@@ -68,8 +74,7 @@ pub(super) fn read(item: &Item, retention: Retention, now: Timestamp) -> Result<
         StoreError::Corrupt(format!("{} {}: attribute {attribute:?}", key(PARTITION_KEY), key(SORT_KEY)))
     };
     let text = |name| item.get(name).and_then(|v| v.as_s().ok()).ok_or_else(|| broken(name));
-    let seq =
-        text(SORT_KEY)?.strip_prefix("m#").and_then(|digits| digits.parse().ok()).ok_or_else(|| broken(SORT_KEY))?;
+    let seq = number(text(SORT_KEY)?).ok_or_else(|| broken(SORT_KEY))?;
     let message = Message {
         id: MessageId { epoch: text(EPOCH)?.parse().map_err(|_| broken(EPOCH))?, seq },
         provisional_id: text(PROVISIONAL_ID)?.parse().map_err(|_| broken(PROVISIONAL_ID))?,
@@ -113,6 +118,16 @@ mod tests {
         item.insert(DATE.to_owned(), AttributeValue::S("yesterday".to_owned()));
         let error = read(&item, Retention::FOREVER, Timestamp::now()).unwrap_err();
         assert!(error.to_string().contains("room#a m#0000000000000057: attribute \"date\""), "{error}");
+    }
+
+    #[test]
+    fn a_sort_key_has_one_spelling_and_a_number_that_a_cursor_can_have() {
+        assert_eq!(number("m#0000000000000001"), Some(1));
+        assert_eq!(number("m#9007199254740991"), Some(MAX_SEQ));
+        for key in ["m#0000000000000000", "m#9007199254740992", "m#57", "m#+000000000000057", "m#", "0000000000000057"]
+        {
+            assert_eq!(number(key), None, "{key}");
+        }
     }
 
     proptest! {

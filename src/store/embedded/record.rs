@@ -21,7 +21,7 @@ use redb::TableDefinition;
 use uuid::Uuid;
 
 use crate::{
-    chat::{Author, Message, MessageId, Text, Timestamp},
+    chat::{Author, MAX_SEQ, Message, MessageId, Text, Timestamp},
     store::{Record, Retention, StoreError},
 };
 
@@ -103,8 +103,8 @@ impl Entry<'_> {
     }
 
     pub(super) fn id(&self) -> Result<MessageId, StoreError> {
-        let epoch = self.epoch.parse().map_err(|_| broken(self.room, self.seq))?;
-        Ok(MessageId { epoch, seq: self.seq })
+        let epoch = self.epoch.parse().ok().filter(|_| (1..=MAX_SEQ).contains(&self.seq));
+        Ok(MessageId { epoch: epoch.ok_or_else(|| broken(self.room, self.seq))?, seq: self.seq })
     }
 
     pub(super) fn record(&self, retention: Retention, now: Timestamp) -> Result<Record, StoreError> {
@@ -150,6 +150,16 @@ mod tests {
             let record =
                 read(("a", 57), value).and_then(|entry| entry.record(Retention::FOREVER, Timestamp::from_millis(0)));
             assert!(record.unwrap_err().to_string().contains("room \"a\", number 57"), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn a_number_that_no_cursor_can_have_is_no_messages() {
+        let value = write(&message("hi", 0), false, None);
+        let read = |seq| read(("a", seq), &value).and_then(|e| e.record(Retention::FOREVER, Timestamp::from_millis(0)));
+        assert!(read(1).is_ok() && read(MAX_SEQ).is_ok());
+        for seq in [0, MAX_SEQ + 1, u64::MAX] {
+            assert!(matches!(read(seq), Err(StoreError::Corrupt(_))), "{seq}");
         }
     }
 

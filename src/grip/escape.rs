@@ -4,11 +4,13 @@ use std::fmt::Write as _;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
-/// Encodes text for `format=cstring`, which knows only these escapes; `;` would end the value.
+/// Encodes text for `format=cstring`, which knows only these escapes; `;` would end the value, and blanks at the ends of
+/// a header are not a part of it.
 pub(super) fn cstring(data: &str) -> String {
     let mut encoded = String::new();
-    for byte in data.bytes() {
+    for (at, byte) in data.bytes().enumerate() {
         match byte {
+            b' ' if at == 0 || at + 1 == data.len() => encoded.push_str(r"\x20"),
             b'\\' => encoded.push_str(r"\\"),
             b'\r' => encoded.push_str(r"\r"),
             b'\n' => encoded.push_str(r"\n"),

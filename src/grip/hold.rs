@@ -117,7 +117,7 @@ fn headers<const N: usize>(fields: [(&'static str, String); N]) -> HeaderMap {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::grip::items;
+    use crate::grip::{Instruct, items};
     use proptest::prelude::*;
 
     fn hold(name: &str, keep_alive: &str) -> Hold {
@@ -147,6 +147,14 @@ mod tests {
         let headers = NextPage { next: "/p/".into() }.headers();
         assert_eq!(headers.len(), 1);
         assert_eq!(headers["grip-link"], "</p/>; rel=next");
+    }
+
+    #[test]
+    fn a_keep_alive_keeps_the_blanks_at_its_ends() {
+        for data in [" ", "  a  b  ", "\t"] {
+            let told = Instruct::parse(&hold("a", data).headers()).unwrap().keep_alive.unwrap();
+            assert_eq!(told.data, data);
+        }
     }
 
     proptest! {

@@ -94,6 +94,15 @@ need_rust() {
   have cc || apt_install rust gcc libc6-dev
 }
 
+need_cargo_fuzz() {
+  # The fuzzer itself is C++.
+  have c++ || apt_install cargo-fuzz g++ || return 1
+  if ! cargo fuzz --version >/dev/null 2>&1; then
+    say "cargo install cargo-fuzz"
+    logged cargo-fuzz cargo install --locked cargo-fuzz
+  fi
+}
+
 need_pushpin() {
   # Debian starts Pushpin as a service with the package, on the ports that scripts/dev uses. One that was there before
   # is somebody's; one that came just now is not wanted.

@@ -31,6 +31,8 @@ mod exchange;
 mod filter;
 mod forward;
 mod frame;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod hub;
 mod item;
 mod outlet;

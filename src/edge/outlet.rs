@@ -136,7 +136,7 @@ impl Outlet {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 impl Outlet {
     /// What waits to be written.
     pub(super) fn queued(&self) -> String {

@@ -17,6 +17,8 @@
 
 mod dynamodb;
 mod embedded;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod replay;
 mod retention;
 pub mod table;

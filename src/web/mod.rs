@@ -15,6 +15,8 @@
 mod assets;
 mod error;
 mod extract;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod messages;
 mod pages;
 

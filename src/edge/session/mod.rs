@@ -378,5 +378,7 @@ impl Response {
     }
 }
 
+#[cfg(any(test, fuzzing))]
+pub(super) mod judge;
 #[cfg(test)]
 mod tests;

@@ -10,6 +10,8 @@
 
 mod append;
 mod error;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 pub(crate) mod item;
 mod rooms;
 

@@ -22,6 +22,8 @@
 
 mod ahead;
 mod append;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod open;
 mod overlay;
 mod read;

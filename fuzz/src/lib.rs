@@ -1,0 +1,66 @@
+//! What the targets share: requests and headers read from lines, an SSE parser that knows nothing of the encoder, and
+//! a runtime.
+
+pub mod sse;
+
+use axum::{Router, body::Body, http::Request};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http_body_util::BodyExt as _;
+use tower::ServiceExt as _;
+
+/// Header lines, as far as they are some. They end with an empty line; the rest is what stands behind it.
+pub fn headers(data: &[u8]) -> (HeaderMap, &[u8]) {
+    let mut headers = HeaderMap::new();
+    let mut rest = data;
+    while !rest.is_empty() {
+        let (line, behind) = line(rest);
+        rest = behind;
+        if line.is_empty() {
+            break;
+        }
+        let Some(colon) = line.iter().position(|byte| *byte == b':') else { continue };
+        let name = HeaderName::from_bytes(&line[..colon]);
+        if let (Ok(name), Ok(value)) = (name, HeaderValue::from_bytes(line[colon + 1..].trim_ascii()))
+            && headers.len() < 100
+        {
+            headers.append(name, value);
+        }
+    }
+    (headers, rest)
+}
+
+/// The first line, and what stands behind it.
+pub fn line(data: &[u8]) -> (&[u8], &[u8]) {
+    match data.iter().position(|byte| *byte == b'\n') {
+        Some(end) => (data[..end].strip_suffix(b"\r").unwrap_or(&data[..end]), &data[end + 1..]),
+        None => (data, &[]),
+    }
+}
+
+/// A request: `METHOD path`, header lines, an empty line, the body.
+pub fn request(data: &[u8]) -> Option<Request<Body>> {
+    let (first, rest) = line(data);
+    let space = first.iter().position(|byte| *byte == b' ')?;
+    let (headers, body) = headers(rest);
+    let mut request = Request::new(Body::from(Bytes::copy_from_slice(body)));
+    *request.method_mut() = http::Method::from_bytes(&first[..space]).ok()?;
+    *request.uri_mut() = http::Uri::try_from(&first[space + 1..]).ok()?;
+    *request.headers_mut() = headers;
+    Some(request)
+}
+
+/// What a service answers, with its body.
+pub fn answer(service: &Router, request: Request<Body>) -> (StatusCode, HeaderMap, http::Extensions, Bytes) {
+    thread_local! {
+        static RUNTIME: tokio::runtime::Runtime =
+            tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    }
+    RUNTIME.with(|runtime| {
+        runtime.block_on(async {
+            let (head, body) = service.clone().oneshot(request).await.expect("it always answers").into_parts();
+            let body = body.collect().await.expect("a body that is there already").to_bytes();
+            (head.status, head.headers, head.extensions, body)
+        })
+    })
+}

@@ -1,0 +1,32 @@
+//! `Accept`: who gets a stream, and who is a person.
+#![no_main]
+
+use std::sync::LazyLock;
+
+use axum::{Router, body::Body, http::Request};
+use gripchat::web::fuzzing::{Taken, routes};
+use gripchat_fuzz::answer;
+use http::{HeaderValue, StatusCode, header};
+use libfuzzer_sys::fuzz_target;
+
+static ROUTES: LazyLock<Router> = LazyLock::new(routes);
+
+fuzz_target!(|data: &[u8]| {
+    let mut request = Request::get("/rooms/a/messages/").body(Body::empty()).expect("a request");
+    for line in data.split(|byte| *byte == b'\n').take(8) {
+        let Ok(value) = HeaderValue::from_bytes(line) else { return };
+        request.headers_mut().append(header::ACCEPT, value);
+    }
+    let (status, _, extensions, _) = answer(&ROUTES, request);
+    let said = String::from_utf8_lossy(data).to_ascii_lowercase();
+    let Some(taken) = extensions.get::<Taken>() else {
+        assert_eq!(status, StatusCode::NOT_ACCEPTABLE);
+        return;
+    };
+    if taken.stream {
+        assert!(["text/event-stream", "text/*", "*/"].iter().any(|range| said.contains(range)), "{said}");
+    }
+    if taken.person {
+        assert!(["text/html", "text/*", "*/"].iter().any(|range| said.contains(range)), "{said}");
+    }
+});

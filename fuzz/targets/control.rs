@@ -1,0 +1,24 @@
+//! The edge's control port as it is served: with a key nobody publishes without a token.
+#![no_main]
+
+use std::sync::LazyLock;
+
+use axum::Router;
+use gripchat::edge::fuzzing::control_port;
+use gripchat_fuzz::{answer, request};
+use http::StatusCode;
+use libfuzzer_sys::fuzz_target;
+
+static OPEN: LazyLock<Router> = LazyLock::new(|| control_port(None));
+static LOCKED: LazyLock<Router> = LazyLock::new(|| control_port(Some("a secret")));
+
+fuzz_target!(|data: &[u8]| {
+    let (Some(one), Some(same)) = (request(data), request(data)) else { return };
+    let posts = one.method() == http::Method::POST;
+    let (status, _, _, body) = answer(&OPEN, one);
+    assert!(!status.is_server_error(), "{status}");
+    assert!(!status.is_success() || !body.is_empty() || !posts);
+    let (status, _, _, _) = answer(&LOCKED, same);
+    assert!(!posts || !status.is_success(), "published without a token");
+    assert_ne!(status, StatusCode::INTERNAL_SERVER_ERROR);
+});

@@ -1,0 +1,8 @@
+//! Headers on their way through the edge, as lines.
+#![no_main]
+
+use gripchat::edge::fuzzing::forwarded;
+use gripchat_fuzz::headers;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| forwarded(&headers(data).0));

@@ -1,0 +1,51 @@
+//! Requests as the API takes them: path, headers and body through the real extractors.
+#![no_main]
+
+use std::sync::LazyLock;
+
+use axum::Router;
+use gripchat::{
+    chat::{Author, RoomId, Text},
+    store::Since,
+    web::fuzzing::{Taken, routes},
+};
+use gripchat_fuzz::{answer, request};
+use libfuzzer_sys::fuzz_target;
+
+static ROUTES: LazyLock<Router> = LazyLock::new(routes);
+
+fuzz_target!(|data: &[u8]| {
+    let Some(request) = request(data) else { return };
+    let key = request.headers().get("idempotency-key").cloned();
+    let (status, headers, extensions, body) = answer(&ROUTES, request);
+    assert!(!status.is_server_error(), "{status}");
+    let Some(taken) = extensions.get::<Taken>() else {
+        refused(&headers, &body);
+        return;
+    };
+    assert_eq!(RoomId::parse(taken.room.as_str()).as_ref(), Ok(&taken.room));
+    if let Some((draft, since)) = &taken.posted {
+        assert_eq!(Author::parse(draft.from.as_str()).as_ref(), Ok(&draft.from));
+        assert_eq!(Text::parse(draft.text.as_str()).as_ref(), Ok(&draft.text));
+        if let Some(key) = key {
+            let key = key.to_str().expect("text").to_ascii_lowercase();
+            let digits = |text: &str| text.chars().filter(char::is_ascii_hexdigit).collect::<String>();
+            assert!(digits(&key).ends_with(&digits(&draft.provisional_id.to_string())), "{key}");
+            assert_ne!(*since, Since::Never, "a client's key is looked for");
+        }
+    }
+});
+
+/// A refusal says what to do instead, on one line of JSON or on a page.
+fn refused(headers: &http::HeaderMap, body: &[u8]) {
+    match headers.get("content-type").and_then(|value| value.to_str().ok()) {
+        Some("application/json") => {
+            let body: serde_json::Value = serde_json::from_slice(body).expect("JSON");
+            assert!(body["error"].is_string() && body["message"].as_str().is_some_and(|text| !text.is_empty()));
+        }
+        Some(html) if html.starts_with("text/html") => assert!(str::from_utf8(body).is_ok()),
+        Some(other) => panic!("{other}"),
+        // The router's own: nothing at this path.
+        None => assert!(body.is_empty()),
+    }
+}

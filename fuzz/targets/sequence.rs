@@ -1,0 +1,7 @@
+//! The edge's order of a channel: items that come in any order leave in their own.
+#![no_main]
+
+use gripchat::edge::fuzzing::sequence;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|swaps: &[u8]| sequence(swaps));

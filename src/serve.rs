@@ -10,7 +10,7 @@ use crate::{
     app::App,
     config::Backend,
     grip::{GripUrl, Publisher},
-    store::{Store, StoreError},
+    store::{Shared, Store, StoreError},
     web::{self, Web},
 };
 
@@ -40,6 +40,7 @@ pub async fn serve(
     // Beside the server: a proxy that hangs must hold up no request.
     let checks = [tokio::spawn(check(Arc::clone(&store))), tokio::spawn(publisher.check())];
 
+    let store = Arc::new(Shared::new(store));
     let app = Arc::new(App::new(store, publisher, config.recheck));
     let web = Web { app: Arc::clone(&app), trust: Arc::new(trust) };
     let router = web::router(web, &config.cors);

@@ -21,6 +21,7 @@ mod embedded;
 pub mod fuzzing;
 mod replay;
 mod retention;
+mod shared;
 pub mod table;
 
 use std::{error::Error as StdError, sync::Arc, time::Duration};
@@ -32,6 +33,7 @@ pub use dynamodb::{Consumed, DynamoDb};
 pub use embedded::{Embedded, OpenError, Pace};
 pub use replay::{Record, Verdict, judge, judge_by_head};
 pub use retention::{Retention, RetentionError};
+pub use shared::Shared;
 
 use crate::chat::{Cursor, Draft, Epoch, Message, MessageId, RoomId};
 

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use gripchat::{
     chat::{Author, Cursor, Draft, Message, RoomId, Text, Timestamp},
-    store::{Appended, DynamoDb, Embedded, Replay, Retention, Since, Store, table},
+    store::{Appended, DynamoDb, Embedded, Replay, Retention, Shared, Since, Store, table},
 };
 use libtest_mimic::Trial;
 use uuid::Uuid;
@@ -44,8 +44,9 @@ type MakePlace = fn() -> BoxFuture<'static, anyhow::Result<Place>>;
 type Rule = fn(Place) -> BoxFuture<'static, anyhow::Result<()>>;
 
 /// All stores. Another one is another line.
-const STORES: [(&str, &[Need], MakePlace); 3] = [
+const STORES: [(&str, &[Need], MakePlace); 4] = [
     ("memory", &[], || Box::pin(memory())),
+    ("shared", &[], || Box::pin(shared())),
     ("embedded", &[], || Box::pin(embedded())),
     ("dynamodb", &[Need::DynamoDb], || Box::pin(dynamodb())),
 ];
@@ -53,6 +54,12 @@ const STORES: [(&str, &[Need], MakePlace); 3] = [
 async fn memory() -> anyhow::Result<Place> {
     let keeper = Memory::new(Retention::FOREVER);
     Ok(Box::new(move |retention| Ok(Arc::new(keeper.beside(retention)))))
+}
+
+/// Reads that are shared, of the store in memory.
+async fn shared() -> anyhow::Result<Place> {
+    let keeper = Memory::new(Retention::FOREVER);
+    Ok(Box::new(move |retention| Ok(Arc::new(Shared::new(Arc::new(keeper.beside(retention)))))))
 }
 
 async fn embedded() -> anyhow::Result<Place> {

@@ -23,8 +23,7 @@
 //! | module | is | imports of ours |
 //! |---|---|---|
 //! | [`cli`] | commands, exit codes | `config`, `edge`, `failpoint`, `serve`, `store`, `telemetry` |
-//! | [`config`] | the whole configuration, validated | `edge`, `grip`, `store`, `web` |
-//! | [`telemetry`] | the log | `config` |
+//! | [`config`] | the whole configuration, validated | `edge`, `grip`, `store`, `telemetry`, `web` |
 //! | [`serve`] | wiring, shutdown | `app`, `config`, `grip`, `store`, `web` |
 //! | [`web`] | HTTP: routes, parsing, pages | `app`, `chat`, `feed`, `grip`, `store` |
 //! | [`app`] | the use cases | `chat`, `failpoint`, `feed`, `grip`, `store` |
@@ -35,6 +34,7 @@
 //! | [`chat`] | the domain, no I/O | nothing |
 //! | [`sse`] | the encoder | nothing |
 //! | [`failpoint`] | where tests crash it | nothing |
+//! | [`telemetry`] | the log, metrics, request ids | nothing |
 //!
 //! `tests/architecture.rs` holds this table to be true.
 

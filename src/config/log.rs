@@ -4,6 +4,7 @@ use clap::Args;
 use tracing_subscriber::EnvFilter;
 
 use super::Problems;
+use crate::telemetry::Log;
 
 /// What concerns logs, as text.
 #[derive(Args, Clone, Debug)]
@@ -15,15 +16,6 @@ pub struct LogArgs {
     /// What is logged: a level, or levels by module
     #[arg(long, env = "RUST_LOG", default_value = "info", value_name = "FILTER")]
     pub log_filter: String,
-}
-
-/// How to log.
-#[derive(Debug)]
-pub struct Log {
-    /// One JSON object a line, for machines.
-    pub json: bool,
-    /// What is logged.
-    pub filter: EnvFilter,
 }
 
 impl LogArgs {

@@ -15,7 +15,7 @@ use std::{net::SocketAddr, ops::RangeInclusive, time::Duration};
 
 pub use backend::{Backend, BackendArgs, Serve, ServeArgs};
 pub use edge::{Edge, EdgeArgs, ProxyArgs};
-pub use log::{Log, LogArgs};
+pub use log::LogArgs;
 pub use problems::Problems;
 pub use run::{Run, RunArgs, reachable};
 pub use store::{DataArgs, Store, StoreArgs, TableArgs};

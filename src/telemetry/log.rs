@@ -3,14 +3,24 @@
 use std::io::{IsTerminal as _, stderr};
 
 use tracing::Level;
-use tracing_subscriber::{filter::filter_fn, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+use tracing_subscriber::{EnvFilter, filter::filter_fn, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
-use crate::config::Log;
+use super::metrics;
 
-/// Logs to standard error from now on; standard output is for what the user asked for.
+/// How to log.
+#[derive(Debug)]
+pub struct Log {
+    /// One JSON object a line, for machines.
+    pub json: bool,
+    /// What is logged.
+    pub filter: EnvFilter,
+}
+
+/// Logs to standard error from now on; standard output is for what the user asked for. The metrics begin at zero.
 ///
 /// Called once, at the start; a second call would have no effect.
 pub fn start(config: Log) {
+    metrics::start();
     // At this level the AWS SDK and hyper log what they send and get: messages, and who wrote them.
     let no_bodies =
         filter_fn(|metadata| *metadata.level() != Level::TRACE || metadata.target().starts_with("gripchat"));

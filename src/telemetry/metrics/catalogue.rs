@@ -1,0 +1,231 @@
+//! How a metric comes to be: with its name, its help and its labels at one place.
+
+use std::{borrow::Cow, fmt};
+
+use prometheus_client::{
+    encoding::{EncodeMetric, MetricEncoder},
+    metrics::{MetricType, TypedMetric, counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::{Metric, Registry, Unit},
+};
+
+/// A value of a label. Those that are no constants come from a table of the program all the same, such as that of routes.
+pub(super) type Value = Cow<'static, str>;
+
+/// A closed set of values, so that no client can make a new time series.
+pub(super) trait Label: Copy + 'static {
+    /// All of them.
+    const ALL: &'static [Self];
+
+    /// As the label has it.
+    fn as_str(self) -> &'static str;
+}
+
+type Labels<const N: usize> = [(&'static str, Value); N];
+
+/// What a metric is, as the documentation tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Description {
+    /// As Prometheus knows it: a histogram's is that of its `_bucket`, `_sum` and `_count`, without these.
+    pub name: &'static str,
+    /// counter, gauge or histogram.
+    pub kind: &'static str,
+    /// The names of its labels.
+    pub labels: &'static [&'static str],
+    /// What it tells.
+    pub help: &'static str,
+}
+
+/// All metrics while they are being made.
+#[derive(Default)]
+pub(super) struct Catalogue {
+    pub(super) registry: Registry,
+    pub(super) descriptions: Vec<Description>,
+}
+
+/// One metric for each combination of the values of its labels.
+#[derive(Clone)]
+pub(super) struct By<M, const N: usize> {
+    names: &'static [&'static str; N],
+    family: Family<Labels<N>, M>,
+}
+
+/// Asks the system for a figure, which it may not tell.
+type Read = fn() -> Option<f64>;
+
+struct OnDemand {
+    read: Read,
+    kind: MetricType,
+}
+
+impl Catalogue {
+    pub(super) fn counter(&mut self, name: &'static str, help: &'static str) -> Counter {
+        let counter = Counter::default();
+        self.add(name, "counter", &[], help, counter.clone());
+        counter
+    }
+
+    /// A counter of what is not whole.
+    pub(super) fn counters_f64<const N: usize>(
+        &mut self,
+        name: &'static str,
+        labels: &'static [&'static str; N],
+        help: &'static str,
+    ) -> By<Counter<f64, std::sync::atomic::AtomicU64>, N> {
+        self.by(name, "counter", labels, help, Counter::default)
+    }
+
+    pub(super) fn counters<const N: usize>(
+        &mut self,
+        name: &'static str,
+        labels: &'static [&'static str; N],
+        help: &'static str,
+    ) -> By<Counter, N> {
+        self.by(name, "counter", labels, help, Counter::default)
+    }
+
+    pub(super) fn gauge(&mut self, name: &'static str, help: &'static str) -> Gauge {
+        let gauge = Gauge::default();
+        self.add(name, "gauge", &[], help, gauge.clone());
+        gauge
+    }
+
+    pub(super) fn gauges<const N: usize>(
+        &mut self,
+        name: &'static str,
+        labels: &'static [&'static str; N],
+        help: &'static str,
+    ) -> By<Gauge, N> {
+        self.by(name, "gauge", labels, help, Gauge::default)
+    }
+
+    pub(super) fn histogram(
+        &mut self,
+        name: &'static str,
+        help: &'static str,
+        buckets: fn() -> Histogram,
+    ) -> Histogram {
+        let histogram = buckets();
+        self.add(name, "histogram", &[], help, histogram.clone());
+        histogram
+    }
+
+    pub(super) fn histograms<const N: usize>(
+        &mut self,
+        name: &'static str,
+        labels: &'static [&'static str; N],
+        help: &'static str,
+        buckets: fn() -> Histogram,
+    ) -> By<Histogram, N> {
+        self.by(name, "histogram", labels, help, buckets)
+    }
+
+    /// A gauge, or a counter by its name, that is read when it is asked for, and left out where the system does not tell.
+    pub(super) fn on_demand(&mut self, name: &'static str, help: &'static str, read: Read) {
+        let (kind, word) = match name.ends_with("_total") {
+            true => (MetricType::Counter, "counter"),
+            false => (MetricType::Gauge, "gauge"),
+        };
+        self.add(name, word, &[], help, OnDemand { read, kind });
+    }
+
+    fn by<M, const N: usize>(
+        &mut self,
+        name: &'static str,
+        kind: &'static str,
+        labels: &'static [&'static str; N],
+        help: &'static str,
+        make: fn() -> M,
+    ) -> By<M, N>
+    where
+        M: EncodeMetric + TypedMetric + Clone + fmt::Debug + Send + Sync + 'static,
+    {
+        let family = Family::new_with_constructor(make);
+        self.add(name, kind, labels, help, family.clone());
+        By { names: labels, family }
+    }
+
+    /// The library appends the unit and, to counters, `_total`; here names are written whole, to be found.
+    fn add(
+        &mut self,
+        name: &'static str,
+        kind: &'static str,
+        labels: &'static [&'static str],
+        help: &'static str,
+        metric: impl Metric,
+    ) {
+        self.descriptions.push(Description { name, kind, labels, help });
+        let stem = if kind == "counter" { name.trim_end_matches("_total") } else { name };
+        // The library ends a help text with a full stop.
+        match (stem.strip_suffix("_seconds"), stem.strip_suffix("_bytes")) {
+            (Some(stem), _) => self.registry.register_with_unit(stem, help, Unit::Seconds, metric),
+            (None, Some(stem)) => self.registry.register_with_unit(stem, help, Unit::Bytes, metric),
+            (None, None) => self.registry.register(stem, help, metric),
+        }
+    }
+}
+
+impl<M: Clone, const N: usize> By<M, N> {
+    /// The one with these values, in the order of the names.
+    pub(super) fn get(&self, values: [impl Into<Value>; N]) -> M {
+        let mut names = self.names.iter();
+        let labels = values.map(|value| (names.next().copied().unwrap_or_default(), value.into()));
+        self.family.get_or_create_owned(&labels)
+    }
+
+    /// The same metrics, of which these are there from the start, at zero, so that the first increase shows.
+    pub(super) fn beginning_with(self, values: impl IntoIterator<Item = [&'static str; N]>) -> Self {
+        values.into_iter().for_each(|values| drop(self.get(values)));
+        self
+    }
+}
+
+impl<M: Clone> By<M, 1> {
+    /// The same, for all values that there are.
+    pub(super) fn beginning_with_all<L: Label>(self) -> Self {
+        self.beginning_with(L::ALL.iter().map(|value| [value.as_str()]))
+    }
+}
+
+impl fmt::Debug for OnDemand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OnDemand")
+    }
+}
+
+impl EncodeMetric for OnDemand {
+    fn encode(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
+        match ((self.read)(), self.kind) {
+            (None, _) => Ok(()),
+            (Some(value), MetricType::Counter) => {
+                encoder.encode_counter::<prometheus_client::encoding::NoLabelSet, f64, f64>(&value, None)
+            }
+            (Some(value), _) => encoder.encode_gauge(&value),
+        }
+    }
+
+    fn metric_type(&self) -> MetricType {
+        self.kind
+    }
+}
+
+/// An enumeration that is a [`Label`].
+macro_rules! values {
+    ($(#[$doc:meta])* $name:ident { $($(#[$value_doc:meta])* $value:ident = $text:literal),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $name {
+            $($(#[$value_doc])* $value,)*
+        }
+
+        impl $crate::telemetry::metrics::catalogue::Label for $name {
+            const ALL: &[Self] = &[$(Self::$value),*];
+
+            fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$value => $text,)*
+                }
+            }
+        }
+    };
+}
+pub(super) use values;

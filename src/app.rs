@@ -7,14 +7,19 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 use tokio_util::task::TaskTracker;
-use tracing::{debug, warn};
+use tracing::{Instrument as _, Span, debug, warn};
 
 use crate::{
     chat::{Cursor, CursorError, Draft, Message, MessageId, RoomId, Timestamp},
     failpoint,
     feed::{self, Answer, Feed, Part, Variant},
     grip::{Item, Outcome, Publisher},
-    store::{Announce, Page, Replay, ResetReason, Since, Store, StoreError},
+    store::{Announce, Appended, Page, Replay, ResetReason, Since, Store, StoreError},
+    telemetry::metrics::{
+        posts,
+        publish::{self, Kind},
+        streams::{self, Opening, Recovery},
+    },
 };
 
 /// Messages that a stream without a cursor begins with, and that a page or a snapshot shows.
@@ -26,6 +31,8 @@ const RECOVER_DEADLINE: Duration = Duration::from_secs(3);
 /// Proxies ignore an id they have seen within the last 60 s (Pushpin's `id_cache_ttl`), so a message
 /// younger than this can be published twice without being delivered twice.
 const PUBLISHED_AGAIN_WITHIN: Duration = Duration::from_secs(55);
+/// A publish that takes so long is warned of. A sender waits for it no longer than this.
+const SLOW_PUBLISH: Duration = Duration::from_secs(1);
 
 /// A post is answered or refused within this time, whatever hangs: the longest append, and a second on either side of it
 /// for a control port.
@@ -53,6 +60,14 @@ pub enum PostError {
     Interrupted,
 }
 
+/// A publish that is under way. Dropped, it is counted; where nobody waited for its outcome, as unconfirmed.
+struct Publishing {
+    room: RoomId,
+    kind: Kind,
+    started: Instant,
+    outcome: Outcome,
+}
+
 impl App {
     /// Over a store, proxies, and the longest time between two checks of a stream.
     pub fn new(store: Arc<dyn Store>, publisher: Publisher, recheck: Duration) -> Self {
@@ -70,14 +85,22 @@ impl App {
         since: Since,
     ) -> Result<Message, PostError> {
         let app = Arc::clone(self);
-        let post = self.posts.spawn(async move { app.post(&room, draft, since).await });
-        post.await.unwrap_or(Err(PostError::Interrupted))
+        let post = async move {
+            let outcome = app.post(&room, draft, since).await;
+            count(&outcome);
+            outcome.map(|appended| appended.message)
+        };
+        self.posts.spawn(post.in_current_span()).await.unwrap_or_else(|_| {
+            let interrupted = Err(PostError::Interrupted);
+            count(&interrupted);
+            interrupted.map(|appended| appended.message)
+        })
     }
 
-    async fn post(&self, room: &RoomId, draft: Draft, since: Since) -> Result<Message, PostError> {
+    async fn post(&self, room: &RoomId, draft: Draft, since: Since) -> Result<Appended, PostError> {
         let deadline = Instant::now() + POST_DEADLINE;
         failpoint::pass(failpoint::POST_BEGUN);
-        self.publish(room, &feed::provisional_item(room, &draft)).await;
+        self.publish(room, Kind::Provisional, &feed::provisional_item(room, &draft)).await;
         failpoint::pass(failpoint::POST_SHOWN);
 
         let (announce, announced) = self.announce(room);
@@ -95,26 +118,28 @@ impl App {
         // Once stored it is posted, whatever becomes of the publish: the publisher goes on trying,
         // and what it cannot publish the proxies notice missing.
         failpoint::pass(failpoint::POST_ANNOUNCED);
-        if let Ok(outcome) = announced.await
-            && let Ok(outcome) = timeout_at(deadline, outcome).await
-        {
-            note(room, outcome);
+        if let Ok(published) = announced.await {
+            // Whoever is late is counted as such.
+            let _ = timeout_at(deadline, published).await;
         }
         failpoint::pass(failpoint::POST_PUBLISHED);
-        Ok(appended.message)
+        Ok(appended)
     }
 
     /// What publishes a stored message while the store holds the room's turn.
     ///
     /// A duplicate is published again if it is young: the first post may have died before it did.
-    fn announce(&self, room: &RoomId) -> (Announce, oneshot::Receiver<impl Future<Output = Outcome> + use<>>) {
+    fn announce(&self, room: &RoomId) -> (Announce, oneshot::Receiver<impl Future<Output = ()> + use<>>) {
         let (publisher, room) = (Arc::clone(&self.publisher), room.clone());
         let (announced, outcome) = oneshot::channel();
-        let announce = Box::new(move |appended: &crate::store::Appended| {
+        // It may be called from anywhere, and is about this request all the same.
+        let span = Span::current();
+        let announce = Box::new(move |appended: &Appended| {
+            let _entered = span.enter();
             failpoint::pass(failpoint::POST_STORED);
             let old = Timestamp::now() > appended.message.date.plus(PUBLISHED_AGAIN_WITHIN);
             if !(appended.duplicate && old) {
-                let outcome = publisher.publish(room.as_str(), &feed::persisted_item(&room, appended));
+                let outcome = published(&publisher, &room, Kind::Persisted, &feed::persisted_item(&room, appended));
                 // The poster may be gone; the item has its place all the same.
                 let _ = announced.send(outcome);
             }
@@ -126,11 +151,12 @@ impl App {
     fn retract(&self, room: &RoomId, draft: &Draft) {
         failpoint::pass(failpoint::POST_REFUSED);
         // It has its place behind the provisional message, and goes out by itself.
-        drop(self.publisher.publish(room.as_str(), &feed::retraction_item(room, draft)));
+        let retracted = published(&self.publisher, room, Kind::Retraction, &feed::retraction_item(room, draft));
+        self.posts.spawn(retracted.in_current_span());
     }
 
-    async fn publish(&self, room: &RoomId, item: &Item) {
-        note(room, self.publisher.publish(room.as_str(), item).await);
+    async fn publish(&self, room: &RoomId, kind: Kind, item: &Item) {
+        published(&self.publisher, room, kind, item).await;
     }
 
     /// The beginning of a client's stream. The cursor is what the client sent, if it sent any.
@@ -143,12 +169,19 @@ impl App {
         let part = match cursor {
             None => {
                 let page = self.store.latest(room, NEWEST).await?;
+                streams::opened(Opening::Fresh);
                 let from = page.cursor_before();
                 Part { opening: true, reset: None, from, messages: page.messages, more: false }
             }
-            Some(Ok(cursor)) => Part { opening: true, ..self.part_after(room, cursor).await? },
+            Some(Ok(cursor)) => {
+                let part = self.part_after(room, cursor).await?;
+                streams::opened(if part.reset.is_some() { Opening::Reset } else { Opening::Resumed });
+                Part { opening: true, ..part }
+            }
             Some(Err(CursorError)) => {
                 let from = self.store.latest(room, 1).await?.cursor();
+                streams::opened(Opening::Reset);
+                streams::reset(ResetReason::Malformed.as_str());
                 let reset = Some(ResetReason::Malformed);
                 Part { opening: true, reset, from, messages: Vec::new(), more: false }
             }
@@ -163,9 +196,11 @@ impl App {
         match part.await.unwrap_or(Err(StoreError::Deadline)) {
             Ok(part) => {
                 failpoint::pass(failpoint::REPLAY_READ);
+                streams::recovered(if part.reset.is_some() { Recovery::Reset } else { Recovery::Served });
                 self.feed.answer(room, variant, part)
             }
             Err(error) => {
+                streams::recovered(Recovery::Later);
                 warn!(room.id = %room, "cannot tell what a stream missed: {error}; the proxy will ask again");
                 self.feed.answer_later(room, variant, &cursor)
             }
@@ -174,8 +209,12 @@ impl App {
 
     async fn part_after(&self, room: &RoomId, cursor: Cursor) -> Result<Part, StoreError> {
         Ok(match self.store.after(room, &cursor, REPLAY_PAGE).await? {
-            Replay::Messages { messages, more } => Part { opening: false, reset: None, from: cursor, messages, more },
+            Replay::Messages { messages, more } => {
+                streams::replayed(messages.len());
+                Part { opening: false, reset: None, from: cursor, messages, more }
+            }
             Replay::Reset { reason, head } => {
+                streams::reset(reason.as_str());
                 debug!(room.id = %room, ?reason, "a stream was reset");
                 Part { opening: false, reset: Some(reason), from: head, messages: Vec::new(), more: false }
             }
@@ -199,9 +238,42 @@ impl App {
     }
 }
 
-fn note(room: &RoomId, outcome: Outcome) {
+/// Publishes an item, which has its place at once; the future ends when what became of the first try is known.
+fn published(publisher: &Publisher, room: &RoomId, kind: Kind, item: &Item) -> impl Future<Output = ()> + use<> {
+    let publishing = Publishing { room: room.clone(), kind, started: Instant::now(), outcome: Outcome::Unconfirmed };
+    let outcome = publisher.publish(room.as_str(), item);
+    async move { publishing.end(outcome.await) }
+}
+
+fn count(outcome: &Result<Appended, PostError>) {
     match outcome {
-        Outcome::Published => {}
-        Outcome::Unconfirmed => debug!(room.id = %room, "an item was not published at the first try"),
+        Ok(appended) => posts::stored(appended.duplicate),
+        Err(PostError::Store(error)) => posts::failed(error.kind()),
+        Err(PostError::KeyReused) => posts::refused("idempotency_key_reused"),
+        Err(PostError::Interrupted) => posts::failed("interrupted"),
+    }
+}
+
+impl Publishing {
+    fn end(mut self, outcome: Outcome) {
+        self.outcome = outcome;
+    }
+}
+
+impl Drop for Publishing {
+    fn drop(&mut self) {
+        let Self { room, kind, started, outcome } = self;
+        let took = started.elapsed();
+        publish::finished(*kind, *outcome == Outcome::Published, took);
+        match outcome {
+            _ if took >= SLOW_PUBLISH => warn!(
+                room.id = %room,
+                item = kind.name(),
+                duration_ms = took.as_millis() as u64,
+                "publishing takes long; no sender waits for it any longer"
+            ),
+            Outcome::Published => {}
+            Outcome::Unconfirmed => debug!(room.id = %room, "an item was not published at the first try"),
+        }
     }
 }

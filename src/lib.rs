@@ -25,12 +25,12 @@
 //! | [`cli`] | commands, exit codes | `config`, `edge`, `failpoint`, `serve`, `store`, `telemetry` |
 //! | [`config`] | the whole configuration, validated | `edge`, `grip`, `store`, `telemetry`, `web` |
 //! | [`serve`] | wiring, shutdown | `app`, `config`, `grip`, `store`, `web` |
-//! | [`web`] | HTTP: routes, parsing, pages | `app`, `chat`, `feed`, `grip`, `store` |
-//! | [`app`] | the use cases | `chat`, `failpoint`, `feed`, `grip`, `store` |
+//! | [`web`] | HTTP: routes, parsing, pages | `app`, `chat`, `feed`, `grip`, `store`, `telemetry` |
+//! | [`app`] | the use cases | `chat`, `failpoint`, `feed`, `grip`, `store`, `telemetry` |
 //! | [`feed`] | channels, events, holds | `chat`, `grip`, `sse`, `store` |
-//! | [`store`] | the trait, DynamoDB, a file | `chat`, `failpoint` |
+//! | [`store`] | the trait, DynamoDB, a file | `chat`, `failpoint`, `telemetry` |
 //! | [`edge`] | a GRIP proxy for one machine | `grip` |
-//! | [`grip`] | the GRIP protocol | nothing |
+//! | [`grip`] | the GRIP protocol | `telemetry` |
 //! | [`chat`] | the domain, no I/O | nothing |
 //! | [`sse`] | the encoder | nothing |
 //! | [`failpoint`] | where tests crash it | nothing |

@@ -11,8 +11,8 @@ use super::{descriptors, listen::bind, shutdown::signalled};
 use crate::{
     config::{Problems, RunArgs, reachable},
     edge, serve,
-    store::Embedded,
-    telemetry,
+    store::{Embedded, Measured},
+    telemetry::{self, metrics::store::Kind},
 };
 
 /// How long the edge may take to end its streams, once the backend has stopped.
@@ -31,7 +31,8 @@ pub(super) async fn run(args: RunArgs) -> anyhow::Result<()> {
     let listener = bind(config.backend.listen, "--listen").await?;
     let clients = bind(config.edge_listen, "--edge-listen").await?;
     let control = bind(config.control_listen(), "--control-listen").await?;
-    let store = Arc::new(Embedded::open(&config.data, config.backend.retention)?);
+    let store = Embedded::open(&config.data, config.backend.retention)?;
+    let store = Arc::new(Measured::new(Kind::Embedded, store));
     let stop = signalled()?;
     let max_connections = descriptors::raise(config.max_connections());
     let [backend_at, clients_at, control_at] = [listener.local_addr()?, clients.local_addr()?, control.local_addr()?];

@@ -6,8 +6,8 @@ use super::{aws, listen::bind, shutdown::signalled};
 use crate::{
     config::{self, Problems, ServeArgs},
     serve,
-    store::{DynamoDb, Embedded, Store},
-    telemetry,
+    store::{DynamoDb, Embedded, Measured, Store},
+    telemetry::{self, metrics::store::Kind},
 };
 
 pub(super) async fn run(args: ServeArgs) -> anyhow::Result<()> {
@@ -27,9 +27,12 @@ pub(super) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     let config::Serve { backend, grip, store } = config;
     let listener = bind(backend.listen, "--listen").await?;
     let store: Arc<dyn Store> = match (store, aws) {
-        (config::Store::Embedded(folder), _) => Arc::new(Embedded::open(&folder, backend.retention)?),
+        (config::Store::Embedded(folder), _) => {
+            Arc::new(Measured::new(Kind::Embedded, Embedded::open(&folder, backend.retention)?))
+        }
         (config::Store::DynamoDb(table), Some(aws)) => {
-            Arc::new(DynamoDb::new(aws_sdk_dynamodb::Client::new(&aws), table, backend.retention))
+            let store = DynamoDb::new(aws_sdk_dynamodb::Client::new(&aws), table, backend.retention);
+            Arc::new(Measured::new(Kind::DynamoDb, store))
         }
         (config::Store::DynamoDb(_), None) => unreachable!("the settings were read for this store above"),
     };

@@ -19,6 +19,7 @@ mod dynamodb;
 mod embedded;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+mod measured;
 mod replay;
 mod retention;
 mod shared;
@@ -31,6 +32,7 @@ use serde::Serialize;
 
 pub use dynamodb::{Consumed, DynamoDb};
 pub use embedded::{Embedded, OpenError, Pace};
+pub use measured::Measured;
 pub use replay::{Record, Verdict, judge, judge_by_head};
 pub use retention::{Retention, RetentionError};
 pub use shared::Shared;
@@ -168,6 +170,31 @@ pub enum StoreError {
     /// It holds something that is no message.
     #[error("the store holds a broken item: {0}")]
     Corrupt(String),
+}
+
+impl ResetReason {
+    /// The word for it, as clients get it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Expired => "expired",
+            Self::Ahead => "ahead",
+            Self::Epoch => "epoch",
+            Self::Malformed => "malformed",
+        }
+    }
+}
+
+impl StoreError {
+    /// The word for it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Unavailable(_) => "unavailable",
+            Self::Deadline => "deadline",
+            Self::Busy => "busy",
+            Self::Misconfigured { .. } => "misconfigured",
+            Self::Corrupt(_) => "corrupt",
+        }
+    }
 }
 
 impl Appended {

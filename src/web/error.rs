@@ -92,7 +92,7 @@ impl WebError {
     }
 
     /// The word that a program can rely on.
-    fn code(&self) -> &'static str {
+    pub(super) fn code(&self) -> &'static str {
         match self {
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",

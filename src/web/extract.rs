@@ -11,6 +11,7 @@ use headers_accept::Accept;
 use http_body_util::LengthLimitError;
 use mediatype::{MediaType, MediaTypeBuf, Name, names, values};
 use serde::Deserialize;
+use tracing::{Span, field::display};
 use uuid::Uuid;
 
 use super::error::WebError;
@@ -44,7 +45,9 @@ impl<S: Sync> FromRequestParts<S> for Room {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, WebError> {
         let name = path_param(parts, "room").await?.ok_or(WebError::NotFound)?;
-        Ok(Self(RoomId::parse(&name)?))
+        let room = RoomId::parse(&name)?;
+        Span::current().record("room.id", display(&room));
+        Ok(Self(room))
     }
 }
 

@@ -19,6 +19,7 @@ use crate::{
     chat::{Cursor, CursorError, Message, RoomId},
     feed::{self, Answer, Variant},
     grip,
+    telemetry::metrics,
 };
 
 /// The most messages in one JSON answer.
@@ -90,7 +91,9 @@ pub(super) async fn post(
     posted: Result<Posted, WebError>,
 ) -> Response {
     let outcome = async {
-        let (Room(room), Posted { draft, since }) = (room?, posted?);
+        let parsed = room.and_then(|room| Ok((room, posted?)));
+        let (Room(room), Posted { draft, since }) =
+            parsed.inspect_err(|refusal| metrics::posts::refused(refusal.code()))?;
         let message = web.app.post_message(room.clone(), draft, since).await?;
         Ok::<_, WebError>((room, message))
     };

@@ -8,6 +8,7 @@
 //! | `/rooms/{room}/messages/` | GET | the stream, or a snapshot as JSON, by `Accept` |
 //! | | POST | posts a message; answers a form sent without scripts with the way back to the room |
 //! | `/rooms/{room}/recover/…` | GET | for GRIP proxies: what a stream missed |
+//! | `/metrics` | GET | figures for Prometheus; not through a proxy |
 //!
 //! HEAD and OPTIONS are answered wherever GET is. Nothing is compressed here: a proxy would have to
 //! undo it on the GRIP routes, and not all do.
@@ -18,6 +19,7 @@ mod extract;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod messages;
+mod observe;
 mod pages;
 
 use std::sync::Arc;
@@ -26,6 +28,7 @@ use axum::{
     Extension, Router,
     extract::OriginalUri,
     http::{HeaderName, HeaderValue, Method, StatusCode, header, uri::Uri},
+    middleware,
     response::{IntoResponse, Redirect, Response},
     routing::get,
 };
@@ -66,6 +69,7 @@ pub fn router(web: Web, cors: &CorsOrigins) -> Router {
         .route("/", get(pages::index))
         .route("/{room}", get(pages::room))
         .route("/assets/{file}", get(assets::file))
+        .route("/metrics", get(observe::figures))
         .route("/rooms/{room}/messages/", get(messages::get).post(messages::post))
         .route("/rooms/{room}/recover/", recover(Variant::Full))
         .route("/rooms/{room}/recover/after/{cursor}/", recover(Variant::Full))
@@ -75,7 +79,7 @@ pub fn router(web: Web, cors: &CorsOrigins) -> Router {
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(web);
-    with_cors(router, cors).layer(CatchPanicLayer::custom(panicked))
+    with_cors(router, cors).layer(CatchPanicLayer::custom(panicked)).layer(middleware::from_fn(observe::observe))
 }
 
 fn with_cors(router: Router, cors: &CorsOrigins) -> Router {

@@ -5,7 +5,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use http::{StatusCode, header};
@@ -13,7 +13,10 @@ use serde::Serialize;
 use tracing::{debug, info, warn};
 
 use super::{Item, PublisherError};
-use crate::grip::url::{Auth, GripUrl};
+use crate::{
+    grip::url::{Auth, GripUrl},
+    telemetry::metrics::publish::{Request, requested},
+};
 
 /// One request, from connecting to its answer. A control port answers within milliseconds.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(3);
@@ -77,7 +80,9 @@ impl Control {
 
     /// Publishes items, all or none of them, and notes how the proxy does.
     pub(super) async fn publish(&self, items: &[&Item]) -> Result<(), RequestError> {
+        let started = Instant::now();
         let outcome = self.request(items).await;
+        requested(outcome.as_ref().map_or_else(RequestError::kind, |()| Request::Published), started.elapsed());
         let was_healthy = self.healthy.swap(outcome.is_ok(), Ordering::Relaxed);
         match &outcome {
             Ok(()) if !was_healthy => info!(grip.url = %self.url, "the GRIP proxy answers again"),
@@ -111,6 +116,15 @@ impl Control {
 }
 
 impl RequestError {
+    fn kind(&self) -> Request {
+        match self {
+            Self::Sign(_) => Request::Unsigned,
+            Self::Http(error) if error.is_timeout() => Request::Timeout,
+            Self::Http(_) => Request::Unreachable,
+            Self::Status(_) => Request::Refused,
+        }
+    }
+
     /// Whether the same request would fail again: repeating it would only hold back what follows.
     pub(super) fn is_final(&self) -> bool {
         match self {

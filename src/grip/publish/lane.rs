@@ -7,9 +7,10 @@ use std::{
 
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::task_tracker::TaskTrackerToken;
-use tracing::warn;
+use tracing::{Instrument as _, Span, warn};
 
 use super::{Item, control::Control};
+use crate::telemetry::metrics::publish::{self as metrics, Dropped};
 
 /// Items that may wait at either end of a lane: with the longest messages, 17 MB for both. More means that the
 /// proxy has been away for long; what does not fit is dropped, and repaired like what is never published.
@@ -32,7 +33,9 @@ struct Job {
     since: Instant,
     /// Told what became of the first try, if anybody waits for that.
     tried: Option<oneshot::Sender<bool>>,
-    _waiting: TaskTrackerToken,
+    /// The request that it is about.
+    span: Span,
+    _waiting: (TaskTrackerToken, metrics::Waiting),
 }
 
 /// The end that is published from.
@@ -57,8 +60,15 @@ impl Lane {
     pub(super) fn push(&self, item: Item, waiting: TaskTrackerToken) -> Option<oneshot::Receiver<bool>> {
         let (tried, outcome) = oneshot::channel();
         let wait = self.control.is_healthy();
-        let job = Job { item, since: Instant::now(), tried: wait.then_some(tried), _waiting: waiting };
+        let job = Job {
+            item,
+            since: Instant::now(),
+            tried: wait.then_some(tried),
+            span: Span::current(),
+            _waiting: (waiting, metrics::Waiting::new()),
+        };
         if self.jobs.try_send(job).is_err() {
+            metrics::dropped(Dropped::QueueFull, 1);
             warn!(grip.url = %self.control.url(), "too much waits to be published; an item was dropped");
             return None;
         }
@@ -72,18 +82,26 @@ impl Outlet {
         while self.fill().await {
             let batch = self.batch();
             let items: Vec<&Item> = self.waiting.iter().take(batch).map(|job| &job.item).collect();
-            match self.control.publish(&items).await {
+            // Of those that go together the first is named.
+            let span = self.waiting.front().map_or_else(Span::none, |job| job.span.clone());
+            match self.control.publish(&items).instrument(span).await {
                 Ok(()) => {
                     self.take(batch).for_each(|mut job| job.settle(true));
                     pause = RETRY_PAUSE.0;
                 }
-                Err(error) if error.is_of_the_batch() && batch > 1 => self.singly = batch,
+                Err(error) if error.is_of_the_batch() && batch > 1 => {
+                    metrics::retried(batch);
+                    self.singly = batch;
+                }
                 Err(error) => {
                     self.waiting.iter_mut().for_each(|job| job.settle(false));
                     if error.is_final() {
+                        metrics::dropped(Dropped::Refused, batch);
                         self.take(batch).for_each(drop);
+                    } else {
+                        metrics::retried(self.waiting.iter().take(batch).filter(|job| job.lasts()).count());
                     }
-                    self.waiting.retain(Job::lasts);
+                    self.give_up();
                     self.singly = self.singly.min(self.waiting.len());
                     tokio::time::sleep(pause.mul_f64(rand::random_range(0.5..1.0))).await;
                     pause = (pause * 2).min(RETRY_PAUSE.1);
@@ -119,6 +137,17 @@ impl Outlet {
             bytes <= BATCH_BYTES
         };
         self.waiting.iter().take_while(fits).count().max(1)
+    }
+
+    /// Drops what is not worth another try.
+    fn give_up(&mut self) {
+        self.waiting.retain(|job| {
+            let lasts = job.lasts();
+            if !lasts {
+                metrics::dropped(if job.item.is_sequenced() { Dropped::Expired } else { Dropped::Ephemeral }, 1);
+            }
+            lasts
+        });
     }
 
     fn take(&mut self, batch: usize) -> impl Iterator<Item = Job> {

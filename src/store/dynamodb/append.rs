@@ -22,6 +22,7 @@ use crate::{
     store::{
         APPEND_DEADLINE, Announce, Appended, KEY_SEARCH_MOST, KEY_SEARCH_NEWEST, Record, Since, Slot, StoreError, Tail,
     },
+    telemetry::metrics::store::{self as metrics, Kind, Read, Retry},
 };
 
 /// The longest pause before the second try and before any later one. The pause is a random part of
@@ -112,7 +113,11 @@ impl DynamoDb {
         recent: Option<Recent>,
     ) -> Result<(Appended, Option<Recent>), StoreError> {
         let key = draft.provisional_id;
+        let (searched, started) = (since != Since::Never, Instant::now());
         let mut log = self.first_search(room, key, since, recent).await?;
+        if searched {
+            metrics::read(Kind::DynamoDb, Read::KeySearch, started.elapsed());
+        }
         let patient_until = Instant::now() + PATIENCE;
         let mut pause = Pause(PAUSE.0);
         let mut steps = 0;
@@ -255,10 +260,14 @@ impl DynamoDb {
                 self.count(None, answer.consumed_capacity());
                 Ok(Put::Stored)
             }
-            Err(error) if is_throttled(&error) => Ok(Put::Throttled),
+            Err(error) if is_throttled(&error) => {
+                metrics::retried(Retry::Throttled);
+                Ok(Put::Throttled)
+            }
             Err(SdkError::ServiceError(ref error))
                 if let PutItemError::ConditionalCheckFailedException(taken) = error.err() =>
             {
+                metrics::retried(Retry::Conflict);
                 let Some(item) = taken.item() else { return Ok(Put::Unclear) };
                 let record = item::read(item, self.retention, Timestamp::now())?;
                 Ok(Put::Taken(Box::new(record)))
@@ -266,6 +275,7 @@ impl DynamoDb {
             // No answer, a broken answer, or an error on the other side: it may have been written.
             Err(error) => match classify(&self.table, error) {
                 StoreError::Unavailable(cause) => {
+                    metrics::retried(Retry::Unclear);
                     debug!(room.id = %room, %cause, "a write ended without an answer; reading what became of it");
                     Ok(Put::Unclear)
                 }

@@ -26,6 +26,7 @@ use aws_sdk_dynamodb::{
     types::{AttributeValue, ConsumedCapacity, ReturnConsumedCapacity},
 };
 use tokio::time::timeout;
+use tracing::Instrument as _;
 
 use self::{
     error::classify,
@@ -36,7 +37,10 @@ use super::{
     Announce, Appended, Page, READ_DEADLINE, Record, Replay, ResetReason, Retention, Since, Store, StoreError, Verdict,
     judge, judge_by_head,
 };
-use crate::chat::{Cursor, Draft, Message, MessageId, RoomId, Timestamp};
+use crate::{
+    chat::{Cursor, Draft, Message, MessageId, RoomId, Timestamp},
+    telemetry::metrics::store as metrics,
+};
 
 /// So many expired messages that wait for their deletion do not keep a replay from what stands behind them.
 const LEFT_OVER: usize = 200;
@@ -92,9 +96,11 @@ impl DynamoDb {
 
     fn count(&self, read: Option<&ConsumedCapacity>, write: Option<&ConsumedCapacity>) {
         let units = |used: Option<&ConsumedCapacity>| used.and_then(ConsumedCapacity::capacity_units);
+        let (read, write) = (units(read).unwrap_or_default(), units(write).unwrap_or_default());
+        metrics::consumed(read, write);
         let mut consumed = self.consumed.lock().unwrap_or_else(PoisonError::into_inner);
-        consumed.read += units(read).unwrap_or_default();
-        consumed.write += units(write).unwrap_or_default();
+        consumed.read += read;
+        consumed.write += write;
     }
 
     /// Reads records, expired ones included, and whether there are more in this direction.
@@ -241,7 +247,8 @@ impl Store for DynamoDb {
     ) -> Result<Appended, StoreError> {
         let (store, room) = (self.clone(), room.clone());
         // A caller that stops waiting must not leave a message stored and not announced.
-        let append = tokio::spawn(async move { store.append_in_turn(&room, draft, since, announce).await });
+        let append = async move { store.append_in_turn(&room, draft, since, announce).await };
+        let append = tokio::spawn(append.in_current_span());
         append.await.unwrap_or_else(|error| match error.try_into_panic() {
             Ok(panic) => resume_unwind(panic),
             // The runtime is being shut down, and nobody knows how far it came.

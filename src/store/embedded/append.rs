@@ -1,5 +1,7 @@
 //! Appending within a transaction: look for the key, then take the number behind the newest.
 
+use std::time::Instant;
+
 use redb::Table;
 use uuid::Uuid;
 
@@ -11,6 +13,7 @@ use super::{
 use crate::{
     chat::{Cursor, Draft, RoomId, Timestamp},
     store::{Appended, KEY_SEARCH_MOST, KEY_SEARCH_NEWEST, Record, Retention, Since, Slot, Tail},
+    telemetry::metrics::store::{self as metrics, Kind, Read},
 };
 
 /// Puts a draft behind the newest message of its room, if its key is not there already.
@@ -25,7 +28,12 @@ pub(super) fn append(
 ) -> Result<Appended, Failure> {
     let log = Log { table, room, retention, now: Timestamp::now() };
     let tail = log.tail()?;
-    if let Some(Record { message, first, .. }) = find(&log, draft.provisional_id, since, &tail)? {
+    let started = (*since != Since::Never).then(Instant::now);
+    let found = find(&log, draft.provisional_id, since, &tail)?;
+    if let Some(started) = started {
+        metrics::read(Kind::Embedded, Read::KeySearch, started.elapsed());
+    }
+    if let Some(Record { message, first, .. }) = found {
         return Ok(Appended::new(message, first, true));
     }
     let Slot { id, first } = tail.next();

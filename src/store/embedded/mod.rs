@@ -59,7 +59,10 @@ use self::{
     writer::{Append, Job, Writer},
 };
 use super::{APPEND_DEADLINE, Announce, Appended, Page, READ_DEADLINE, Replay, Retention, Since, Store, StoreError};
-use crate::chat::{Cursor, Draft, MessageId, RoomId, Timestamp};
+use crate::{
+    chat::{Cursor, Draft, MessageId, RoomId, Timestamp},
+    telemetry::metrics::store as metrics,
+};
 
 /// Appends that may wait for the writer: 64 megabytes of the longest messages. It takes four commits to store them, so
 /// that a full queue means a disk that cannot keep up.
@@ -238,6 +241,7 @@ impl Store for Embedded {
             runtime: Handle::current(),
             deadline: Instant::now() + APPEND_DEADLINE,
             answer,
+            _waiting: metrics::Waiting::new(),
         };
         let gone = || Failure::Closed.into();
         let jobs = self.0.jobs.as_ref().ok_or_else(gone)?;

@@ -37,6 +37,7 @@ use crate::{
     chat::{Draft, RoomId},
     failpoint,
     store::{Announce, Appended, Since, StoreError},
+    telemetry::metrics::store as metrics,
 };
 
 /// Who was just answered posts again at once, if it has more. For those a batch waits, until nothing has come for so long:
@@ -73,6 +74,8 @@ pub(super) struct Append {
     /// By then the caller has been told that it was not stored in time.
     pub(super) deadline: Instant,
     pub(super) answer: oneshot::Sender<Result<Appended, StoreError>>,
+    /// Counts it as long as it waits.
+    pub(super) _waiting: metrics::Waiting,
 }
 
 /// The part of an append that is left when its draft has been put.
@@ -170,6 +173,7 @@ impl Writer {
         drafts: Vec<(RoomId, Draft, Since)>,
         expired: &[&(String, u64)],
     ) -> Result<Vec<Result<Appended, StoreError>>, Failure> {
+        let (started, appends) = (Instant::now(), drafts.len());
         let database = self.shared.database();
         let transaction = database.as_ref().ok_or(Failure::Closed)?.begin_write()?;
         let mut outcomes = Vec::with_capacity(drafts.len());
@@ -195,6 +199,8 @@ impl Writer {
             transaction.commit()?;
             failpoint::pass(failpoint::COMMIT_DONE);
             self.shared.commits.fetch_add(1, Ordering::Relaxed);
+            let length = std::fs::metadata(&self.shared.path).ok().map(|file| file.len());
+            metrics::committed(appends, started.elapsed(), length);
         }
         Ok(outcomes)
     }

@@ -52,6 +52,13 @@ values!(
     }
 );
 
+impl Kind {
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        self.as_str()
+    }
+}
+
 pub(super) struct Metrics {
     duration: By<Histogram, 2>,
     requests: By<Counter, 1>,

@@ -48,6 +48,13 @@ values!(
     }
 );
 
+impl Read {
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        self.as_str()
+    }
+}
+
 pub(super) struct Metrics {
     append: By<Histogram, 2>,
     read: By<Histogram, 2>,
@@ -57,7 +64,6 @@ pub(super) struct Metrics {
     commit: Histogram,
     batch: Histogram,
     waiting: Gauge,
-    stored_bytes: Counter,
     file_bytes: Gauge,
 }
 
@@ -106,10 +112,6 @@ impl Metrics {
                 amounts,
             ),
             waiting: catalogue.gauge("gripchat_embedded_queue_appends", "Appends that wait for the embedded store"),
-            stored_bytes: catalogue.counter(
-                "gripchat_embedded_stored_bytes_total",
-                "Bytes of messages that the embedded store has put into its file",
-            ),
             file_bytes: catalogue
                 .gauge("gripchat_embedded_file_bytes", "Length of the embedded store's file at its last commit"),
         }
@@ -142,16 +144,13 @@ pub fn consumed(read: f64, write: f64) {
     ALL.store.consumed.get(["write"]).inc_by(write);
 }
 
-/// A transaction of the embedded store was synced.
-pub fn committed(appends: usize, bytes: usize, took: Duration) {
+/// A transaction of the embedded store was synced; the file has this length now, if that is known.
+pub fn committed(appends: usize, took: Duration, length: Option<u64>) {
     ALL.store.commit.observe(took.as_secs_f64());
     ALL.store.batch.observe(appends as f64);
-    ALL.store.stored_bytes.inc_by(bytes as u64);
-}
-
-/// The embedded store's file has this length.
-pub fn file_length(bytes: u64) {
-    ALL.store.file_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    if let Some(length) = length {
+        ALL.store.file_bytes.set(i64::try_from(length).unwrap_or(i64::MAX));
+    }
 }
 
 /// An append that waits for the embedded store, until it is dropped.

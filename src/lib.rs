@@ -29,7 +29,7 @@
 //! | [`app`] | the use cases | `chat`, `failpoint`, `feed`, `grip`, `store`, `telemetry` |
 //! | [`feed`] | channels, events, holds | `chat`, `grip`, `sse`, `store` |
 //! | [`store`] | the trait, DynamoDB, a file | `chat`, `failpoint`, `telemetry` |
-//! | [`edge`] | a GRIP proxy for one machine | `grip` |
+//! | [`edge`] | a GRIP proxy for one machine | `grip`, `telemetry` |
 //! | [`grip`] | the GRIP protocol | `telemetry` |
 //! | [`chat`] | the domain, no I/O | nothing |
 //! | [`sse`] | the encoder | nothing |

@@ -2,7 +2,7 @@
 
 use std::{
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use bytes::Bytes;
@@ -16,7 +16,13 @@ use hyper_util::{
 use tokio::time::timeout;
 
 use super::{BackendUrl, Config, forward::Body, item::Id};
-use crate::grip::{GRIP_SIG, Signer};
+use crate::{
+    grip::{GRIP_SIG, Signer},
+    telemetry::{
+        RequestId,
+        metrics::edge::{Answer, Purpose, asked},
+    },
+};
 
 /// How long `Grip-Sig` is valid, as Pushpin has it: long enough for skewed clocks.
 const SIG_LIFETIME: Duration = Duration::from_secs(3600);
@@ -80,7 +86,18 @@ impl Backend {
     }
 
     /// Sends a request on, whose URI has a path only; waits for the head of the answer.
-    pub(super) async fn send(&self, mut request: Request<Body>) -> Result<Response<Incoming>, FetchError> {
+    pub(super) async fn send(
+        &self,
+        purpose: Purpose,
+        request: Request<Body>,
+    ) -> Result<Response<Incoming>, FetchError> {
+        let started = Instant::now();
+        let outcome = self.signed(request).await;
+        asked(purpose, kind(&outcome), started.elapsed());
+        outcome
+    }
+
+    async fn signed(&self, mut request: Request<Body>) -> Result<Response<Incoming>, FetchError> {
         let path = request.uri().path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
         *request.uri_mut() =
             Uri::builder().scheme("http").authority(self.url.authority().clone()).path_and_query(path).build()?;
@@ -98,13 +115,15 @@ impl Backend {
     /// Asks a next link: with nothing of any client in it, since its answer is for many.
     pub(super) async fn get(
         &self,
+        purpose: Purpose,
+        id: &RequestId,
         uri: &str,
         host: &HeaderValue,
         last: &[(Arc<str>, Id)],
     ) -> Result<(HeaderMap, Bytes), FetchError> {
-        let mut request = self.bare(Method::GET, uri, host)?;
+        let mut request = self.bare(Method::GET, id, uri, host)?;
         add_grip_last(request.headers_mut(), last)?;
-        let response = self.send(request).await?;
+        let response = self.send(purpose, request).await?;
         if !response.status().is_success() {
             return Err(FetchError::Status(response.status()));
         }
@@ -113,13 +132,16 @@ impl Backend {
     }
 
     pub(super) async fn post_nothing(&self, uri: &str, host: &HeaderValue) -> Result<(), FetchError> {
-        let response = self.send(self.bare(Method::POST, uri, host)?).await?;
+        let request = self.bare(Method::POST, &RequestId::draw(), uri, host)?;
+        let response = self.send(Purpose::Gone, request).await?;
         if response.status().is_success() { Ok(()) } else { Err(FetchError::Status(response.status())) }
     }
 
-    fn bare(&self, method: Method, uri: &str, host: &HeaderValue) -> Result<Request<Body>, FetchError> {
+    fn bare(&self, method: Method, id: &RequestId, uri: &str, host: &HeaderValue) -> Result<Request<Body>, FetchError> {
         let body = Empty::new().map_err(|never| match never {}).boxed_unsync();
-        Ok(Request::builder().method(method).uri(uri).header(header::HOST, host).body(body)?)
+        let mut request = Request::builder().method(method).uri(uri).header(header::HOST, host).body(body)?;
+        id.put(request.headers_mut());
+        Ok(request)
     }
 
     /// A whole body, within its deadline and bounds.
@@ -130,6 +152,18 @@ impl Backend {
             Ok(whole) => Ok(whole.to_bytes()),
             Err(error) if error.is::<LengthLimitError>() => Err(FetchError::TooLong),
             Err(error) => Err(FetchError::Broken(error)),
+        }
+    }
+}
+
+fn kind(outcome: &Result<Response<Incoming>, FetchError>) -> Answer {
+    match outcome {
+        Ok(response) if response.status().is_server_error() => Answer::Failed,
+        Ok(_) => Answer::Answered,
+        Err(FetchError::Deadline(_)) => Answer::Timeout,
+        Err(FetchError::Sign(_) | FetchError::Path(_)) => Answer::Unsent,
+        Err(FetchError::Unreachable(_) | FetchError::Broken(_) | FetchError::TooLong | FetchError::Status(_)) => {
+            Answer::Unreachable
         }
     }
 }

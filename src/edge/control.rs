@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `POST /publish/` | publishes `{"items": […]}`, all of them or none |
 //! | `POST /recover/` | has every stream ask its next link |
+//! | `GET /metrics` | tells figures, for Prometheus |
 //! | `GET /` | tells what this is |
 
 use std::sync::Arc;
@@ -21,7 +22,7 @@ use mediatype::{MediaType, media_type};
 use serde_json::json;
 
 use super::{hub::Hub, item};
-use crate::grip::Verifier;
+use crate::{grip::Verifier, telemetry::metrics};
 
 /// The longest body of a request (`push_in_http_max_body_size`).
 const MOST_BYTES: usize = 1_000_000;
@@ -48,6 +49,7 @@ pub(super) fn router(control: Control) -> Router {
         .route("/publish/", post(publish))
         .route("/recover", post(recover))
         .route("/recover/", post(recover))
+        .route("/metrics", get(figures))
         .layer(DefaultBodyLimit::max(MOST_BYTES))
         .with_state(control)
 }
@@ -65,6 +67,12 @@ async fn recover(State(control): State<Control>, headers: HeaderMap) -> Result<R
     let as_json = wants_json(&headers)?;
     control.hub.recover_all();
     Ok(said(as_json, "Updated"))
+}
+
+/// Figures tell a stranger how much is said, though not what: so where a token is asked for, it is asked for here too.
+async fn figures(State(control): State<Control>, headers: HeaderMap) -> Result<Response, Refusal> {
+    control.authorize(&headers)?;
+    Ok(([metrics::CONTENT_TYPE], metrics::text()).into_response())
 }
 
 impl Control {

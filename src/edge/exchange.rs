@@ -3,7 +3,7 @@
 use std::{
     net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::{Bytes, BytesMut};
@@ -20,6 +20,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use tower_http::timeout::TimeoutBody;
+use tracing::{Instrument as _, debug};
 
 use super::{
     backend::{self, Backend, FetchError},
@@ -34,7 +35,13 @@ use super::{
     upgrade,
     wire::{Handover, HeldBody, Part},
 };
-use crate::grip::{HoldMode, Instruct};
+use crate::{
+    grip::{HoldMode, Instruct},
+    telemetry::{
+        RequestId,
+        metrics::{edge::Purpose, http::known},
+    },
+};
 
 /// A request's body that stands still for so long keeps a connection to the backend for nothing.
 const REQUEST_IDLE: Duration = Duration::from_secs(30);
@@ -85,21 +92,42 @@ struct Kept {
 }
 
 impl Edge {
-    /// Answers a request. Whatever goes wrong is an answer too.
-    pub(super) async fn answer(self: Arc<Self>, client: Client, request: Request<Incoming>) -> Response<Body> {
+    /// Answers a request, which gets an id if it has none. Whatever goes wrong is an answer too.
+    pub(super) async fn answer(self: Arc<Self>, client: Client, mut request: Request<Incoming>) -> Response<Body> {
+        let (started, method) = (Instant::now(), known(request.method()));
+        let id = RequestId::of(request.headers());
+        id.put(request.headers_mut());
+        let span = id.span();
+        let response = self.answer_to(client, request, &id).instrument(span.clone()).await;
+        let status = response.status().as_u16();
+        let duration_ms = started.elapsed().as_millis() as u64;
+        debug!(parent: span, method, status, duration_ms, "proxied");
+        response
+    }
+
+    async fn answer_to(&self, client: Client, request: Request<Incoming>, id: &RequestId) -> Response<Body> {
         if request.method() == Method::CONNECT {
             return refusal::plain(StatusCode::METHOD_NOT_ALLOWED, "This is no forward proxy.\n");
         }
         if request.body().size_hint().lower() > self.max_body {
             return refusal::too_long(self.max_body);
         }
-        match self.exchange(&client, request).await {
+        match self.exchange(&client, request, id).await {
             Ok(response) => response,
-            Err(error) => refusal::answer(&error, self.max_body),
+            Err(error) => {
+                let mut response = refusal::answer(&error, self.max_body);
+                id.put(response.headers_mut());
+                response
+            }
         }
     }
 
-    async fn exchange(&self, client: &Client, mut request: Request<Incoming>) -> Result<Response<Body>, ExchangeError> {
+    async fn exchange(
+        &self,
+        client: &Client,
+        mut request: Request<Incoming>,
+        id: &RequestId,
+    ) -> Result<Response<Body>, ExchangeError> {
         let protocol = forward::upgrade(request.headers());
         let upgraded = protocol.is_some().then(|| hyper::upgrade::on(&mut request));
         let (mut head, body) = request.into_parts();
@@ -119,17 +147,17 @@ impl Edge {
             None => body.boxed_unsync(),
         };
         let asked = Asked { head: head.clone(), body: kept };
-        let mut response = self.backend.send(Request::from_parts(head, body)).await?;
+        let mut response = self.backend.send(Purpose::Client, Request::from_parts(head, body)).await?;
         if let (Some(upgraded), StatusCode::SWITCHING_PROTOCOLS) = (upgraded, response.status()) {
             return Ok(upgrade::join(upgraded, response, Arc::clone(&client.handover), self.stop.clone()));
         }
         loop {
-            match self.respond(client, &asked, response).await? {
+            match self.respond(client, &asked, response, id).await? {
                 Outcome::Answer(response) => return Ok(response),
                 Outcome::Repeat(mut again, last) => {
                     sleep(REPEAT_AFTER).await;
                     backend::add_grip_last(again.headers_mut(), &last).map_err(FetchError::from)?;
-                    response = self.backend.send(again).await?;
+                    response = self.backend.send(Purpose::Client, again).await?;
                 }
             }
         }
@@ -141,6 +169,7 @@ impl Edge {
         client: &Client,
         asked: &Asked,
         response: Response<Incoming>,
+        id: &RequestId,
     ) -> Result<Outcome, ExchangeError> {
         let (mut head, body) = response.into_parts();
         if !Instruct::is_in(&head.headers) || asked.head.method == Method::HEAD {
@@ -163,7 +192,7 @@ impl Edge {
         if instruct.hold == Some(HoldMode::Response) {
             return Ok(self.hold_response(instruct, asked, head, body).await);
         }
-        self.hold_stream(client, &asked.head, instruct, head, body).map(Outcome::Answer)
+        self.hold_stream(client, &asked.head, instruct, head, body, id).map(Outcome::Answer)
     }
 
     async fn hold_response(&self, instruct: Instruct, asked: &Asked, head: response::Parts, body: Bytes) -> Outcome {
@@ -195,6 +224,7 @@ impl Edge {
         instruct: Instruct,
         mut head: response::Parts,
         body: Bytes,
+        id: &RequestId,
     ) -> Result<Response<Body>, ExchangeError> {
         // A copy, since the value is a part of the buffer that the whole request was read into.
         let host = request.headers.get(header::HOST).map_or(b"".as_slice(), HeaderValue::as_bytes);
@@ -214,7 +244,8 @@ impl Edge {
             let _ = parts.try_send(Part::Bytes(body));
         }
         let chunked = request.version >= Version::HTTP_11;
-        let hold = Hold { hub: Arc::clone(&self.hub), handover: Arc::clone(&client.handover), host, gone, chunked };
+        let (hub, handover) = (Arc::clone(&self.hub), Arc::clone(&client.handover));
+        let hold = Hold { hub, handover, id: id.clone(), host, gone, chunked };
         match then {
             Then::End => {}
             Then::Hold(conditions) => {
@@ -255,6 +286,8 @@ impl Kept {
 pub(super) struct Hold {
     pub(super) hub: Arc<Hub>,
     pub(super) handover: Arc<Handover>,
+    /// Of the request, for the pages that are asked for on its behalf.
+    pub(super) id: RequestId,
     pub(super) host: HeaderValue,
     pub(super) gone: Option<Arc<str>>,
     pub(super) chunked: bool,

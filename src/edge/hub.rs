@@ -22,6 +22,7 @@ use super::{
     session::{Response, Stream, Sub},
     shard::{Command, Held, SessionId, ShardHandle},
 };
+use crate::telemetry::metrics::edge::{self as metrics, Open, Opened};
 
 /// So long after a channel got its first listener all its streams ask their next links: what was published before
 /// they listened is in no order yet.
@@ -48,6 +49,7 @@ struct Channel {
     listeners: Box<[usize]>,
     /// Held responses that left less than [`LINGER`] ago.
     lingering: usize,
+    _open: Opened,
 }
 
 /// A request's place in its shard. Dropped, the request is held no longer.
@@ -140,9 +142,12 @@ impl Hub {
         let mut channels = self.lock();
         let Channels { by_name, seen } = &mut *channels;
         if seen.note(&item, now) {
-            return;
+            return metrics::published(metrics::Item::Repeated);
         }
-        let Some(channel) = by_name.get_mut(&item.channel) else { return };
+        let Some(channel) = by_name.get_mut(&item.channel) else {
+            return metrics::published(metrics::Item::Unheard);
+        };
+        metrics::published(metrics::Item::Accepted);
         let name = Arc::clone(&item.channel);
         let mut due = Vec::new();
         if channel.sequencer.offer(item, now, &mut due) {
@@ -233,7 +238,12 @@ impl Hub {
 
 impl Channel {
     fn new(shards: usize) -> Self {
-        Self { sequencer: Sequencer::default(), listeners: vec![0; shards].into(), lingering: 0 }
+        Self {
+            sequencer: Sequencer::default(),
+            listeners: vec![0; shards].into(),
+            lingering: 0,
+            _open: Opened::new(Open::Channel),
+        }
     }
 
     fn is_deserted(&self) -> bool {

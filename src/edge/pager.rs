@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Empty};
 use tokio::{sync::mpsc, time::sleep};
-use tracing::{debug, warn};
+use tracing::{Instrument as _, debug, warn};
 
 use super::{
     backend::{Backend, FetchError},
@@ -15,7 +15,7 @@ use super::{
     terms::{Base, Then},
     wire::Part,
 };
-use crate::grip::Instruct;
+use crate::{grip::Instruct, telemetry::metrics::edge::Purpose};
 
 /// A page that is not answered is asked for again after these pauses, and then the response ends where it is.
 const PAUSES: [Duration; 5] = [
@@ -28,12 +28,13 @@ const PAUSES: [Duration; 5] = [
 
 /// Sends page after page, up to one that says hold or end, or until the client is gone.
 pub(super) fn turn(backend: Backend, link: Link, hold: Hold, parts: mpsc::Sender<Part>) {
-    tokio::spawn(async move {
+    let turning = async move {
         tokio::select! {
             () = pages(&backend, link, &hold, &parts) => {}
             () = parts.closed() => {}
         }
-    });
+    };
+    tokio::spawn(turning.in_current_span());
 }
 
 async fn pages(backend: &Backend, mut link: Link, hold: &Hold, parts: &mpsc::Sender<Part>) {
@@ -60,7 +61,8 @@ async fn pages(backend: &Backend, mut link: Link, hold: &Hold, parts: &mpsc::Sen
 async fn page(backend: &Backend, link: &Link, hold: &Hold) -> Result<(http::HeaderMap, Bytes), FetchError> {
     let mut pauses = PAUSES.into_iter();
     loop {
-        match (backend.get(&link.uri, &hold.host, &[]).await, pauses.next()) {
+        let page = backend.get(Purpose::Page, &hold.id, &link.uri, &hold.host, &[]).await;
+        match (page, pauses.next()) {
             (Ok(page), _) => return Ok(page),
             (Err(error), Some(pause)) => {
                 debug!(link = %link.uri, %error, "a page was not answered; asking again");

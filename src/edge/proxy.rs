@@ -19,6 +19,7 @@ use super::{
     exchange::{Client, Edge},
     wire::{Handover, Wire},
 };
+use crate::telemetry::metrics::edge::{Refusal, refused};
 
 /// A request's head comes within this time, from the connection's begin or the end of the request before it.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -49,6 +50,7 @@ pub(super) async fn serve(listener: TcpListener, edge: Arc<Edge>, slots: Arc<Sem
                     tokio::spawn(connection(socket, address, Arc::clone(&edge), slot, stop.clone()));
                 }
                 Err(_) => {
+                    refused(Refusal::Full);
                     if let Ok(slot) = Arc::clone(&refusals).try_acquire_owned() {
                         tokio::spawn(refuse(socket, slot));
                     }

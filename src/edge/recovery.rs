@@ -13,7 +13,7 @@ use std::{
 
 use http::HeaderValue;
 use tokio::{sync::Semaphore, time::sleep};
-use tracing::{debug, warn};
+use tracing::{Instrument as _, debug, warn};
 
 use super::{
     backend::{Backend, FetchError},
@@ -24,7 +24,13 @@ use super::{
     shard::{Command, SessionId},
     terms::{Base, LinkError, Then},
 };
-use crate::grip::{Instruct, InstructError};
+use crate::{
+    grip::{Instruct, InstructError},
+    telemetry::{
+        RequestId,
+        metrics::edge::{Purpose, recovered},
+    },
+};
 
 /// Streams that miss the same notice it within so long of each other, in all shards.
 const GATHER: Duration = Duration::from_millis(10);
@@ -128,7 +134,10 @@ impl Recoveries {
                 Entry::Occupied(mut entry) => mem::take(entry.get_mut()),
                 Entry::Vacant(_) => return,
             };
-            match self.fetch(&ask).await {
+            let id = RequestId::draw();
+            let fetched = self.fetch(&ask, &id).instrument(id.span()).await;
+            recovered(fetched.is_ok(), asking.len());
+            match fetched {
                 Ok(answer) => {
                     lock(&self.links).failures.remove(&ask.uri);
                     let answer = Arc::new(answer);
@@ -136,7 +145,7 @@ impl Recoveries {
                 }
                 Err(error) => {
                     let pause = self.pause_after_failure(&ask.uri);
-                    debug!(link = %ask.uri, %error, ?pause, "a next link was not answered; streams stay, and ask again");
+                    debug!(request.id = %id, link = %ask.uri, %error, ?pause, "a next link was not answered; streams stay, and ask again");
                     let again = Instant::now() + pause;
                     self.tell(asking, |ids| Command::Unanswered { ids, again });
                 }
@@ -144,8 +153,8 @@ impl Recoveries {
         }
     }
 
-    async fn fetch(&self, ask: &Ask) -> Result<Answer, FetchError> {
-        let (headers, body) = self.backend.get(&ask.uri, &ask.host, &ask.last).await?;
+    async fn fetch(&self, ask: &Ask, id: &RequestId) -> Result<Answer, FetchError> {
+        let (headers, body) = self.backend.get(Purpose::Recovery, id, &ask.uri, &ask.host, &ask.last).await?;
         let then = (|| -> Result<Then, AnswerError> {
             let base = Base { host: &ask.host, uri: &ask.uri, backend: self.backend.address() };
             Ok(Then::new(Instruct::parse(&headers)?, &base)?)

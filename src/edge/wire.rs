@@ -25,6 +25,7 @@ use tokio::{
 };
 
 use super::hub::Ticket;
+use crate::telemetry::metrics::edge::{Open, Opened};
 
 /// The body has more to say.
 const SPEAKING: u8 = 0;
@@ -41,6 +42,7 @@ pub(super) struct Handover {
     written: Notify,
     /// The stream's place in its shard. If the connection ends before it is handed over, so does the place.
     ticket: Mutex<Option<Ticket>>,
+    _open: Opened,
 }
 
 impl Handover {
@@ -50,6 +52,7 @@ impl Handover {
             state: AtomicU8::new(SPEAKING),
             written: Notify::new(),
             ticket: Mutex::default(),
+            _open: Opened::new(Open::Connection),
         }
     }
 

@@ -17,7 +17,10 @@ use super::{
     item::{Action, HeldResponse, Id, Item},
     outlet::Outlet,
 };
-use crate::grip::Subscription;
+use crate::{
+    grip::Subscription,
+    telemetry::metrics::edge::{Drop, dropped},
+};
 
 /// Items that wait while a stream is being recovered. What is more is recovered in the next go.
 const MOST_HELD_BACK: usize = 100;
@@ -195,8 +198,8 @@ impl Stream {
         let Sub { prev_id, channel, .. } = &self.terms.listener.subs[sub];
         let Some(prev_id) = prev_id else {
             // Nothing tells what an unreliable channel has missed, and a slow reader skips it.
-            if self.terms.listener.passes(sub, item) {
-                let _ = self.perform(item, effects);
+            if self.terms.listener.passes(sub, item) && !self.perform(item, effects) {
+                dropped(Drop::Skipped);
             }
             return;
         };
@@ -218,7 +221,7 @@ impl Stream {
     /// What comes next on a reliable channel. An item without an id ends the channel's reliability.
     fn take_in_turn(&mut self, sub: usize, item: &Arc<Item>, effects: &mut Effects) {
         if self.terms.listener.passes(sub, item) && !self.perform(item, effects) {
-            self.lagging = true;
+            self.lag();
             return;
         }
         self.terms.listener.subs[sub].prev_id.clone_from(&item.id);
@@ -235,6 +238,12 @@ impl Stream {
         true
     }
 
+    fn lag(&mut self) {
+        if !std::mem::replace(&mut self.lagging, true) {
+            dropped(Drop::Lagging);
+        }
+    }
+
     fn hold_back(&mut self, item: &Arc<Item>) {
         if self.held_back.len() < MOST_HELD_BACK {
             self.held_back.push_back(Arc::clone(item));
@@ -248,6 +257,11 @@ impl Stream {
         self.closing = true;
         self.held_back = VecDeque::new();
         self.outlet.end();
+    }
+
+    /// Whether it ends behind what is queued.
+    pub(super) fn is_closing(&self) -> bool {
+        self.closing
     }
 
     /// Where to tell that the client has gone, if it was not the stream that ended.
@@ -269,7 +283,7 @@ impl Stream {
         }
         let uri = Arc::clone(&self.terms.link.as_ref()?.uri);
         if !self.outlet.has_room() {
-            self.lagging = true;
+            self.lag();
             return None;
         }
         self.asked = true;

@@ -28,6 +28,7 @@ use super::{
     timers::{Armed, Due, Timers},
     watch,
 };
+use crate::telemetry::metrics::edge::{End, Open, Opened, delivered, ended};
 
 /// A reader that has taken nothing for so long is closed.
 const STALLED: Duration = Duration::from_secs(30);
@@ -39,8 +40,9 @@ const WRITES_AT_ONCE: usize = 32;
 const KEPT_SESSIONS: usize = 1_024;
 struct Session {
     held: Held,
+    _open: Opened,
     /// Counts the client's connection.
-    permit: Option<OwnedSemaphorePermit>,
+    permit: Option<(OwnedSemaphorePermit, Opened)>,
     armed: Armed,
     /// Whether a task waits for the reader to take more.
     awaited: bool,
@@ -56,6 +58,8 @@ pub(super) struct Shard {
     timers: Timers,
     /// To be written to in this round.
     dirty: Vec<SessionId>,
+    /// In this round. Counted together: a single delivery costs little else.
+    delivered: usize,
     /// When this round began.
     now: Instant,
     /// Whether everything ends, what comes to be held from now on too.
@@ -73,6 +77,7 @@ impl Shard {
             channels: HashMap::new(),
             timers: Timers::default(),
             dirty: Vec::new(),
+            delivered: 0,
             now: Instant::now(),
             closing: false,
         }
@@ -95,6 +100,7 @@ impl Shard {
             while let Some((id, due)) = self.timers.due(self.now) {
                 self.look_at(id, due);
             }
+            delivered(mem::take(&mut self.delivered));
             self.flush().await;
         }
     }
@@ -103,7 +109,7 @@ impl Shard {
         match command {
             Command::Hold { id, held, behind } => self.hold(id, held, behind),
             Command::Connect { id, socket, permit } => self.connect(id, socket, permit),
-            Command::Gone(id) => self.gone(id),
+            Command::Gone(id) => self.gone(id, End::Gone),
             Command::Writable(id) => {
                 if let Some(session) = self.sessions.get_mut(&id) {
                     session.awaited = false;
@@ -136,7 +142,8 @@ impl Shard {
             let verdict = response.repeat();
             response.end(verdict);
         }
-        let session = Session { held, permit: None, armed: Armed::default(), awaited: false };
+        let open = Opened::new(if matches!(held, Held::Stream(_)) { Open::Stream } else { Open::Response });
+        let session = Session { held, _open: open, permit: None, armed: Armed::default(), awaited: false };
         self.sessions.insert(id, session);
         if behind {
             self.ask(id, false);
@@ -153,7 +160,7 @@ impl Shard {
         watch::until_gone(Arc::clone(&socket), id, self.inbox.handle.clone());
         stream.outlet.connect(socket);
         stream.sent = self.now;
-        session.permit = Some(permit);
+        session.permit = Some((permit, Opened::new(Open::Connection)));
         self.dirty.push(id);
         self.arm(id);
     }
@@ -185,6 +192,7 @@ impl Shard {
 
     fn deliver(&mut self, item: &Arc<Item>) {
         let Some(members) = self.channels.get(&item.channel) else { return };
+        self.delivered += members.len();
         let mut effects = Vec::new();
         for Member { id, sub } in members {
             let Some(session) = self.sessions.get_mut(id) else { continue };
@@ -210,7 +218,7 @@ impl Shard {
         let Session { held: Held::Stream(stream), armed, .. } = session else { return };
         self.timers.arm(id, armed, due, None);
         match due {
-            Due::Stalled => self.gone(id),
+            Due::Stalled => self.gone(id, End::Stalled),
             Due::Ask => {
                 stream.retrying = false;
                 self.ask(id, false);
@@ -246,7 +254,7 @@ impl Shard {
             stream.sent = self.now;
         }
         match stream.outlet.flush(self.now) {
-            Flushed::Done => self.gone(id),
+            Flushed::Done => self.gone(id, End::Gone),
             Flushed::All => {
                 self.timers.arm(id, armed, Due::Stalled, None);
                 if stream.caught_up() {
@@ -281,17 +289,22 @@ impl Shard {
         }
     }
 
-    /// Removes a session, whose client has gone or whose stream has ended.
-    fn gone(&mut self, id: SessionId) {
+    /// Removes a session, whose client has gone or whose stream has ended; why, if it did not end as it should.
+    fn gone(&mut self, id: SessionId, why: End) {
         let Some(mut session) = self.sessions.remove(&id) else { return };
         self.timers.disarm_all(id, &mut session.armed);
         self.leave(session.held.listener());
         let is_response = matches!(session.held, Held::Response(_));
         self.hub.unsubscribe(self.index, &session.held.listener().subs, is_response);
-        if let Held::Stream(stream) = &session.held
-            && let Some(uri) = stream.link_when_gone()
-        {
-            self.recoveries.tell_gone(uri, stream.host.clone());
+        if let Held::Stream(stream) = &session.held {
+            ended(match stream.is_closing() {
+                true if self.closing => End::Stopped,
+                true => End::Closed,
+                false => why,
+            });
+            if let Some(uri) = stream.link_when_gone() {
+                self.recoveries.tell_gone(uri, stream.host.clone());
+            }
         }
         if self.sessions.capacity() > KEPT_SESSIONS && self.sessions.len() < self.sessions.capacity() / 4 {
             self.sessions.shrink_to(self.sessions.len() * 2);

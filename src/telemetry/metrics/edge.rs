@@ -193,9 +193,11 @@ pub fn published(outcome: Item) {
     ALL.edge.items.get([outcome.as_str()]).inc();
 }
 
-/// Items were handed to so many held requests. Counted once for many: every single one would cost.
-pub fn delivered(times: u64) {
-    ALL.edge.deliveries.inc_by(times);
+/// Items were handed to so many held requests. To be told once for many: a delivery costs little else.
+pub fn delivered(times: usize) {
+    if times > 0 {
+        ALL.edge.deliveries.inc_by(times as u64);
+    }
 }
 
 /// A reader was too slow.

@@ -101,7 +101,7 @@ impl Edge {
         let response = self.answer_to(client, request, &id).instrument(span.clone()).await;
         let status = response.status().as_u16();
         let duration_ms = started.elapsed().as_millis() as u64;
-        debug!(parent: span, method, status, duration_ms, "proxied");
+        debug!(parent: &span, method, status, duration_ms, "proxied");
         response
     }
 

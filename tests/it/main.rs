@@ -20,6 +20,7 @@
 //! | `readme` | what the README says: its examples, tables and names |
 //! | `streams` | what a subscriber sees: provisional, persisted, replayed, reset |
 //! | `table` | `gripchat create-table` |
+//! | `telemetry` | figures, the ids of requests, and what is written of them |
 
 use std::process::ExitCode;
 
@@ -39,6 +40,7 @@ mod readme;
 mod streams;
 mod support;
 mod table;
+mod telemetry;
 
 fn main() -> ExitCode {
     if let Some(ended) = embedded::child::main() {
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
         pages::trials(),
         posting::trials(),
         program::trials(),
+        telemetry::trials(),
         contract::trials(),
         api::trials(),
         readme::trials(),

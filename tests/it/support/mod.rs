@@ -11,6 +11,7 @@
 //! - [`memory`]: a store that fails on demand
 //! - [`sse`], [`browser`]: a Server-Sent Events client, and scenarios in Chromium
 //! - [`wire`]: an HTTP client that shows what comes, as it comes; with [`http1`] below it
+//! - [`figures`]: what `/metrics` tells
 //! - [`process`], [`ports`], [`eventually`]: what these are made of
 
 pub(crate) mod backend;
@@ -22,6 +23,7 @@ pub(crate) mod dynamodb;
 pub(crate) mod edge;
 pub(crate) mod eventually;
 pub(crate) mod fault;
+pub(crate) mod figures;
 pub(crate) mod gripchat;
 pub(crate) mod http1;
 pub(crate) mod memory;

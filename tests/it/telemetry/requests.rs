@@ -1,0 +1,139 @@
+//! The id of a request: where it comes from, and where it is found.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use libtest_mimic::Trial;
+use serde_json::json;
+
+use crate::{
+    conformance::stand::{Stand, hold},
+    support::{
+        eventually::eventually,
+        fault::Mode,
+        proxy::Proxy,
+        scripted::Reply,
+        stack::{Kind, SOON, Stack},
+        trials::{on_stacks, trials},
+        wire::Request,
+    },
+};
+
+pub(super) fn trials() -> Vec<Trial> {
+    let mut trials = on_stacks![
+        [ALL] => an_id_is_the_same_in_the_log_of_every_part_and_in_the_answer,
+        [ALL] => an_id_that_is_not_fit_for_a_log_is_replaced,
+        [DYNAMODB] => a_slow_store_call_is_warned_of_with_the_id,
+        [ALL] => a_slow_publish_is_warned_of_with_the_id,
+    ];
+    trials.extend(trials![
+        [] => the_edge_asks_for_what_was_missed_under_an_id_of_its_own,
+        [] => what_the_edge_answers_itself_has_the_id,
+    ]);
+    trials
+}
+
+async fn post(stack: &Stack, id: Option<&str>) -> anyhow::Result<reqwest::Response> {
+    let room = stack.room("lobby");
+    let request = stack.http().post(&room.url).json(&json!({"from": "Ada", "text": "hello"}));
+    let request = match id {
+        Some(id) => request.header("X-Request-Id", id),
+        None => request,
+    };
+    Ok(request.send().await?)
+}
+
+fn id_of(answer: &reqwest::Response) -> anyhow::Result<String> {
+    Ok(answer.headers().get("x-request-id").context("no X-Request-Id")?.to_str()?.to_owned())
+}
+
+/// Waits for a line that tells this, and gives it.
+async fn line(what: &str, log: impl Fn() -> String) -> anyhow::Result<String> {
+    eventually(SOON, what, || log().lines().any(|line| line.contains(what))).await;
+    log().lines().find(|line| line.contains(what)).map(str::to_owned).context("it was there")
+}
+
+async fn an_id_is_the_same_in_the_log_of_every_part_and_in_the_answer(kind: Kind) -> anyhow::Result<()> {
+    let stack = Stack::start(kind).await?;
+    let drawn = id_of(&post(&stack, None).await?)?;
+    let given = id_of(&post(&stack, Some("the-clients-own")).await?)?;
+    assert_eq!(given, "the-clients-own");
+    for id in [drawn, given] {
+        let line = line(&format!("request.id={id} "), || stack.backend.log()).await?;
+        assert!(line.contains("room.id=lobby"), "{line}");
+        let answered = stack.backend.log();
+        let answered: Vec<_> =
+            answered.lines().filter(|line| line.contains(&id) && line.contains(": answered ")).collect();
+        assert_eq!(answered.len(), 1, "one line for a request: {answered:?}");
+        for part in ["method=\"POST\"", "route=\"/rooms/{room}/messages/\"", "status=200", "duration_ms="] {
+            assert!(answered[0].contains(part), "{part} is not in {answered:?}");
+        }
+        if let Proxy::Edge(edge) = &stack.proxy {
+            let log = edge.log();
+            let proxied: Vec<_> = log.lines().filter(|line| line.contains(&id)).collect();
+            assert!(proxied.iter().any(|line| line.contains("proxied") && line.contains("status=200")), "{log}");
+        }
+    }
+    Ok(())
+}
+
+async fn an_id_that_is_not_fit_for_a_log_is_replaced(kind: Kind) -> anyhow::Result<()> {
+    let stack = Stack::start(kind).await?;
+    for id in ["with a blank", &"long".repeat(100)] {
+        let drawn = id_of(&post(&stack, Some(id)).await?)?;
+        assert!(uuid::Uuid::try_parse(&drawn).is_ok(), "{drawn}");
+    }
+    assert!(!stack.backend.log().contains("with a blank"));
+    Ok(())
+}
+
+async fn a_slow_store_call_is_warned_of_with_the_id(kind: Kind) -> anyhow::Result<()> {
+    let stack = Stack::start(kind).await?;
+    stack.room("lobby").post("the newest message is known from here on").await?;
+    stack.store().set(Mode::Delay(Duration::from_millis(2_100)));
+    assert_eq!(post(&stack, Some("slow-one")).await?.status(), 200);
+    let store = line("the store was slow", || stack.backend.log()).await?;
+    assert!(store.contains(" WARN ") && store.contains("request.id=slow-one"), "{store}");
+    assert!(store.contains("operation=\"append\""), "{store}");
+    let request = line("a request took long", || stack.backend.log()).await?;
+    assert!(request.contains(" WARN ") && request.contains("request.id=slow-one"), "{request}");
+    Ok(())
+}
+
+async fn a_slow_publish_is_warned_of_with_the_id(kind: Kind) -> anyhow::Result<()> {
+    let stack = Stack::start(kind).await?;
+    stack.room("lobby").post("the proxy is well").await?;
+    stack.control.set(Mode::Hang);
+    assert_eq!(post(&stack, Some("unheard-one")).await?.status(), 200);
+    for what in ["publishing takes long", "cannot publish to the GRIP proxy"] {
+        let line = line(what, || stack.backend.log()).await?;
+        assert!(line.contains(" WARN ") && line.contains("request.id=unheard-one"), "{line}");
+    }
+    Ok(())
+}
+
+async fn the_edge_asks_for_what_was_missed_under_an_id_of_its_own() -> anyhow::Result<()> {
+    let stand = Stand::on_edge(&[]).await?;
+    let link = format!("<{}>; rel=next", stand.path("next"));
+    let channel = format!("{}; prev-id=1", stand.channel("a"));
+    let held = || hold("").header("Grip-Channel", &channel).header("Grip-Link", &link);
+    stand.answer("next", held());
+    let _stream = stand.open(held(), "").await?;
+    eventually(SOON, "the link is asked", || !stand.asked("next").is_empty()).await;
+    let id = |name: &str| anyhow::Ok(stand.asked(name)[0].headers.get("x-request-id").context("no id")?.to_owned());
+    assert!(uuid::Uuid::try_parse(&id("")?).is_ok());
+    assert_ne!(id("")?, id("next")?);
+    Ok(())
+}
+
+async fn what_the_edge_answers_itself_has_the_id() -> anyhow::Result<()> {
+    let stand = Stand::on_edge(&[]).await?;
+    stand.answer("", Reply::close());
+    let request = Request::new("GET", &stand.path("")).header("X-Request-Id", "no-backend");
+    let answer = request.send(stand.http_addr()).await?;
+    assert_eq!((answer.status, answer.headers.get("x-request-id")), (502, Some("no-backend")));
+    let log = || stand.edge().map(|edge| edge.log()).unwrap_or_default();
+    let line = line("answered 502", log).await?;
+    assert!(line.contains(" WARN ") && line.contains("request.id=no-backend"), "{line}");
+    Ok(())
+}

@@ -113,6 +113,10 @@ impl App {
         };
         if appended.duplicate && !draft.is_repeated_by(&appended.message) {
             self.retract(room, &draft);
+            // The message that was there goes out again, and this sender does not wait for it.
+            if let Ok(published) = announced.await {
+                self.posts.spawn(published.in_current_span());
+            }
             return Err(PostError::KeyReused);
         }
         // Once stored it is posted, whatever becomes of the publish: the publisher goes on trying,

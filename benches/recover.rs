@@ -18,7 +18,7 @@ use gripchat::{
     chat::{Author, Draft, RoomId, Text, Timestamp},
     grip::{GripUrl, Publisher},
     store::{Retention, Since, Store},
-    web::{self, CorsOrigins, Web},
+    web::{self, CorsOrigins, Readiness, Web},
 };
 use rustix::time::{ClockId, clock_gettime};
 use tokio::{
@@ -26,6 +26,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::oneshot,
 };
+use tokio_util::sync::CancellationToken;
 
 #[path = "../tests/it/support/memory.rs"]
 #[expect(dead_code, reason = "the tests use the rest")]
@@ -82,11 +83,13 @@ async fn serve(
     }
     let urls = GripUrl::parse_list("http://127.0.0.1:1/?verify-iss=pushpin&verify-key=changeme")?;
     let trust = Arc::new(GripUrl::trust(&urls));
-    let app = Arc::new(App::new(store, Publisher::new(urls)?, Duration::from_secs(60)));
+    let publisher = Arc::new(Publisher::new(urls)?);
+    let readiness = Arc::new(Readiness::new(store.clone(), Arc::clone(&publisher), CancellationToken::new()));
+    let app = Arc::new(App::new(store, publisher, Duration::from_secs(60)));
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     listening.send((listener.local_addr()?, last_but_one))?;
     let before = processor_time();
-    axum::serve(listener, web::router(Web { app, trust }, &CorsOrigins::SameOrigin))
+    axum::serve(listener, web::router(Web { app, trust, readiness }, &CorsOrigins::SameOrigin))
         .with_graceful_shutdown(async {
             let _ = stopped.await;
         })

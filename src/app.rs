@@ -70,8 +70,8 @@ struct Publishing {
 
 impl App {
     /// Over a store, proxies, and the longest time between two checks of a stream.
-    pub fn new(store: Arc<dyn Store>, publisher: Publisher, recheck: Duration) -> Self {
-        Self { store, publisher: Arc::new(publisher), feed: Feed::new(recheck), posts: TaskTracker::new() }
+    pub fn new(store: Arc<dyn Store>, publisher: Arc<Publisher>, recheck: Duration) -> Self {
+        Self { store, publisher, feed: Feed::new(recheck), posts: TaskTracker::new() }
     }
 
     /// Posts a message: everyone sees it provisionally, it is stored, everyone gets it with its number.
@@ -233,12 +233,15 @@ impl App {
         }
     }
 
-    /// Finishes what was begun, within a deadline.
+    /// Finishes what was begun, all of it by one deadline: posts, and then what waits to be published.
     pub async fn close(&self, deadline: Duration) {
+        let until = Instant::now() + deadline;
         self.posts.close();
         // What is not done by then is repaired like after a crash.
-        let _ = timeout(deadline, self.posts.wait()).await;
-        self.publisher.close(deadline).await;
+        if timeout_at(until, self.posts.wait()).await.is_err() {
+            warn!(posts = self.posts.len(), "stopped before every post was finished");
+        }
+        self.publisher.close(until.saturating_duration_since(Instant::now())).await;
     }
 }
 

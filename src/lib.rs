@@ -24,15 +24,17 @@
 //! |---|---|---|
 //! | [`cli`] | commands, exit codes | `config`, `edge`, `failpoint`, `serve`, `store`, `telemetry` |
 //! | [`config`] | the whole configuration, validated | `edge`, `grip`, `store`, `telemetry`, `web` |
-//! | [`serve`] | wiring, shutdown | `app`, `config`, `grip`, `store`, `web` |
-//! | [`web`] | HTTP: routes, parsing, pages | `app`, `chat`, `feed`, `grip`, `store`, `telemetry` |
+//! | [`serve`] | wiring, shutdown | `app`, `config`, `grip`, `server`, `store`, `web` |
+//! | [`web`] | HTTP: routes, parsing, pages | `app`, `chat`, `feed`, `grip`, `health`, `store`, `telemetry` |
 //! | [`app`] | the use cases | `chat`, `failpoint`, `feed`, `grip`, `store`, `telemetry` |
 //! | [`feed`] | channels, events, holds | `chat`, `grip`, `sse`, `store` |
 //! | [`store`] | the trait, DynamoDB, a file | `chat`, `failpoint`, `telemetry` |
-//! | [`edge`] | a GRIP proxy for one machine | `grip`, `telemetry` |
+//! | [`edge`] | a GRIP proxy for one machine | `grip`, `health`, `server`, `telemetry` |
 //! | [`grip`] | the GRIP protocol | `telemetry` |
 //! | [`chat`] | the domain, no I/O | nothing |
 //! | [`sse`] | the encoder | nothing |
+//! | [`health`] | what probes are told | nothing |
+//! | [`server`] | HTTP connections of the program's own routers | nothing |
 //! | [`failpoint`] | where tests crash it | nothing |
 //! | [`telemetry`] | the log, metrics, request ids | nothing |
 //!
@@ -46,7 +48,9 @@ pub mod edge;
 pub mod failpoint;
 pub mod feed;
 pub mod grip;
+pub mod health;
 pub mod serve;
+pub mod server;
 pub mod sse;
 pub mod store;
 pub mod telemetry;

@@ -1,33 +1,51 @@
 //! The server: wire the parts together, run until told to stop, finish what was begun.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use tokio::{net::TcpListener, sync::oneshot, time::timeout};
+use tokio::{
+    net::TcpListener,
+    time::{Instant, timeout_at},
+};
+use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::{
     app::App,
     config::Backend,
     grip::{GripUrl, Publisher},
+    server,
     store::{Shared, Store, StoreError},
-    web::{self, Web},
+    web::{self, Readiness, Web},
 };
 
 /// How long requests that are under way may take once the server stops: the longest post, and then some.
-const DRAIN: Duration = Duration::from_secs(10);
+const REQUESTS_WITHIN: Duration = Duration::from_secs(10);
+/// From then on everything ends within this time, what waits to be published too. Kubernetes gives 30 s, and the
+/// delay before is a part of them.
+const STOPS_WITHIN: Duration = Duration::from_secs(15);
 /// How often a store that was unreachable at the start is looked at again.
 const CHECK_EVERY: Duration = Duration::from_secs(5);
 
-/// Serves on a bound listener until `shutdown` is done, then ends within a deadline.
+/// When the backend stops, in two steps.
+#[derive(Clone, Debug, Default)]
+pub struct Stop {
+    /// Readiness fails, and all goes on: whoever sends work looks for another backend.
+    pub announced: CancellationToken,
+    /// Nothing new is taken, and what is under way is finished.
+    pub begun: CancellationToken,
+}
+
+/// Serves on a bound listener until it is to stop, then ends within a deadline.
 ///
 /// A store or a proxy that is not there is warned of, and used once it is.
 pub async fn serve(
     listener: TcpListener,
     config: &Backend,
+    max_connections: usize,
     grip: Vec<GripUrl>,
     store: Arc<dyn Store>,
-    shutdown: impl Future<Output = ()> + Send + 'static,
+    stop: Stop,
 ) -> anyhow::Result<()> {
     let trust = GripUrl::trust(&grip);
     if !trust.verifies() {
@@ -36,35 +54,32 @@ pub async fn serve(
              add verify-iss and verify-key before others can reach it"
         );
     }
-    let publisher = Publisher::new(grip)?;
+    let publisher = Arc::new(Publisher::new(grip)?);
     // Beside the server: a proxy that hangs must hold up no request.
     let checks = [tokio::spawn(check(Arc::clone(&store))), tokio::spawn(publisher.check())];
 
+    let readiness = Readiness::new(Arc::clone(&store), Arc::clone(&publisher), stop.announced.clone());
     let store = Arc::new(Shared::new(store));
     let app = Arc::new(App::new(store, publisher, config.recheck));
-    let web = Web { app: Arc::clone(&app), trust: Arc::new(trust) };
+    let web = Web { app: Arc::clone(&app), trust: Arc::new(trust), readiness: Arc::new(readiness) };
     let router = web::router(web, &config.cors);
-
-    let (stopping, stopped) = oneshot::channel();
-    let server = axum::serve(listener, router).with_graceful_shutdown(async move {
-        shutdown.await;
-        info!("stopping: requests under way are finished");
-        // The receiver is only gone when the server is.
-        let _ = stopping.send(());
-    });
-    let mut server = tokio::spawn(async move { server.await });
+    let mut server = tokio::spawn(server::serve(listener, router, max_connections, stop.begun.clone()));
     tokio::select! {
-        ended = &mut server => ended?.context("the server failed")?,
-        _ = stopped => {
-            // Held streams are the proxy's, but an idle keep-alive connection may stay open for ever.
-            if timeout(DRAIN, &mut server).await.is_err() {
-                warn!("requests were still under way after {DRAIN:?}");
-                server.abort();
-            }
-        }
+        // First, since the server may have ended for it by now.
+        biased;
+        () = stop.begun.cancelled() => {}
+        ended = &mut server => ended.context("the server failed")?,
+    }
+
+    info!("stopping: requests under way are finished");
+    let begun = Instant::now();
+    // Held streams are the proxy's, and idle connections are closed: this waits for answers alone.
+    if timeout_at(begun + REQUESTS_WITHIN, &mut server).await.is_err() {
+        warn!("requests were still under way after {REQUESTS_WITHIN:?}");
+        server.abort();
     }
     checks.iter().for_each(tokio::task::JoinHandle::abort);
-    app.close(DRAIN).await;
+    app.close(STOPS_WITHIN.saturating_sub(begun.elapsed())).await;
     info!("stopped");
     Ok(())
 }

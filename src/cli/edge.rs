@@ -1,12 +1,13 @@
 //! `gripchat edge`: the edge alone, so that backends can be redeployed under the streams it holds.
 
-use anyhow::Context as _;
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::{descriptors, listen::bind, shutdown::signalled};
 use crate::{
     config::{EdgeArgs, Problems},
-    edge, telemetry,
+    edge,
+    serve::Stop,
+    telemetry,
 };
 
 pub(super) async fn run(args: EdgeArgs) -> anyhow::Result<()> {
@@ -20,7 +21,10 @@ pub(super) async fn run(args: EdgeArgs) -> anyhow::Result<()> {
 
     let clients = bind(config.listen, "--listen").await?;
     let control = bind(config.control_listen, "--control-listen").await?;
-    let stop = signalled()?;
+    let Stop { announced, begun } = signalled(config.shutdown_delay)?;
+    // Nobody here waits for the clients to be gone before it publishes its last.
+    let stop = edge::Stop { announced, begun, ..edge::Stop::default() };
+    stop.released.cancel();
     let max_connections = descriptors::raise(config.config.max_connections);
     if config.signs_with_default {
         warn!(
@@ -30,5 +34,7 @@ pub(super) async fn run(args: EdgeArgs) -> anyhow::Result<()> {
     println!("gripchat edge listening on http://{}", clients.local_addr()?);
     println!("gripchat control port on http://{}", control.local_addr()?);
     let config = edge::Config { max_connections, ..config.config };
-    edge::serve(clients, control, config, stop).await.context("the edge failed")
+    edge::serve(clients, control, config, stop).await;
+    info!("stopped");
+    Ok(())
 }

@@ -4,19 +4,21 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::{descriptors, listen::bind, shutdown::signalled};
 use crate::{
     config::{Problems, RunArgs, reachable},
-    edge, serve,
+    edge,
+    serve::{self, Stop},
     store::{Embedded, Measured},
     telemetry::{self, metrics::store::Kind},
 };
 
-/// How long the edge may take to end its streams, once the backend has stopped.
-const EDGE_STOPS_WITHIN: Duration = Duration::from_secs(10);
+/// How long the edge may take to end, once the backend has stopped.
+const EDGE_STOPS_WITHIN: Duration = Duration::from_secs(5);
+/// Connections that the backend takes beside one for each client of the edge: of recoveries, of probes, and direct ones.
+const BESIDE_CLIENTS: usize = 256;
 
 pub(super) async fn run(args: RunArgs) -> anyhow::Result<()> {
     let mut problems = Problems::default();
@@ -33,7 +35,7 @@ pub(super) async fn run(args: RunArgs) -> anyhow::Result<()> {
     let control = bind(config.control_listen(), "--control-listen").await?;
     let store = Embedded::open(&config.data, config.backend.retention)?;
     let store = Arc::new(Measured::new(Kind::Embedded, store));
-    let stop = signalled()?;
+    let stop = signalled(config.shutdown_delay)?;
     let max_connections = descriptors::raise(config.max_connections());
     let [backend_at, clients_at, control_at] = [listener.local_addr()?, clients.local_addr()?, control.local_addr()?];
     let edge_config = edge::Config { max_connections, ..config.edge(backend_at)? };
@@ -49,26 +51,24 @@ pub(super) async fn run(args: RunArgs) -> anyhow::Result<()> {
         "this is the one-machine mode; beyond one machine, run \"gripchat serve\" with DynamoDB behind Pushpin or Fanout"
     );
 
-    let (stop_edge, edge_failed) = (CancellationToken::new(), CancellationToken::new());
-    let edge_runs = edge_failed.clone().drop_guard();
-    let told = stop_edge.clone().cancelled_owned();
+    // The edge first, which goes on serving what is asked until its last stream has ended: a backend that stopped
+    // before it would leave its clients with errors. Its control port stays for what the backend publishes last.
+    let edge_stop = edge::Stop { announced: stop.announced.clone(), begun: stop.begun, ..edge::Stop::default() };
+    // Dropped too when the edge breaks.
+    let drained = edge_stop.drained.clone().drop_guard();
+    let (released, backend_stop) =
+        (edge_stop.released.clone(), Stop { announced: stop.announced, begun: edge_stop.drained.clone() });
     let mut edge = tokio::spawn(async move {
-        let _runs = edge_runs;
-        edge::serve(clients, control, edge_config, told).await
+        let _drained = drained;
+        edge::serve(clients, control, edge_config, edge_stop).await;
     });
-    // The backend first: its last messages go out through the edge. It stops too when the edge has ended.
-    let stop_backend = async move {
-        tokio::select! {
-            () = stop => {}
-            () = edge_failed.cancelled_owned() => {}
-        }
-    };
-    let served = serve::serve(listener, &config.backend, grip, store, stop_backend).await;
-    stop_edge.cancel();
+    let most = max_connections.saturating_add(BESIDE_CLIENTS);
+    let served = serve::serve(listener, &config.backend, most, grip, store, backend_stop).await;
+    released.cancel();
     match timeout(EDGE_STOPS_WITHIN, &mut edge).await {
-        Ok(ended) => ended?.context("the edge failed")?,
+        Ok(ended) => ended.context("the edge failed")?,
         Err(_) => {
-            warn!("the edge did not end its streams within {EDGE_STOPS_WITHIN:?}");
+            warn!("the edge did not end within {EDGE_STOPS_WITHIN:?}");
             edge.abort();
         }
     }

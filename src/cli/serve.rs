@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{aws, listen::bind, shutdown::signalled};
+use super::{aws, descriptors, listen::bind, shutdown::signalled};
 use crate::{
     config::{self, Problems, ServeArgs},
     serve,
@@ -24,7 +24,7 @@ pub(super) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     };
     telemetry::start(log);
 
-    let config::Serve { backend, grip, store } = config;
+    let config::Serve { backend, grip, store, max_connections, shutdown_delay } = config;
     let listener = bind(backend.listen, "--listen").await?;
     let store: Arc<dyn Store> = match (store, aws) {
         (config::Store::Embedded(folder), _) => {
@@ -36,7 +36,8 @@ pub(super) async fn run(args: ServeArgs) -> anyhow::Result<()> {
         }
         (config::Store::DynamoDb(_), None) => unreachable!("the settings were read for this store above"),
     };
-    let stop = signalled()?;
+    let stop = signalled(shutdown_delay)?;
+    let max_connections = descriptors::raise(max_connections);
     println!("gripchat listening on http://{}", listener.local_addr()?);
-    serve::serve(listener, &backend, grip, store, stop).await
+    serve::serve(listener, &backend, max_connections, grip, store, stop).await
 }

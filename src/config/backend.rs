@@ -5,7 +5,7 @@ use std::{net::SocketAddr, ops::RangeInclusive, time::Duration};
 use axum::http::HeaderValue;
 use clap::Args;
 
-use super::{LogArgs, Problems, Store, StoreArgs, address, duration};
+use super::{LogArgs, Problems, Store, StoreArgs, address, duration, max_connections, shutdown_delay};
 use crate::{grip::GripUrl, store::Retention, web::CorsOrigins};
 
 /// Streams are rechecked at least this often: a proxy takes whole seconds, and every recheck of a
@@ -53,6 +53,15 @@ pub struct ServeArgs {
     #[expect(missing_docs, reason = "a doc comment here would become a heading in --help")]
     pub store: StoreArgs,
 
+    /// Most connections at a time: 1 to 1000000
+    #[arg(long, env = "MAX_CONNECTIONS", default_value = "10000", value_name = "NUMBER")]
+    pub max_connections: String,
+
+    // Not 0: what sends work here looks again every few seconds, and would be refused until then.
+    /// From SIGTERM, when readiness fails, to the end of new requests: 0s to 10m
+    #[arg(long, env = "SHUTDOWN_DELAY", default_value = "5s", value_name = "DURATION")]
+    pub shutdown_delay: String,
+
     #[command(flatten)]
     #[expect(missing_docs, reason = "a doc comment here would become a heading in --help")]
     pub log: LogArgs,
@@ -80,6 +89,10 @@ pub struct Serve {
     pub grip: Vec<GripUrl>,
     /// Where the messages are.
     pub store: Store,
+    /// How many connections it takes at a time.
+    pub max_connections: usize,
+    /// From the signal, when readiness fails, to the end of new requests.
+    pub shutdown_delay: Duration,
 }
 
 impl BackendArgs {
@@ -100,7 +113,15 @@ impl ServeArgs {
         let backend = self.backend.parse(problems);
         let grip = problems.check("GRIP_URL", GripUrl::parse_list(&self.grip_url));
         let store = self.store.parse(problems);
-        Some(Serve { backend: backend?, grip: grip?, store: store? })
+        let max_connections = problems.check("MAX_CONNECTIONS", max_connections(&self.max_connections));
+        let shutdown_delay = problems.check("SHUTDOWN_DELAY", shutdown_delay(&self.shutdown_delay));
+        Some(Serve {
+            backend: backend?,
+            grip: grip?,
+            store: store?,
+            max_connections: max_connections?,
+            shutdown_delay: shutdown_delay?,
+        })
     }
 }
 

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, ops::RangeInclusive, time::Duration};
 
 use clap::Args;
 
-use super::{LogArgs, Problems, address, duration};
+use super::{LogArgs, Problems, address, duration, max_connections, shutdown_delay};
 use crate::{
     edge,
     grip::{Signer, Verifier},
@@ -13,11 +13,11 @@ use crate::{
 /// What Pushpin signs with as it is packaged, so that either proxy fits the `GRIP_URL` of the other.
 const DEFAULT_SIG_KEY: &str = "changeme";
 
-/// More than the descriptors of any one process.
-const MAX_CONNECTIONS: RangeInclusive<usize> = 1..=1_000_000;
-
 /// Below a tenth of a second a busy backend would seem dead; for an hour nobody waits.
 const BACKEND_TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(3600);
+
+/// Longer than any restart may take.
+const DRAIN_WINDOW: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(600);
 
 /// What concerns the edge, alone and beside the backend, as text.
 #[derive(Args, Clone, Debug)]
@@ -49,6 +49,10 @@ pub struct ProxyArgs {
     /// Longest wait for the head of a backend's answer: 100ms to 1h
     #[arg(long, env = "BACKEND_TIMEOUT", default_value = "30s", value_name = "DURATION")]
     pub backend_timeout: String,
+
+    /// At SIGTERM streams are ended over this time, or 10 ms for each if that is less: 0s to 10m
+    #[arg(long, env = "DRAIN_WINDOW", default_value = "5s", value_name = "DURATION")]
+    pub drain_window: String,
 }
 
 /// What concerns `gripchat edge`, as text.
@@ -70,6 +74,10 @@ pub struct EdgeArgs {
     #[expect(missing_docs, reason = "a doc comment here would become a heading in --help")]
     pub proxy: ProxyArgs,
 
+    /// From SIGTERM, when readiness fails, to the end of new streams: 0s to 10m
+    #[arg(long, env = "SHUTDOWN_DELAY", default_value = "0s", value_name = "DURATION")]
+    pub shutdown_delay: String,
+
     #[command(flatten)]
     #[expect(missing_docs, reason = "a doc comment here would become a heading in --help")]
     pub log: LogArgs,
@@ -86,6 +94,8 @@ pub struct Edge {
     pub config: edge::Config,
     /// Whether it signs with a key that everybody knows.
     pub signs_with_default: bool,
+    /// From the signal, when readiness fails, to the end of new streams.
+    pub shutdown_delay: Duration,
 }
 
 /// What of the edge does not depend on whom it stands in front of.
@@ -96,26 +106,28 @@ pub(super) struct Proxy {
     pub(super) max_connections: usize,
     pub(super) max_body: u64,
     pub(super) backend_timeout: Duration,
+    pub(super) drain_window: Duration,
 }
 
 impl ProxyArgs {
     pub(super) fn parse(&self, problems: &mut Problems) -> Option<Proxy> {
         let control_listen = problems.check("CONTROL_LISTEN", address(&self.control_listen));
         let publishers = self.publishers(problems);
-        let max_connections = self.max_connections.parse().ok().filter(|n| MAX_CONNECTIONS.contains(n));
-        let max_connections =
-            problems.check("MAX_CONNECTIONS", max_connections.ok_or("must be a number of 1 to 1000000"));
+        let max_connections = problems.check("MAX_CONNECTIONS", max_connections(&self.max_connections));
         let max_body = size(&self.max_body).ok_or("must be a number of bytes, or one with KiB, MiB or GiB, as 10MiB");
         let max_body = problems.check("MAX_BODY", max_body);
         let timeout = duration(&self.backend_timeout, BACKEND_TIMEOUT);
         let timeout =
             problems.check("BACKEND_TIMEOUT", timeout.ok_or("must be a duration of 100ms to 1h, such as 30s"));
+        let window = duration(&self.drain_window, DRAIN_WINDOW).ok_or("must be a duration of 0s to 10m, such as 5s");
+        let window = problems.check("DRAIN_WINDOW", window);
         Some(Proxy {
             control_listen: control_listen?,
             publishers: publishers?,
             max_connections: max_connections?,
             max_body: max_body?,
             backend_timeout: timeout?,
+            drain_window: window?,
         })
     }
 
@@ -141,6 +153,7 @@ impl Proxy {
             max_connections: self.max_connections,
             max_body: self.max_body,
             backend_timeout: self.backend_timeout,
+            drain_window: self.drain_window,
         }
     }
 }
@@ -151,12 +164,14 @@ impl EdgeArgs {
         let listen = problems.check("LISTEN", address(&self.listen));
         let backend = problems.check("BACKEND", self.backend.parse());
         let signer = problems.check("SIG_KEY", Signer::parse(&self.proxy.sig_iss, &self.sig_key));
+        let shutdown_delay = problems.check("SHUTDOWN_DELAY", shutdown_delay(&self.shutdown_delay));
         let proxy = self.proxy.parse(problems)?;
         Some(Edge {
             listen: listen?,
             control_listen: proxy.control_listen,
             config: proxy.config(backend?, signer?),
             signs_with_default: self.sig_key == DEFAULT_SIG_KEY,
+            shutdown_delay: shutdown_delay?,
         })
     }
 }

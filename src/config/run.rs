@@ -3,13 +3,14 @@
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::PathBuf,
+    time::Duration,
 };
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use clap::Args;
 use url::Url;
 
-use super::{Backend, BackendArgs, DataArgs, LogArgs, Problems, ProxyArgs, address, edge::Proxy};
+use super::{Backend, BackendArgs, DataArgs, LogArgs, Problems, ProxyArgs, address, edge::Proxy, shutdown_delay};
 use crate::{
     edge,
     grip::{GripUrl, GripUrlError, Signer, Verifier},
@@ -41,6 +42,10 @@ pub struct RunArgs {
     #[expect(missing_docs, reason = "a doc comment here would become a heading in --help")]
     pub proxy: ProxyArgs,
 
+    /// From SIGTERM, when readiness fails, to the end of new streams: 0s to 10m
+    #[arg(long, env = "SHUTDOWN_DELAY", default_value = "0s", value_name = "DURATION")]
+    pub shutdown_delay: String,
+
     #[command(flatten)]
     #[expect(missing_docs, reason = "a doc comment here would become a heading in --help")]
     pub log: LogArgs,
@@ -55,6 +60,8 @@ pub struct Run {
     pub edge_listen: SocketAddr,
     /// Where the messages are.
     pub data: PathBuf,
+    /// From the signal, when readiness fails, to the end of new streams.
+    pub shutdown_delay: Duration,
     proxy: Proxy,
     sig: Credentials,
     control: Option<Credentials>,
@@ -78,6 +85,7 @@ impl RunArgs {
         let sig = Credentials { iss: self.proxy.sig_iss.clone(), key };
         let signer = sig.both_ways("SIG_KEY", problems);
         let proxy = self.proxy.parse(problems);
+        let shutdown_delay = problems.check("SHUTDOWN_DELAY", shutdown_delay(&self.shutdown_delay));
         let control = self.proxy.control_key.as_ref().map(|key| {
             let iss = self.proxy.control_iss.clone().unwrap_or_else(|| PUBLISHER.to_owned());
             Credentials { iss, key: key.clone() }
@@ -90,6 +98,7 @@ impl RunArgs {
             backend: backend?,
             edge_listen: edge_listen?,
             data: data?,
+            shutdown_delay: shutdown_delay?,
             proxy: proxy?,
             sig,
             control,
@@ -137,9 +146,10 @@ impl Credentials {
     }
 }
 
-/// Nobody outside of this process has to know it.
-fn random_key() -> String {
-    format!("base64:{}", BASE64_STANDARD.encode(rand::random::<[u8; 32]>()))
+/// Nobody outside of this process has to know it. The text is the secret: of random bytes one in 256 would begin as a
+/// JWK does.
+pub(super) fn random_key() -> String {
+    BASE64_STANDARD.encode(rand::random::<[u8; 32]>())
 }
 
 /// Where this machine reaches what is bound to an address: all addresses are no address to connect to.

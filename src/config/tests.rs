@@ -5,7 +5,10 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser};
 use proptest::prelude::*;
 
 use super::*;
-use crate::{grip::GripUrl, web::CorsOrigins};
+use crate::{
+    grip::{GripUrl, Signer, Verifier},
+    web::CorsOrigins,
+};
 
 #[derive(Parser)]
 #[command(no_binary_name = true)]
@@ -148,6 +151,14 @@ fn the_backend_believes_the_edge_beside_it() {
     let given = ["--sig-key=a, b&c=d+e", "--sig-iss=it's me", "--control-key=s e,c"];
     let (one, another) = (run(&given).unwrap(), run(&given).unwrap());
     assert!(believes(&one, token(&another)));
+}
+
+#[test]
+fn every_key_that_is_drawn_is_one() {
+    for _ in 0..10_000 {
+        let key = super::run::random_key();
+        assert!(Signer::parse("pushpin", &key).is_ok() && Verifier::parse(Some("pushpin"), &key).is_ok(), "{key}");
+    }
 }
 
 /// A private key signs, but whoever checks with it would have to be told the public one.

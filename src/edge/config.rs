@@ -21,6 +21,8 @@ pub struct Config {
     pub max_body: u64,
     /// The longest wait for the head of a backend's answer.
     pub backend_timeout: Duration,
+    /// How long streams are ended for, one after the other, once the edge stops.
+    pub drain_window: Duration,
 }
 
 /// A backend's address: `http://host:port`, nothing behind it.

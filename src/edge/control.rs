@@ -6,6 +6,8 @@
 //! | `POST /recover/` | has every stream ask its next link |
 //! | `GET /metrics` | tells figures, for Prometheus |
 //! | `GET /` | tells what this is |
+//! | `GET /healthz` | tells that the edge is alive |
+//! | `GET /readyz` | tells whether clients may be sent to it, and if not why |
 
 use std::sync::Arc;
 
@@ -21,8 +23,8 @@ use headers_accept::Accept;
 use mediatype::{MediaType, media_type};
 use serde_json::json;
 
-use super::{hub::Hub, item};
-use crate::{grip::Verifier, telemetry::metrics};
+use super::{health::Health, hub::Hub, item};
+use crate::{grip::Verifier, health::alive, telemetry::metrics};
 
 /// The longest body of a request (`push_in_http_max_body_size`).
 const MOST_BYTES: usize = 1_000_000;
@@ -33,6 +35,7 @@ pub(super) struct Control {
     pub(super) hub: Arc<Hub>,
     /// Whose tokens are asked for, if any are.
     pub(super) publishers: Option<Arc<Verifier>>,
+    pub(super) health: Arc<Health>,
 }
 
 /// Why a request does nothing.
@@ -50,6 +53,8 @@ pub(super) fn router(control: Control) -> Router {
         .route("/recover", post(recover))
         .route("/recover/", post(recover))
         .route("/metrics", get(figures))
+        .route("/healthz", get(alive))
+        .route("/readyz", get(async |State(control): State<Control>| control.health.readiness().await))
         .layer(DefaultBodyLimit::max(MOST_BYTES))
         .with_state(control)
 }

@@ -7,7 +7,9 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use http::{Extensions, HeaderValue, Method, Request, Response, StatusCode, Version, header, request, response};
+use http::{
+    Extensions, HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header, request, response,
+};
 use http_body::Frame;
 use http_body_util::{BodyExt as _, Limited};
 use hyper::{
@@ -25,6 +27,7 @@ use tracing::{Instrument as _, debug};
 use super::{
     backend::{self, Backend, FetchError},
     forward::{self, Body},
+    frame::ends_event,
     hub::Hub,
     item::Id,
     outlet::Outlet,
@@ -59,6 +62,8 @@ pub(super) struct Edge {
     pub(super) backend: Backend,
     pub(super) hub: Arc<Hub>,
     pub(super) max_body: u64,
+    /// Once streams are being ended: from then on there are no new ones.
+    pub(super) draining: CancellationToken,
     /// Ends what nothing else would end.
     pub(super) stop: CancellationToken,
 }
@@ -68,6 +73,8 @@ pub(super) struct Client {
     pub(super) address: IpAddr,
     /// How a stream that is held leaves this connection.
     pub(super) handover: Arc<Handover>,
+    /// Whether it asked when streams were being ended already.
+    pub(super) late: bool,
 }
 
 /// What a response becomes.
@@ -112,14 +119,19 @@ impl Edge {
         if request.body().size_hint().lower() > self.max_body {
             return refusal::too_long(self.max_body);
         }
-        match self.exchange(&client, request, id).await {
+        let mut response = match self.exchange(&client, request, id).await {
             Ok(response) => response,
             Err(error) => {
                 let mut response = refusal::answer(&error, self.max_body);
                 id.put(response.headers_mut());
                 response
             }
+        };
+        // The next request had better go to another server, or to this one's successor.
+        if self.draining.is_cancelled() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
+        response
     }
 
     async fn exchange(
@@ -238,6 +250,11 @@ impl Edge {
         if matches!(then, Then::End) {
             return Ok(Response::from_parts(head, forward::full(body)));
         }
+        let events = is_event_stream(&head.headers);
+        if client.late && !events {
+            return Ok(refusal::stopping());
+        }
+        let between_events = body.is_empty() || ends_event(&body);
         let (parts, receiver) = mpsc::channel(2);
         // The channel has room for this and the next, and nobody else has sent anything yet.
         if !body.is_empty() {
@@ -245,14 +262,14 @@ impl Edge {
         }
         let chunked = request.version >= Version::HTTP_11;
         let (hub, handover) = (Arc::clone(&self.hub), Arc::clone(&client.handover));
-        let hold = Hold { hub, handover, id: id.clone(), host, gone, chunked };
+        let hold = Hold { hub, handover, id: id.clone(), host, gone, chunked, events };
         match then {
             Then::End => {}
             Then::Hold(conditions) => {
-                hold.begin(&conditions);
+                hold.begin(&conditions, between_events);
                 let _ = parts.try_send(Part::Hold);
             }
-            Then::Page(link) => pager::turn(self.backend.clone(), link, hold, parts),
+            Then::Page(link) => pager::turn(self.backend.clone(), link, hold, between_events, parts),
         }
         // When the stream ends, so does its connection: nobody shall send a request there just then.
         head.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -291,15 +308,23 @@ pub(super) struct Hold {
     pub(super) host: HeaderValue,
     pub(super) gone: Option<Arc<str>>,
     pub(super) chunked: bool,
+    /// Whether it is a stream of Server-Sent Events.
+    pub(super) events: bool,
 }
 
 impl Hold {
     /// Holds the stream; it is written to once the connection is handed over.
-    pub(super) fn begin(&self, conditions: &Conditions) {
-        let outlet = Outlet::new(self.chunked);
+    pub(super) fn begin(&self, conditions: &Conditions, between_events: bool) {
+        let outlet = Outlet::new(self.chunked, self.events.then_some(between_events));
         let stream = Stream::new(conditions.terms(), outlet, self.host.clone(), self.gone.clone());
         self.handover.reserve(self.hub.hold_stream(stream));
     }
+}
+
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let media_type = content_type.split(';').next().unwrap_or_default();
+    media_type.trim().eq_ignore_ascii_case("text/event-stream")
 }
 
 /// Gives a response a reason phrase of its own.

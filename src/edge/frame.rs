@@ -9,6 +9,14 @@ pub(super) struct Frame {
     chunk: Bytes,
     /// How long the chunk's first line is; the last one has two bytes.
     head: u8,
+    /// Whether the content ends as an event does.
+    ends_event: bool,
+}
+
+/// Whether what ends so ends an event of an event stream: with an empty line (HTML, section 9.2.6). CR alone would do
+/// there too, but is not known here: what follows may be its LF.
+pub(super) fn ends_event(content: &[u8]) -> bool {
+    content.ends_with(b"\n\n") || content.ends_with(b"\r\n\r\n")
 }
 
 /// Ends a chunked body.
@@ -26,7 +34,16 @@ impl Frame {
         chunk.put_slice(content);
         chunk.put_slice(b"\r\n");
         // Sixteen digits and two bytes at the most.
-        Some(Self { chunk: chunk.freeze(), head: u8::try_from(size.len()).unwrap_or(u8::MAX) })
+        Some(Self {
+            chunk: chunk.freeze(),
+            head: u8::try_from(size.len()).unwrap_or(u8::MAX),
+            ends_event: ends_event(content),
+        })
+    }
+
+    /// Whether an event stream is between two events behind it.
+    pub(super) fn ends_event(&self) -> bool {
+        self.ends_event
     }
 
     /// What is written to a client that speaks HTTP/1.1.

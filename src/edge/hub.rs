@@ -14,13 +14,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::{net::TcpStream, sync::OwnedSemaphorePermit, time::sleep};
+use tokio::{
+    net::TcpStream,
+    sync::{OwnedSemaphorePermit, mpsc},
+    time::sleep,
+};
 
 use super::{
     item::Item,
     sequencer::{self, Seen, Sequencer},
     session::{Response, Stream, Sub},
-    shard::{Command, Held, SessionId, ShardHandle},
+    shard::{Command, Drain, Held, SessionId, ShardHandle},
 };
 use crate::telemetry::metrics::edge::{self as metrics, Open, Opened};
 
@@ -180,9 +184,14 @@ impl Hub {
         self.tell_all(|| Command::RecheckAll);
     }
 
-    /// Ends all streams.
-    pub(super) fn close(&self) {
-        self.tell_all(|| Command::CloseAll);
+    /// Ends all streams over this time, and waits for it.
+    pub(super) async fn drain(&self, window: Duration) {
+        let (done, mut all_done) = mpsc::channel(1);
+        let drain = Drain { window, shards: self.shards.len(), done };
+        self.tell_all(|| Command::Drain(drain.clone()));
+        drop(drain);
+        // Nothing is ever sent: it ends with the last shard's copy.
+        let _ = all_done.recv().await;
     }
 
     pub(super) fn tell(&self, shard: usize, command: Command) {

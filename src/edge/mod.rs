@@ -17,6 +17,7 @@
 //! - `proxy`, `exchange`, `forward`, `refusal`, `upgrade`, `pager`, `backend`: requests and responses.
 //! - `wire`: how a held stream leaves hyper. `terms`: what a response's instructions mean.
 //! - `hub`, `sequencer`: channels, their listeners and their order. `control`, `item`, `patch`: publishing.
+//!   `health`: what probes are told.
 //! - `shard`, `session`, `outlet`, `frame`, `timers`, `watch`, `filter`: held requests.
 //! - `recovery`: next links.
 //!
@@ -33,6 +34,7 @@ mod forward;
 mod frame;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+mod health;
 mod hub;
 mod item;
 mod outlet;
@@ -50,7 +52,7 @@ mod upgrade;
 mod watch;
 mod wire;
 
-use std::{future::Future, io, sync::Arc, thread::available_parallelism, time::Duration};
+use std::{sync::Arc, thread::available_parallelism, time::Duration};
 
 use tokio::{net::TcpListener, sync::Semaphore, task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
@@ -60,25 +62,36 @@ use self::{
     backend::Backend,
     control::Control,
     exchange::Edge,
+    health::Health,
     hub::Hub,
     recovery::Recoveries,
     shard::{Shard, ShardHandle},
 };
+use crate::server;
 pub use config::{BackendUrl, BackendUrlError, Config};
 
-/// How long clients may take to read to the end of their streams once the edge stops.
-const DRAIN: Duration = Duration::from_secs(5);
+/// How long requests under way may take once streams have ended, and clients to read what is written for them.
+const DRAIN: Duration = Duration::from_secs(10);
+/// Connections of publishers, of which each backend has a few, and of probes.
+const MOST_PUBLISHERS: usize = 1_024;
+/// What a publisher's request may take at the very end.
+const CONTROL_STOPS_WITHIN: Duration = Duration::from_secs(1);
 
-/// Serves clients and the control port on bound listeners until `shutdown` is done, then ends within a deadline.
-///
-/// # Errors
-/// When the control port fails.
-pub async fn serve(
-    clients: TcpListener,
-    control: TcpListener,
-    config: Config,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<()> {
+/// When the edge stops, step by step.
+#[derive(Clone, Debug, Default)]
+pub struct Stop {
+    /// Readiness fails, and all goes on.
+    pub announced: CancellationToken,
+    /// Streams are ended, and there are no new ones.
+    pub begun: CancellationToken,
+    /// Told by the edge: no client is left. The control port goes on.
+    pub drained: CancellationToken,
+    /// Nobody has anything more to publish. It may be told from the beginning on.
+    pub released: CancellationToken,
+}
+
+/// Serves clients and the control port on bound listeners until it is to stop, then ends within a deadline.
+pub async fn serve(clients: TcpListener, control: TcpListener, config: Config, stop: Stop) {
     let backend = Backend::new(&config);
     let recoveries = Arc::new(Recoveries::new(backend.clone()));
     let shards = available_parallelism().map_or(1, usize::from);
@@ -92,21 +105,33 @@ pub async fn serve(
     }
 
     let slots = Arc::new(Semaphore::new(config.max_connections));
-    let stop = CancellationToken::new();
-    let edge = Arc::new(Edge { backend, hub: Arc::clone(&hub), max_body: config.max_body, stop: stop.clone() });
-    tasks.spawn(proxy::serve(clients, edge, Arc::clone(&slots), stop.clone()));
+    let (draining, end) = (CancellationToken::new(), CancellationToken::new());
+    let edge = Edge {
+        backend,
+        hub: Arc::clone(&hub),
+        max_body: config.max_body,
+        draining: draining.clone(),
+        stop: end.clone(),
+    };
+    tasks.spawn(proxy::serve(clients, Arc::new(edge), Arc::clone(&slots), end.clone()));
     let publishers = config.publishers.map(Arc::new);
-    let router = control::router(Control { hub: Arc::clone(&hub), publishers });
-    tokio::select! {
-        failed = axum::serve(control, router) => failed?,
-        () = shutdown => {}
-    }
+    let health = Arc::new(Health::new(config.backend, stop.announced));
+    let router = control::router(Control { hub: Arc::clone(&hub), publishers, health });
+    let control_ends = CancellationToken::new();
+    let control = tokio::spawn(server::serve(control, router, MOST_PUBLISHERS, control_ends.clone()));
 
-    info!("stopping: streams are ended");
-    stop.cancel();
-    hub.close();
+    stop.begun.cancelled().await;
+    let window = config.drain_window;
+    info!("stopping: streams are ended, over {window:?} at most");
+    draining.cancel();
+    // Requests are served all the while: those whose streams end last go on until then.
+    hub.drain(window).await;
+    end.cancel();
     let all = u32::try_from(config.max_connections).unwrap_or(u32::MAX);
     // A client that does not read to the end is not waited for.
     let _ = timeout(DRAIN, slots.acquire_many(all)).await;
-    Ok(())
+    stop.drained.cancel();
+    stop.released.cancelled().await;
+    control_ends.cancel();
+    let _ = timeout(CONTROL_STOPS_WITHIN, control).await;
 }

@@ -5,7 +5,7 @@ use std::{
     io::{self, IoSlice},
     mem,
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use bytes::{Buf as _, Bytes};
@@ -33,6 +33,8 @@ pub(super) struct Outlet {
     /// The length of what is queued.
     bytes: usize,
     ended: bool,
+    /// Of an event stream: whether it is between two events behind what is written and queued.
+    between_events: Option<bool>,
     /// Since when the reader has taken nothing, if something waits for it.
     blocked: Option<Instant>,
 }
@@ -49,9 +51,10 @@ pub(super) enum Flushed {
 }
 
 impl Outlet {
-    /// An outlet without a socket yet. HTTP/1.0 knows no chunks.
-    pub(super) fn new(chunked: bool) -> Self {
-        Self { socket: None, chunked, queue: VecDeque::new(), bytes: 0, ended: false, blocked: None }
+    /// An outlet without a socket yet. HTTP/1.0 knows no chunks. Of an event stream it is told whether what is written
+    /// before ends between two events.
+    pub(super) fn new(chunked: bool, between_events: Option<bool>) -> Self {
+        Self { socket: None, chunked, queue: VecDeque::new(), bytes: 0, ended: false, between_events, blocked: None }
     }
 
     pub(super) fn connect(&mut self, socket: Arc<TcpStream>) {
@@ -91,6 +94,18 @@ impl Outlet {
         let bytes = if self.chunked { frame.chunk() } else { frame.content() };
         self.bytes += bytes.len();
         self.queue.push_back(bytes);
+        if let Some(between_events) = &mut self.between_events {
+            *between_events = frame.ends_event();
+        }
+    }
+
+    /// Asks the client of an event stream to come back no sooner than after this time. Nothing is said where it would
+    /// become a part of an event.
+    pub(super) fn ask_to_stay_away(&mut self, pause: Duration) {
+        let retry = Frame::new(format!("retry: {}\n\n", pause.as_millis()).as_bytes());
+        if let (Some(true), Some(retry)) = (self.between_events, retry) {
+            self.push_always(&retry);
+        }
     }
 
     /// Ends the body behind what is queued.

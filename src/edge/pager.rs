@@ -11,6 +11,7 @@ use super::{
     backend::{Backend, FetchError},
     exchange::Hold,
     forward::Body,
+    frame::ends_event,
     session::Link,
     terms::{Base, Then},
     wire::Part,
@@ -27,28 +28,31 @@ const PAUSES: [Duration; 5] = [
 ];
 
 /// Sends page after page, up to one that says hold or end, or until the client is gone.
-pub(super) fn turn(backend: Backend, link: Link, hold: Hold, parts: mpsc::Sender<Part>) {
+pub(super) fn turn(backend: Backend, link: Link, hold: Hold, between_events: bool, parts: mpsc::Sender<Part>) {
     let turning = async move {
         tokio::select! {
-            () = pages(&backend, link, &hold, &parts) => {}
+            () = pages(&backend, link, &hold, between_events, &parts) => {}
             () = parts.closed() => {}
         }
     };
     tokio::spawn(turning.in_current_span());
 }
 
-async fn pages(backend: &Backend, mut link: Link, hold: &Hold, parts: &mpsc::Sender<Part>) {
+async fn pages(backend: &Backend, mut link: Link, hold: &Hold, mut between_events: bool, parts: &mpsc::Sender<Part>) {
     loop {
         let Ok((headers, body)) = page(backend, &link, hold).await else { return };
-        if !body.is_empty() && parts.send(Part::Bytes(body)).await.is_err() {
-            return;
+        if !body.is_empty() {
+            between_events = ends_event(&body);
+            if parts.send(Part::Bytes(body)).await.is_err() {
+                return;
+            }
         }
         let base = Base { host: &hold.host, uri: &link.uri, backend: backend.address() };
         let then = Instruct::parse(&headers).map_err(|error| error.to_string());
         match then.and_then(|instruct| Then::new(instruct, &base).map_err(|error| error.to_string())) {
             Ok(Then::Page(next)) => link = next,
             Ok(Then::Hold(conditions)) => {
-                hold.begin(&conditions);
+                hold.begin(&conditions, between_events);
                 let _ = parts.send(Part::Hold).await;
                 return;
             }

@@ -2,15 +2,14 @@
 
 use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 
-use http::{Request, StatusCode};
+use http::Request;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::SockRef;
 use tokio::{
-    io::{AsyncWriteExt as _, copy, sink},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::{sleep, timeout},
+    time::sleep,
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
@@ -19,7 +18,10 @@ use super::{
     exchange::{Client, Edge},
     wire::{Handover, Wire},
 };
-use crate::telemetry::metrics::edge::{Refusal, refused};
+use crate::{
+    server::Refusals,
+    telemetry::metrics::edge::{Refusal, refused},
+};
 
 /// A request's head comes within this time, from the connection's begin or the end of the request before it.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -29,16 +31,13 @@ const MOST_HEAD: usize = 64 << 10;
 const USER_TIMEOUT: Duration = Duration::from_secs(30);
 /// After a failure to accept, as when the process has no descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// What one that is refused gets to hear it.
+/// What one that is refused hears.
 const REFUSAL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Type: text/plain\r\n\
     Content-Length: 39\r\nConnection: close\r\n\r\nThis proxy holds all it can; try later.";
-const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
-/// Connections that are being told so, beside those that are served.
-const MOST_REFUSALS: usize = 64;
 
 /// Takes connections until it is told to stop, and serves them as long as they last.
 pub(super) async fn serve(listener: TcpListener, edge: Arc<Edge>, slots: Arc<Semaphore>, stop: CancellationToken) {
-    let refusals = Arc::new(Semaphore::new(MOST_REFUSALS));
+    let refusals = Refusals::new(REFUSAL);
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -51,9 +50,7 @@ pub(super) async fn serve(listener: TcpListener, edge: Arc<Edge>, slots: Arc<Sem
                 }
                 Err(_) => {
                     refused(Refusal::Full);
-                    if let Ok(slot) = Arc::clone(&refusals).try_acquire_owned() {
-                        tokio::spawn(refuse(socket, slot));
-                    }
+                    refusals.refuse(socket);
                 }
             },
             Err(error) => {
@@ -76,7 +73,8 @@ async fn connection(
     }
     let handover = Arc::new(Handover::new(slot));
     let service = service_fn(|request: Request<Incoming>| {
-        let client = Client { address: address.ip(), handover: Arc::clone(&handover) };
+        let late = edge.draining.is_cancelled();
+        let client = Client { address: address.ip(), handover: Arc::clone(&handover), late };
         let edge = Arc::clone(&edge);
         async move { Ok::<_, Infallible>(edge.answer(client, request).await) }
     });
@@ -106,17 +104,4 @@ async fn connection(
 fn tune(socket: &TcpStream) -> io::Result<()> {
     socket.set_nodelay(true)?;
     SockRef::from(socket).set_tcp_user_timeout(Some(USER_TIMEOUT))
-}
-
-/// Says that there is no place, and waits for the client to hear it.
-async fn refuse(mut socket: TcpStream, _slot: OwnedSemaphorePermit) {
-    let told = async {
-        socket.write_all(REFUSAL).await?;
-        socket.shutdown().await?;
-        // Closing with something unread would take back what was written.
-        copy(&mut socket, &mut sink()).await
-    };
-    if timeout(REFUSAL_TIMEOUT, told).await.is_err() {
-        debug!(status = %StatusCode::SERVICE_UNAVAILABLE, "a client did not wait to be refused");
-    }
 }

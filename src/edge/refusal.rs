@@ -15,6 +15,9 @@ use super::{
 };
 use crate::grip::InstructError;
 
+/// Seconds after which a client may try again what there is no place for.
+const RETRY_AFTER: &str = "5";
+
 /// An answer that cannot be given. What the client hears says no more than its status.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ExchangeError {
@@ -54,6 +57,13 @@ pub(super) fn answer(error: &ExchangeError, max_body: u64) -> Response<Body> {
 
 pub(super) fn too_long(max_body: u64) -> Response<Body> {
     plain(StatusCode::PAYLOAD_TOO_LARGE, &format!("The body must not be longer than {} bytes.\n", max_body))
+}
+
+/// For a stream that would have to end at once.
+pub(super) fn stopping() -> Response<Body> {
+    let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, "This proxy is stopping; try again.\n");
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
+    response
 }
 
 pub(super) fn plain(status: StatusCode, text: &str) -> Response<Body> {

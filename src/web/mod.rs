@@ -9,6 +9,8 @@
 //! | | POST | posts a message; answers a form sent without scripts with the way back to the room |
 //! | `/rooms/{room}/recover/…` | GET | for GRIP proxies: what a stream missed |
 //! | `/metrics` | GET | figures for Prometheus; not through a proxy |
+//! | `/healthz` | GET | whether the program is alive |
+//! | `/readyz` | GET | whether it can do its work, and if not why |
 //!
 //! HEAD and OPTIONS are answered wherever GET is. Nothing is compressed here: a proxy would have to
 //! undo it on the GRIP routes, and not all do.
@@ -18,6 +20,7 @@ mod error;
 mod extract;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+mod health;
 mod messages;
 mod observe;
 mod pages;
@@ -39,7 +42,8 @@ use tower_http::{
 use tracing::error;
 
 use self::error::WebError;
-use crate::{app::App, feed::Variant, grip::Trust};
+pub use self::health::Readiness;
+use crate::{app::App, feed::Variant, grip::Trust, health::alive};
 
 /// What every handler may use.
 #[derive(Clone)]
@@ -48,6 +52,8 @@ pub struct Web {
     pub app: Arc<App>,
     /// Whose `Grip-Sig` is believed.
     pub trust: Arc<Trust>,
+    /// Whether work may be sent here.
+    pub readiness: Arc<Readiness>,
 }
 
 /// Which pages of other origins may use the API.
@@ -76,6 +82,8 @@ pub fn router(web: Web, cors: &CorsOrigins) -> Router {
         .route("/rooms/{room}/recover/persisted/", recover(Variant::Persisted))
         .route("/rooms/{room}/recover/persisted/after/{cursor}/", recover(Variant::Persisted))
         .route("/rooms/{room}/messages", axum::routing::any(add_slash))
+        .route("/healthz", get(alive))
+        .route("/readyz", get(health::ready))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(web);

@@ -13,6 +13,7 @@
 //! | `edge` | what is the edge's own: its limits, deadlines, slow readers, end, and what its document says |
 //! | `embedded` | the embedded store: killed, damaged, in use, full, at work |
 //! | `faults` | crashes, lost publishes, a slow or failing store, redeploys |
+//! | `health` | `/healthz` and `/readyz`: what probes are told |
 //! | `pages` | the pages, in browsers |
 //! | `posting` | density and idempotency under concurrency, over several processes |
 //! | `program` | the command line: exit codes, the log, `run`, `edge`, start without its parts, end |
@@ -32,6 +33,7 @@ mod cost;
 mod edge;
 mod embedded;
 mod faults;
+mod health;
 mod pages;
 mod posting;
 mod program;
@@ -56,6 +58,7 @@ fn main() -> ExitCode {
         streams::trials(),
         pages::trials(),
         posting::trials(),
+        health::trials(),
         program::trials(),
         telemetry::trials(),
         contract::trials(),

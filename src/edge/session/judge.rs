@@ -46,7 +46,7 @@ pub(super) fn send(content: &str) -> Action<Option<Frame>> {
     Action::Send(Frame::new(content.as_bytes()))
 }
 
-fn terms(prev: u32) -> Terms {
+pub(super) fn terms(prev: u32) -> Terms {
     let subscription = |channel: &str, prev_id: Option<u32>| Subscription {
         channel: channel.to_owned(),
         prev_id: prev_id.map(|id| id.to_string()),
@@ -61,7 +61,7 @@ fn terms(prev: u32) -> Terms {
 
 /// A stream that has everything up to this message. It speaks HTTP/1.0, so that what it writes can be read here.
 pub(super) fn stream(prev: u32) -> Stream {
-    Stream::new(terms(prev), Outlet::new(false), HeaderValue::from_static("a"), None)
+    Stream::new(terms(prev), Outlet::new(false, None), HeaderValue::from_static("a"), None)
 }
 
 impl Stream {

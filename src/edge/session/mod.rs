@@ -2,6 +2,8 @@
 //!
 //! Pure but for the [`Outlet`] at its end: what else is to be done comes back as [`Effects`].
 
+mod response;
+
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::Arc,
@@ -9,12 +11,12 @@ use std::{
 };
 
 use http::HeaderValue;
-use tokio::sync::oneshot;
 
+pub(super) use self::response::{Response, Verdict};
 use super::{
     filter::Filter,
     frame::Frame,
-    item::{Action, HeldResponse, Id, Item},
+    item::{Action, Id, Item},
     outlet::Outlet,
 };
 use crate::{
@@ -98,22 +100,6 @@ pub(super) struct Stream {
     /// Whether a reliable item was dropped because the reader is too slow.
     lagging: bool,
     closing: bool,
-}
-
-/// A held response: the first item ends it.
-#[derive(Debug)]
-pub(super) struct Response {
-    pub(super) listener: Listener,
-    pub(super) answer: Option<oneshot::Sender<Verdict>>,
-}
-
-/// What becomes of a held response.
-#[derive(Debug)]
-pub(super) enum Verdict {
-    /// This is sent in its place.
-    Respond(HeldResponse),
-    /// It missed something: the request is to be repeated, with this `Grip-Last`.
-    Repeat(Vec<(Arc<str>, Id)>),
 }
 
 /// What an item asks for beyond bytes in the outlet.
@@ -264,6 +250,14 @@ impl Stream {
         self.closing
     }
 
+    /// Ends the stream because the edge stops: the client had better come back after this time.
+    pub(super) fn send_away(&mut self, pause: Duration) {
+        if !self.closing {
+            self.outlet.ask_to_stay_away(pause);
+            self.close();
+        }
+    }
+
     /// Where to tell that the client has gone, if it was not the stream that ended.
     pub(super) fn link_when_gone(&self) -> Option<Arc<str>> {
         self.gone.clone().filter(|_| !self.closing)
@@ -358,37 +352,6 @@ impl Stream {
 
     fn sub_of(&self, item: &Item) -> Option<usize> {
         self.terms.listener.subs.iter().position(|sub| sub.channel == item.channel)
-    }
-}
-
-impl Response {
-    pub(super) fn offer(&mut self, sub: usize, item: &Item) {
-        let Some(action) = &item.response else { return };
-        let prev_id = &self.listener.subs[sub].prev_id;
-        let verdict = match action {
-            _ if prev_id.is_some() && *prev_id != item.prev_id => self.repeat(),
-            _ if !self.listener.passes(sub, item) => {
-                if prev_id.is_some() {
-                    self.listener.subs[sub].prev_id.clone_from(&item.id);
-                }
-                return;
-            }
-            Action::Send(response) => Verdict::Respond(response.clone()),
-            Action::Hint => self.repeat(),
-            Action::Close => return,
-        };
-        self.end(verdict);
-    }
-
-    pub(super) fn repeat(&self) -> Verdict {
-        Verdict::Repeat(self.listener.last_ids())
-    }
-
-    pub(super) fn end(&mut self, verdict: Verdict) {
-        if let Some(answer) = self.answer.take() {
-            // Nobody waits for it when the client has gone.
-            let _ = answer.send(verdict);
-        }
     }
 }
 

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::{
-    judge::{Event, item, judge, message, send, stream},
+    judge::{Event, item, judge, message, send, stream, terms},
     *,
 };
 
@@ -182,4 +182,47 @@ proptest! {
         let (said, all) = judge(events);
         prop_assert_eq!(said, all);
     }
+}
+
+// === the end of the edge ===
+
+fn events(body_ends: bool) -> Stream {
+    Stream::new(terms(0), Outlet::new(false, Some(body_ends)), HeaderValue::from_static("a"), None)
+}
+
+#[test]
+fn a_client_of_an_event_stream_is_asked_to_stay_away() {
+    let mut stream = events(true);
+    stream.send_away(Duration::from_millis(2_500));
+    assert_eq!(stream.outlet.queued(), "retry: 2500\n\n");
+    // Nor is it asked twice, or after its end.
+    stream.send_away(Duration::from_secs(1));
+    assert_eq!(stream.outlet.queued(), "retry: 2500\n\n");
+}
+
+#[test]
+fn no_event_is_cut_by_what_the_edge_says_at_its_end() {
+    for (body_ends, frames, asks) in [
+        (false, &[][..], false),
+        (true, &["data: 1\n\n"], true),
+        (true, &["data: 1\r\n\r\n"], true),
+        (true, &["data: 1\n"], false),
+        (true, &["data: 1\n\n", "data: 2"], false),
+        (true, &["data: 1\n", "\n"], false),
+        (false, &["data: 2\n\n"], true),
+    ] {
+        let mut stream = events(body_ends);
+        for frame in frames {
+            stream.outlet.push_always(&Frame::new(frame.as_bytes()).unwrap());
+        }
+        stream.send_away(Duration::from_secs(1));
+        assert_eq!(stream.outlet.queued().contains("retry"), asks, "{body_ends} {frames:?}");
+    }
+}
+
+#[test]
+fn what_is_no_event_stream_just_ends() {
+    let mut stream = stream(0);
+    stream.send_away(Duration::from_secs(1));
+    assert_eq!(stream.outlet.queued(), "");
 }

@@ -13,6 +13,7 @@ use tokio::{
     sync::{Notify, OwnedSemaphorePermit, mpsc},
 };
 
+use super::Drain;
 use crate::edge::{
     item::Item,
     recovery::Answer,
@@ -55,7 +56,8 @@ pub(in crate::edge) enum Command {
         ids: Vec<SessionId>,
         again: Instant,
     },
-    CloseAll,
+    /// Everything is to end, now and from now on.
+    Drain(Drain),
 }
 
 /// A held request.

@@ -4,6 +4,7 @@
 //! has gathered, lets every session it concerns queue what it gets, and then writes to each of these
 //! once: at a low rate one item a write, under load several.
 
+mod drain;
 mod inbox;
 mod members;
 mod recover;
@@ -17,8 +18,11 @@ use std::{
 
 use tokio::{net::TcpStream, sync::OwnedSemaphorePermit, task::yield_now, time::sleep_until};
 
-pub(super) use self::inbox::{Command, Held, Inbox, SessionId, ShardHandle};
-use self::members::Member;
+pub(super) use self::{
+    drain::Drain,
+    inbox::{Command, Held, Inbox, SessionId, ShardHandle},
+};
+use self::{drain::Ending, members::Member};
 use super::{
     hub::Hub,
     item::Item,
@@ -62,8 +66,10 @@ pub(super) struct Shard {
     delivered: usize,
     /// When this round began.
     now: Instant,
-    /// Whether everything ends, what comes to be held from now on too.
-    closing: bool,
+    /// Once everything ends, what comes to be held from now on too: the longest time that clients are asked to stay
+    /// away.
+    away: Option<Duration>,
+    ending: Option<Ending>,
 }
 
 impl Shard {
@@ -79,7 +85,8 @@ impl Shard {
             dirty: Vec::new(),
             delivered: 0,
             now: Instant::now(),
-            closing: false,
+            away: None,
+            ending: None,
         }
     }
 
@@ -87,7 +94,8 @@ impl Shard {
     pub(super) async fn run(mut self) {
         let mut round = Vec::with_capacity(ROUND);
         loop {
-            let next = self.timers.next().unwrap_or_else(|| self.now + STALLED);
+            let ending = self.ending.as_ref().and_then(Ending::next);
+            let next = self.timers.next().into_iter().chain(ending).min().unwrap_or_else(|| self.now + STALLED);
             tokio::select! {
                 biased;
                 () = self.inbox.take(&mut round, ROUND) => {}
@@ -100,6 +108,7 @@ impl Shard {
             while let Some((id, due)) = self.timers.due(self.now) {
                 self.look_at(id, due);
             }
+            self.end_due();
             delivered(mem::take(&mut self.delivered));
             self.flush().await;
         }
@@ -132,7 +141,7 @@ impl Shard {
             }
             Command::Answered { ids, answer } => ids.into_iter().for_each(|id| self.answered(id, &answer)),
             Command::Unanswered { ids, again } => ids.into_iter().for_each(|id| self.unanswered(id, again)),
-            Command::CloseAll => self.close_all(),
+            Command::Drain(drain) => self.drain(drain),
         }
     }
 
@@ -148,7 +157,7 @@ impl Shard {
         if behind {
             self.ask(id, false);
         }
-        if self.closing {
+        if self.away.is_some() {
             self.close(id);
         }
     }
@@ -271,24 +280,6 @@ impl Shard {
         }
     }
 
-    fn close_all(&mut self) {
-        self.closing = true;
-        let ids: Vec<SessionId> = self.sessions.keys().copied().collect();
-        ids.into_iter().for_each(|id| self.close(id));
-    }
-
-    fn close(&mut self, id: SessionId) {
-        match self.sessions.get_mut(&id).map(|session| &mut session.held) {
-            Some(Held::Stream(stream)) => {
-                stream.close();
-                self.dirty.push(id);
-            }
-            // The response that is held is sent.
-            Some(Held::Response(response)) => drop(response.answer.take()),
-            None => {}
-        }
-    }
-
     /// Removes a session, whose client has gone or whose stream has ended; why, if it did not end as it should.
     fn gone(&mut self, id: SessionId, why: End) {
         let Some(mut session) = self.sessions.remove(&id) else { return };
@@ -298,7 +289,7 @@ impl Shard {
         self.hub.unsubscribe(self.index, &session.held.listener().subs, is_response);
         if let Held::Stream(stream) = &session.held {
             ended(match stream.is_closing() {
-                true if self.closing => End::Stopped,
+                true if self.away.is_some() => End::Stopped,
                 true => End::Closed,
                 false => why,
             });

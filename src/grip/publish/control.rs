@@ -20,6 +20,8 @@ use crate::{
 
 /// One request, from connecting to its answer. A control port answers within milliseconds.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(3);
+/// Kept shorter than servers commonly keep an idle connection, so that it does not end just when it is used.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a publishing token is valid, as js-grip has it: long enough for skewed clocks.
 const TOKEN_LIFETIME: Duration = Duration::from_secs(600);
 
@@ -46,6 +48,7 @@ pub(super) enum RequestError {
 pub(super) fn client() -> Result<reqwest::Client, PublisherError> {
     Ok(reqwest::Client::builder()
         .timeout(REQUEST_TIMEOUT)
+        .pool_idle_timeout(IDLE_TIMEOUT)
         // A redirect would turn the POST into a GET that publishes nothing.
         .redirect(reqwest::redirect::Policy::none())
         .build()?)
@@ -67,14 +70,21 @@ impl Control {
 
     /// Asks to publish nothing, and logs what is wrong if that is not answered.
     pub(super) async fn check(&self) {
-        match self.request(&[]).await {
+        match self.reach().await {
             Ok(()) => debug!(grip.url = %self.url, "the GRIP proxy answers"),
-            // It is there, and some publishing services refuse an empty list.
-            Err(RequestError::Status(StatusCode::BAD_REQUEST)) => {}
             Err(error) => warn!(
                 grip.url = %self.url,
                 "cannot publish to the GRIP proxy: {error}; messages are stored, and delivered once it answers"
             ),
+        }
+    }
+
+    /// Asks to publish nothing.
+    pub(super) async fn reach(&self) -> Result<(), RequestError> {
+        match self.request(&[]).await {
+            // It is there, and some publishing services refuse an empty list.
+            Err(RequestError::Status(StatusCode::BAD_REQUEST)) => Ok(()),
+            answer => answer,
         }
     }
 

@@ -151,11 +151,21 @@ impl Publisher {
         }
     }
 
+    /// Every proxy's address, without credentials, and whether it answers: asked to publish nothing when that is
+    /// waited for.
+    pub fn reach(&self) -> impl Iterator<Item = (String, impl Future<Output = Result<(), String>> + Send + use<>)> {
+        self.proxies.iter().map(|proxy| {
+            let control = proxy.control.clone();
+            (control.url().to_string(), async move { control.reach().await.map_err(|error| error.to_string()) })
+        })
+    }
+
     /// Waits until nothing waits to be published, up to a deadline.
     pub async fn close(&self, deadline: Duration) {
         self.waiting.close();
         if timeout(deadline, self.waiting.wait()).await.is_err() {
-            warn!("stopped before everything was published; the proxies will ask for what is missing");
+            let items = self.waiting.len();
+            warn!(items, "stopped before everything was published; the proxies will ask for what is missing");
         }
     }
 }

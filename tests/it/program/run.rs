@@ -36,6 +36,7 @@ pub(super) fn trials() -> Vec<Trial> {
         [] => sigterm_ends_it_under_open_streams,
         [] => a_post_under_way_is_finished,
         [] => a_second_signal_ends_it_at_once,
+        [] => nobody_meets_an_edge_without_its_backend,
         [] => a_taken_port_is_named_and_nothing_is_left_behind,
         [] => a_folder_that_cannot_be_used_is_one_clear_line,
         [] => a_second_process_on_the_same_folder_is_refused,
@@ -215,7 +216,7 @@ impl HalfAPost {
     }
 }
 
-const STOPPING: &str = "stopping: requests under way are finished";
+const STOPPING: &str = "stopping: streams are ended";
 
 async fn a_post_under_way_is_finished() -> anyhow::Result<()> {
     let folder = folder()?;
@@ -230,6 +231,43 @@ async fn a_post_under_way_is_finished() -> anyhow::Result<()> {
     let history = local.room()?.history("").await?;
     let texts: Vec<_> = history["messages"].as_array().into_iter().flatten().map(|message| &message["text"]).collect();
     assert_eq!(texts, ["before", "under way"]);
+    Ok(())
+}
+
+/// While streams end one after the other people go on: what is asked is answered, by the backend, until the port is
+/// closed.
+async fn nobody_meets_an_edge_without_its_backend() -> anyhow::Result<()> {
+    const STREAMS: usize = 60;
+
+    let folder = folder()?;
+    let mut local = Local::start(folder.path(), &[]).await?;
+    let room = local.room()?;
+    let mut streams = Vec::new();
+    for _ in 0..STREAMS {
+        streams.push(room.stream(None).await?);
+    }
+    local.program.terminate()?;
+    eventually(SOON, STOPPING, || local.program.log().contains(STOPPING)).await;
+    let mut posted = Vec::new();
+    // Each on a connection of its own, as each answer says.
+    while let Ok(answer) = room.post_with("meanwhile", &[]).await {
+        assert_eq!(answer.status, 200, "{answer:?}");
+        posted.push(answer.body["id"].as_str().context("an id")?.to_owned());
+    }
+    assert!(!posted.is_empty(), "none was served while streams ended");
+    assert!(local.program.ended().await?.success(), "{}", local.program.log());
+    let mut got = 0;
+    for mut stream in streams {
+        assert!(stream.closed(SOON).await);
+        assert!(stream.retry().is_some(), "it is not told when to come back");
+        got += usize::from(stream.drain().iter().any(|event| event.id.as_ref() == Some(&posted[0])));
+    }
+    assert!(got > 0, "nobody got what was posted");
+    assert!(!local.program.log().contains("502"), "{}", local.program.log());
+    let local = Local::start(folder.path(), &[]).await?;
+    let history = local.room()?.history("").await?;
+    let stored = history["messages"].as_array().context("messages")?.len();
+    assert_eq!(stored, posted.len().min(50), "what was answered is stored");
     Ok(())
 }
 

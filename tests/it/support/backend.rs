@@ -1,6 +1,6 @@
 //! A backend: `gripchat serve` as a process, that starts again on the port it had.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, process::ExitStatus, time::Duration};
 
 use super::gripchat::{Program, address_in, command};
 
@@ -65,6 +65,16 @@ impl Backend {
     /// SIGTERM, and waits until it has ended, whatever was still under way.
     pub(crate) async fn end(&mut self, within: Duration) -> anyhow::Result<()> {
         self.program.end(within).await
+    }
+
+    /// SIGTERM.
+    pub(crate) fn terminate(&self) -> anyhow::Result<()> {
+        self.program.terminate()
+    }
+
+    /// Waits until it has ended, which it was told to do; how it did.
+    pub(crate) async fn ended(&mut self) -> anyhow::Result<ExitStatus> {
+        self.program.ended().await
     }
 
     /// SIGTERM, and waits until it has ended well.

@@ -16,12 +16,13 @@ use tokio::task::spawn_blocking;
 const STOPS_WITHIN: Duration = Duration::from_secs(5);
 
 /// What a variable begins with that the program takes something from.
-const VARIABLES: [&str; 16] = [
+const VARIABLES: [&str; 20] = [
     "AWS_",
     "BACKEND",
     "CONTROL_",
     "CORS_",
     "DATA_DIR",
+    "DRAIN_",
     "DYNAMODB_",
     "EDGE_",
     "GRIP_",
@@ -29,10 +30,13 @@ const VARIABLES: [&str; 16] = [
     "LOG_",
     "MAX_",
     "MESSAGE_",
+    "POST_",
     "RECHECK_",
     "RUST_LOG",
+    "SHUTDOWN_",
     "SIG_",
     "STORE",
+    "TRUSTED_",
 ];
 
 /// A `gripchat` that runs until it is told to stop. Killed when dropped.

@@ -165,7 +165,13 @@ pub(crate) fn embedded_environment(
 fn with_control(control: SocketAddr, variables: &[(&str, &str)]) -> Vec<(String, String)> {
     let grip = format!("http://{control}/?verify-iss=pushpin&verify-key=changeme");
     let recheck = format!("{}s", RECHECK.as_secs());
-    let needed = [("GRIP_URL", grip.as_str()), ("RECHECK_INTERVAL", &recheck), ("RUST_LOG", "info,gripchat=debug")];
+    let needed = [
+        ("GRIP_URL", grip.as_str()),
+        ("RECHECK_INTERVAL", &recheck),
+        ("RUST_LOG", "info,gripchat=debug"),
+        // Nobody looks at readiness before these tests end it.
+        ("SHUTDOWN_DELAY", "0s"),
+    ];
     // The later of two equal names holds.
     needed.iter().chain(variables).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }

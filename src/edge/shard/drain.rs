@@ -1,0 +1,89 @@
+//! The end of a shard's streams: not at once, so that their clients do not come back at once.
+
+use std::time::{Duration, Instant};
+
+use rand::seq::SliceRandom as _;
+use tokio::sync::mpsc;
+
+use super::{Held, SessionId, Shard};
+
+/// So long from one to the next at the most: few streams can come back at once, and need no time to end.
+const EACH: Duration = Duration::from_millis(10);
+/// The shortest time that a client is asked to stay away.
+const AWAY: Duration = Duration::from_secs(1);
+/// What a restart takes beyond the time in which streams end.
+const RESTART: Duration = Duration::from_secs(5);
+
+/// How streams are to end.
+#[derive(Clone, Debug)]
+pub(in crate::edge) struct Drain {
+    /// All have ended after this time, of which each shard makes the best.
+    pub(in crate::edge) window: Duration,
+    /// How many shards do so at the same time.
+    pub(in crate::edge) shards: usize,
+    /// Dropped once the shard has ended its last one.
+    pub(in crate::edge) done: mpsc::Sender<()>,
+}
+
+/// Streams that are to end, one after the other.
+pub(super) struct Ending {
+    left: Vec<SessionId>,
+    next: Instant,
+    every: Duration,
+    _done: mpsc::Sender<()>,
+}
+
+impl Ending {
+    pub(super) fn next(&self) -> Option<Instant> {
+        (!self.left.is_empty()).then_some(self.next)
+    }
+}
+
+impl Shard {
+    /// Begins to end what is held. Held responses are answered at once: their clients wait for nothing else.
+    pub(super) fn drain(&mut self, Drain { window, shards, done }: Drain) {
+        self.away = Some(window + RESTART);
+        let (mut left, mut answered) = (Vec::new(), Vec::new());
+        for (id, session) in &self.sessions {
+            match session.held {
+                Held::Stream(_) => left.push(*id),
+                Held::Response(_) => answered.push(*id),
+            }
+        }
+        answered.into_iter().for_each(|id| self.close(id));
+        left.shuffle(&mut rand::rng());
+        let count = u32::try_from(left.len()).unwrap_or(u32::MAX).max(1);
+        let shards = u32::try_from(shards).unwrap_or(u32::MAX);
+        let every = (window / count).min(EACH.saturating_mul(shards));
+        self.ending = Some(Ending { left, next: self.now, every, _done: done });
+        self.end_due();
+    }
+
+    /// Ends those whose time has come.
+    pub(super) fn end_due(&mut self) {
+        while let Some(ending) = &mut self.ending {
+            if ending.next > self.now {
+                return;
+            }
+            ending.next += ending.every;
+            match ending.left.pop() {
+                Some(id) => self.close(id),
+                None => self.ending = None,
+            }
+        }
+    }
+
+    /// Ends a held request.
+    pub(super) fn close(&mut self, id: SessionId) {
+        let most = self.away.unwrap_or(AWAY).max(AWAY);
+        match self.sessions.get_mut(&id).map(|session| &mut session.held) {
+            Some(Held::Stream(stream)) => {
+                stream.send_away(rand::random_range(AWAY..=most));
+                self.dirty.push(id);
+            }
+            // The response that is held is sent.
+            Some(Held::Response(response)) => drop(response.answer.take()),
+            None => {}
+        }
+    }
+}

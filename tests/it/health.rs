@@ -1,0 +1,231 @@
+//! `/healthz` and `/readyz`: what probes are told, what they cost, and what is told before the end.
+
+use std::time::{Duration, Instant};
+
+use anyhow::ensure;
+use futures_util::future::try_join_all;
+use libtest_mimic::Trial;
+use serde_json::{Value, json};
+
+use crate::{
+    conformance::stand::Stand,
+    support::{
+        backend::Backend,
+        edge::Edge,
+        fault::{FaultProxy, Mode},
+        ports::free_port,
+        scripted::ScriptedBackend,
+        stack::{Answer, Kind, SOON, Stack, answer, http},
+        trials::{on_stacks, trials},
+    },
+};
+
+/// What was found is told for a second, and found within another.
+const NOTICED_WITHIN: Duration = Duration::from_secs(10);
+/// Kubernetes gives a probe one second, and this machine is shared.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(3);
+
+pub(crate) fn trials() -> Vec<Trial> {
+    let mut trials = on_stacks![
+        [ALL] => a_backend_with_all_its_parts_is_alive_and_ready,
+        [ALL] => a_backend_that_reaches_no_proxy_says_so,
+        [DYNAMODB] => a_backend_without_its_store_says_so_and_is_alive,
+        [DYNAMODB] => a_store_that_hangs_holds_up_no_probe,
+        [DYNAMODB] => probes_are_no_load_on_the_store,
+        [ALL] => readiness_fails_before_anything_else_does,
+    ];
+    trials.extend(trials![
+        [] => one_of_two_proxies_is_enough_to_be_ready,
+        [] => an_edge_tells_of_its_backend_on_its_control_port,
+        [] => an_edge_that_is_told_to_stop_is_not_ready,
+    ]);
+    trials
+}
+
+async fn probe(url: &str) -> anyhow::Result<Answer> {
+    answer(http()?.get(url)).await
+}
+
+/// Asks until the status is this, and gives that answer.
+async fn becomes(url: &str, status: u16) -> anyhow::Result<Value> {
+    let started = Instant::now();
+    loop {
+        let answer = probe(url).await?;
+        if answer.status == status {
+            return Ok(answer.body);
+        }
+        ensure!(started.elapsed() < NOTICED_WITHIN, "it stays {answer:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// The checks that failed, by the first word of their names, and their reasons.
+fn failed(body: &Value) -> Vec<(String, String)> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let checks = body["checks"].as_array().into_iter().flatten().filter(|check| check["ok"] == false);
+    let word = |check: &Value| text(&check["name"]).split(' ').next().unwrap_or_default().to_owned();
+    checks.map(|check| (word(check), text(&check["reason"]))).collect()
+}
+
+async fn a_backend_with_all_its_parts_is_alive_and_ready(kind: Kind) -> anyhow::Result<()> {
+    let stack = Stack::start(kind).await?;
+    let backend = stack.backend.url();
+    let alive = probe(&format!("{backend}/healthz")).await?;
+    assert_eq!((alive.status, &alive.body), (200, &json!({"status": "ok"})));
+    let ready = probe(&format!("{backend}/readyz")).await?;
+    let proxy = format!("proxy http://{}/publish/", stack.control.addr());
+    let checks = ["running", "store", &proxy].map(|name| json!({"name": name, "ok": true}));
+    assert_eq!((ready.status, &ready.body), (200, &json!({"status": "ready", "checks": checks})));
+
+    // What comes through the proxy may come from anybody.
+    let proxy = stack.proxy.url();
+    let ready = probe(&format!("{proxy}/readyz")).await?;
+    assert_eq!((ready.status, &ready.body), (200, &json!({"status": "ready"})));
+    let response = http()?.get(format!("{proxy}/healthz")).send().await?;
+    assert_eq!(response.headers()["cache-control"], "no-store");
+    Ok(())
+}
+
+async fn a_backend_that_reaches_no_proxy_says_so(kind: Kind) -> anyhow::Result<()> {
+    let grip = |control| format!("http://{control}/?iss=me&key=S3CR3T&verify-iss=pushpin&verify-key=changeme");
+    let stack = Stack::start(kind).await?;
+    stack.control.set(Mode::Refuse);
+    let body = becomes(&format!("{}/readyz", stack.backend.url()), 503).await?;
+    assert_eq!(body["status"], "unready");
+    let failed = failed(&body);
+    assert_eq!(failed.len(), 1, "{body}");
+    assert!(failed[0].0 == "proxy" && !failed[0].1.is_empty(), "{body}");
+    // A key is nowhere in it, nor in what comes through the proxy.
+    let keyed = grip(stack.control.addr());
+    if stack.is_shared() {
+        let another = stack.another_backend_with(&[("GRIP_URL", &keyed)]).await?;
+        let body = becomes(&format!("{}/readyz", another.url()), 503).await?;
+        assert!(!body.to_string().contains("S3CR3T"), "{body}");
+    }
+    let through = becomes(&format!("{}/readyz", stack.proxy.url()), 503).await?;
+    assert_eq!(through, json!({"status": "unready"}));
+    stack.control.set(Mode::Pass);
+    becomes(&format!("{}/readyz", stack.backend.url()), 200).await?;
+    Ok(())
+}
+
+async fn a_backend_without_its_store_says_so_and_is_alive(kind: Kind) -> anyhow::Result<()> {
+    let stack = Stack::start(kind).await?;
+    let backend = stack.backend.url();
+    stack.store().set(Mode::Refuse);
+    let body = becomes(&format!("{backend}/readyz"), 503).await?;
+    assert_eq!(failed(&body)[0].0, "store", "{body}");
+    assert_eq!(probe(&format!("{backend}/healthz")).await?.status, 200);
+    stack.store().set(Mode::Pass);
+    becomes(&format!("{backend}/readyz"), 200).await?;
+    Ok(())
+}
+
+async fn a_store_that_hangs_holds_up_no_probe(kind: Kind) -> anyhow::Result<()> {
+    let stack = Stack::start(kind).await?;
+    stack.store().set(Mode::Hang);
+    let url = format!("{}/readyz", stack.backend.url());
+    becomes(&url, 503).await?;
+    let probe = async || {
+        let started = Instant::now();
+        let answer = probe(&url).await?;
+        ensure!(started.elapsed() < ANSWERED_WITHIN, "{:?}", started.elapsed());
+        Ok(answer)
+    };
+    for answer in try_join_all((0..20).map(|_| probe())).await? {
+        assert_eq!(failed(&answer.body), [("store".to_owned(), "no answer within 800ms".to_owned())]);
+    }
+    Ok(())
+}
+
+async fn probes_are_no_load_on_the_store(kind: Kind) -> anyhow::Result<()> {
+    let stack = Stack::start(kind).await?;
+    let url = format!("{}/readyz", stack.backend.url());
+    becomes(&url, 200).await?;
+    // A look costs this much, as soon as the last one is not fresh any more.
+    let before = stack.store().bytes_up();
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    probe(&url).await?;
+    let cost = stack.store().bytes_up() - before;
+    assert!(cost > 0, "it looks at the store");
+    let (before, started) = (stack.store().bytes_up(), Instant::now());
+    for _ in 0..10 {
+        try_join_all((0..20).map(|_| probe(&url))).await?;
+    }
+    let looks = (stack.store().bytes_up() - before) / cost;
+    // One in each second begun, and one for luck: a request may be signed a little longer.
+    assert!(looks <= started.elapsed().as_secs() + 2, "{looks} looks for 200 probes in {:?}", started.elapsed());
+    Ok(())
+}
+
+async fn readiness_fails_before_anything_else_does(kind: Kind) -> anyhow::Result<()> {
+    let stack = Stack::start_with(kind, &[("SHUTDOWN_DELAY", "2s")]).await?;
+    let mut stack = stack;
+    let url = format!("{}/readyz", stack.backend.url());
+    becomes(&url, 200).await?;
+    let told = Instant::now();
+    stack.backend.terminate()?;
+    let body = becomes(&url, 503).await?;
+    assert_eq!(failed(&body), [("running".to_owned(), "the server is stopping".to_owned())]);
+    let post = stack.room_at(&stack.backend.url(), "lobby").post("served all the same").await;
+    let within = told.elapsed() < Duration::from_millis(1_800);
+    ensure!(post.is_ok() || !within, "refused before its time: {post:?}");
+    assert!(stack.backend.ended().await?.success(), "{}", stack.backend.log());
+    ensure!(told.elapsed() >= Duration::from_secs(2), "it ended after {:?}", told.elapsed());
+    Ok(())
+}
+
+async fn one_of_two_proxies_is_enough_to_be_ready() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let scripted = ScriptedBackend::start().await?;
+    let edge = Edge::start(scripted.addr()).await?;
+    let one = FaultProxy::start(edge.control_addr()).await?;
+    let nowhere = free_port()?;
+    let urls = format!("http://{} http://127.0.0.1:{nowhere}", one.addr());
+    let data = folder.path().to_string_lossy();
+    let env = [("STORE", "embedded"), ("DATA_DIR", &*data), ("GRIP_URL", &urls), ("SHUTDOWN_DELAY", "0s")];
+    let env = env.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+    let backend = Backend::start(env).await?;
+    let url = format!("{}/readyz", backend.url());
+    let answer = probe(&url).await?;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(failed(&answer.body).len(), 1, "but it tells of the other: {answer:?}");
+    one.set(Mode::Refuse);
+    assert_eq!(failed(&becomes(&url, 503).await?).len(), 2);
+    Ok(())
+}
+
+async fn an_edge_tells_of_its_backend_on_its_control_port() -> anyhow::Result<()> {
+    let scripted = ScriptedBackend::start().await?;
+    let edge = Edge::start_with(scripted.addr(), &[("CONTROL_KEY", "S3CR3T")]).await?;
+    let control = format!("http://{}", edge.control_addr());
+    // Probes have no token.
+    let alive = probe(&format!("{control}/healthz")).await?;
+    assert_eq!((alive.status, alive.body), (200, json!({"status": "ok"})));
+    let ready = probe(&format!("{control}/readyz")).await?;
+    let checks = ["running", "backend"].map(|name| json!({"name": name, "ok": true}));
+    assert_eq!((ready.status, ready.body), (200, json!({"status": "ready", "checks": checks})));
+
+    let nobody = Edge::start(([127, 0, 0, 1], free_port()?).into()).await?;
+    let answer = probe(&format!("http://{}/readyz", nobody.control_addr())).await?;
+    assert_eq!(answer.status, 503);
+    let failed = failed(&answer.body);
+    assert!(failed[0].0 == "backend" && failed[0].1.contains("refused"), "{answer:?}");
+    Ok(())
+}
+
+async fn an_edge_that_is_told_to_stop_is_not_ready() -> anyhow::Result<()> {
+    let mut stand = Stand::on_edge(&[("SHUTDOWN_DELAY", "2s")]).await?;
+    let url = format!("http://{}/readyz", stand.control_addr());
+    becomes(&url, 200).await?;
+    stand.answer("", crate::support::scripted::Reply::ok("served all the same"));
+    let told = Instant::now();
+    stand.edge()?.terminate()?;
+    let body = becomes(&url, 503).await?;
+    assert_eq!(failed(&body)[0].0, "running");
+    let served = stand.get("").await;
+    ensure!(served.is_ok() || told.elapsed() > Duration::from_millis(1_800), "{served:?}");
+    assert!(stand.edge_mut()?.ended().await?.success());
+    ensure!(told.elapsed() < SOON, "{:?}", told.elapsed());
+    Ok(())
+}

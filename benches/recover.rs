@@ -16,9 +16,10 @@ use futures_util::future::try_join_all;
 use gripchat::{
     app::App,
     chat::{Author, Draft, RoomId, Text, Timestamp},
+    forwarded::TrustedProxies,
     grip::{GripUrl, Publisher},
     store::{Retention, Since, Store},
-    web::{self, CorsOrigins, Readiness, Web},
+    web::{self, CorsOrigins, PostLimit, Readiness, Web},
 };
 use rustix::time::{ClockId, clock_gettime};
 use tokio::{
@@ -85,11 +86,12 @@ async fn serve(
     let trust = Arc::new(GripUrl::trust(&urls));
     let publisher = Arc::new(Publisher::new(urls)?);
     let readiness = Arc::new(Readiness::new(store.clone(), Arc::clone(&publisher), CancellationToken::new()));
+    let posts = Arc::new(PostLimit::new(None, TrustedProxies::default()));
     let app = Arc::new(App::new(store, publisher, Duration::from_secs(60)));
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     listening.send((listener.local_addr()?, last_but_one))?;
     let before = processor_time();
-    axum::serve(listener, web::router(Web { app, trust, readiness }, &CorsOrigins::SameOrigin))
+    axum::serve(listener, web::router(Web { app, trust, readiness, posts }, &CorsOrigins::SameOrigin))
         .with_graceful_shutdown(async {
             let _ = stopped.await;
         })

@@ -23,16 +23,17 @@
 //! | module | is | imports of ours |
 //! |---|---|---|
 //! | [`cli`] | commands, exit codes | `config`, `edge`, `failpoint`, `serve`, `store`, `telemetry` |
-//! | [`config`] | the whole configuration, validated | `edge`, `grip`, `store`, `telemetry`, `web` |
+//! | [`config`] | the whole configuration, validated | `edge`, `forwarded`, `grip`, `store`, `telemetry`, `web` |
 //! | [`serve`] | wiring, shutdown | `app`, `config`, `grip`, `server`, `store`, `web` |
-//! | [`web`] | HTTP: routes, parsing, pages | `app`, `chat`, `feed`, `grip`, `health`, `store`, `telemetry` |
+//! | [`web`] | HTTP: routes, parsing, pages | `app`, `chat`, `feed`, `forwarded`, `grip`, `health`, `store`, `telemetry` |
 //! | [`app`] | the use cases | `chat`, `failpoint`, `feed`, `grip`, `store`, `telemetry` |
 //! | [`feed`] | channels, events, holds | `chat`, `grip`, `sse`, `store` |
 //! | [`store`] | the trait, DynamoDB, a file | `chat`, `failpoint`, `telemetry` |
-//! | [`edge`] | a GRIP proxy for one machine | `grip`, `health`, `server`, `telemetry` |
+//! | [`edge`] | a GRIP proxy for one machine | `forwarded`, `grip`, `health`, `server`, `telemetry` |
 //! | [`grip`] | the GRIP protocol | `telemetry` |
 //! | [`chat`] | the domain, no I/O | nothing |
 //! | [`sse`] | the encoder | nothing |
+//! | [`forwarded`] | whose request it is, behind trusted proxies | nothing |
 //! | [`health`] | what probes are told | nothing |
 //! | [`server`] | HTTP connections of the program's own routers | nothing |
 //! | [`failpoint`] | where tests crash it | nothing |
@@ -47,6 +48,7 @@ pub mod config;
 pub mod edge;
 pub mod failpoint;
 pub mod feed;
+pub mod forwarded;
 pub mod grip;
 pub mod health;
 pub mod serve;

@@ -16,7 +16,7 @@ use crate::{
     grip::{GripUrl, Publisher},
     server,
     store::{Shared, Store, StoreError},
-    web::{self, Readiness, Web},
+    web::{self, PostLimit, Readiness, Web},
 };
 
 /// How long requests that are under way may take once the server stops: the longest post, and then some.
@@ -61,7 +61,9 @@ pub async fn serve(
     let readiness = Readiness::new(Arc::clone(&store), Arc::clone(&publisher), stop.announced.clone());
     let store = Arc::new(Shared::new(store));
     let app = Arc::new(App::new(store, publisher, config.recheck));
-    let web = Web { app: Arc::clone(&app), trust: Arc::new(trust), readiness: Arc::new(readiness) };
+    let posts = PostLimit::new(config.posts, config.trusted.clone());
+    let web =
+        Web { app: Arc::clone(&app), trust: Arc::new(trust), readiness: Arc::new(readiness), posts: Arc::new(posts) };
     let router = web::router(web, &config.cors);
     let mut server = tokio::spawn(server::serve(listener, router, max_connections, stop.begun.clone()));
     tokio::select! {

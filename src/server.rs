@@ -1,7 +1,16 @@
 //! The HTTP/1.1 connections of the program's own routers: bounded in number and in time, and ended
 //! without cutting an answer.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    future::poll_fn,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use axum::{Router, extract::ConnectInfo};
 use hyper::{
@@ -33,7 +42,7 @@ const MOST_HEAD: usize = 64 << 10;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What a client that is refused gets to hear it.
-const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
+const LINGER: Duration = Duration::from_secs(1);
 /// Clients that are being refused, beside those that are served. One more is closed unheard.
 const MOST_REFUSALS: usize = 64;
 const REFUSAL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Type: application/json\r\n\
@@ -71,22 +80,43 @@ async fn connection(socket: TcpStream, peer: SocketAddr, router: Router, stop: C
     // It fails where the client has gone, which shows below.
     let _ = socket.set_nodelay(true);
     let router = TowerToHyperService::new(router);
-    let service = service_fn(move |mut request: Request<Incoming>| {
+    let refused = Arc::new(AtomicBool::new(false));
+    let service = service_fn(|mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
-        router.call(request)
+        let (answer, refused) = (router.call(request), Arc::clone(&refused));
+        Box::pin(async move {
+            let answer = answer.await?;
+            refused.store(answer.status().is_client_error(), Ordering::Relaxed);
+            Ok::<_, Infallible>(answer)
+        })
     });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN).max_buf_size(MOST_HEAD);
-    let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(socket), service));
-    let ended = tokio::select! {
-        ended = &mut connection => ended,
-        () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+    let mut connection = http.serve_connection(TokioIo::new(socket), service);
+    let mut stopping = false;
+    let ended = loop {
+        tokio::select! {
+            ended = poll_fn(|cx| connection.poll_without_shutdown(cx)) => break ended,
+            () = stop.cancelled(), if !stopping => {
+                stopping = true;
+                Pin::new(&mut connection).graceful_shutdown();
+            }
         }
     };
     if let Err(error) = ended {
-        debug!(%error, "a connection broke");
+        return debug!(%error, "a connection broke");
+    }
+    let mut socket = connection.into_parts().io.into_inner();
+    let _ = socket.shutdown().await;
+    if refused.load(Ordering::Relaxed) {
+        linger(&mut socket).await;
+    }
+}
+
+/// Waits a moment for a client to hear why it was refused: closing while it still sends would take that back.
+async fn linger(socket: &mut TcpStream) {
+    if timeout(LINGER, copy(socket, &mut sink())).await.is_err() {
+        debug!("a client goes on sending what was refused");
     }
 }
 
@@ -110,12 +140,10 @@ impl Refusals {
             let _slot = slot;
             let told = async {
                 socket.write_all(answer).await?;
-                socket.shutdown().await?;
-                // Closing with something unread would take back what was written.
-                copy(&mut socket, &mut sink()).await
+                socket.shutdown().await
             };
-            if timeout(REFUSAL_TIMEOUT, told).await.is_err() {
-                debug!("a client did not wait to be refused");
+            if let Ok(Ok(())) = timeout(LINGER, told).await {
+                linger(&mut socket).await;
             }
         });
     }
@@ -182,5 +210,19 @@ mod tests {
         timeout(Duration::from_secs(10), server).await.expect("it does not end").unwrap();
         assert!(answer.await.unwrap().starts_with("HTTP/1.1 200 "));
         assert!(TcpStream::connect(address).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_head_that_does_not_come_ends_its_connection() {
+        let (address, ..) = start(10).await;
+        for begun in ["", "GET / HTTP/1.1\r\nHost: a\r\n", "GET / HTTP/1.1\r\nHost: a\r\n\r\n"] {
+            let mut connection = TcpStream::connect(address).await.unwrap();
+            connection.write_all(begun.as_bytes()).await.unwrap();
+            let started = tokio::time::Instant::now();
+            let mut answer = String::new();
+            connection.read_to_string(&mut answer).await.unwrap();
+            assert!(started.elapsed() >= HEAD_WITHIN, "{begun:?}: {:?}", started.elapsed());
+            assert_eq!(answer.starts_with("HTTP/1.1 200 "), begun.ends_with("\r\n\r\n"), "{answer}");
+        }
     }
 }

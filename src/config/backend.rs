@@ -5,8 +5,15 @@ use std::{net::SocketAddr, ops::RangeInclusive, time::Duration};
 use axum::http::HeaderValue;
 use clap::Args;
 
-use super::{LogArgs, Problems, Store, StoreArgs, address, duration, max_connections, shutdown_delay};
-use crate::{grip::GripUrl, store::Retention, web::CorsOrigins};
+use super::{
+    LogArgs, PostArgs, Problems, Store, StoreArgs, TrustedArgs, address, duration, max_connections, shutdown_delay,
+};
+use crate::{
+    forwarded::TrustedProxies,
+    grip::GripUrl,
+    store::Retention,
+    web::{CorsOrigins, PostRate},
+};
 
 /// Streams are rechecked at least this often: a proxy takes whole seconds, and every recheck of a
 /// room costs one read.
@@ -30,6 +37,10 @@ pub struct BackendArgs {
     /// Origins whose pages may use the API, separated by blanks or commas; * for all
     #[arg(long, env = "CORS_ORIGINS", default_value = "", value_name = "ORIGINS")]
     pub cors_origins: String,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "a doc comment here would become a heading in --help")]
+    pub posts: PostArgs,
 }
 
 /// What concerns `gripchat serve`, as text.
@@ -52,6 +63,10 @@ pub struct ServeArgs {
     #[command(flatten)]
     #[expect(missing_docs, reason = "a doc comment here would become a heading in --help")]
     pub store: StoreArgs,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "a doc comment here would become a heading in --help")]
+    pub trusted: TrustedArgs,
 
     /// Most connections at a time: 1 to 1000000
     #[arg(long, env = "MAX_CONNECTIONS", default_value = "10000", value_name = "NUMBER")]
@@ -78,6 +93,10 @@ pub struct Backend {
     pub recheck: Duration,
     /// Who else may use the API.
     pub cors: CorsOrigins,
+    /// How often a client may post, if there is a limit.
+    pub posts: Option<PostRate>,
+    /// Whose word on a client's address is believed.
+    pub trusted: TrustedProxies,
 }
 
 /// What `gripchat serve` runs with.
@@ -97,20 +116,29 @@ pub struct Serve {
 
 impl BackendArgs {
     /// Checks them all.
-    pub fn parse(&self, problems: &mut Problems) -> Option<Backend> {
+    pub fn parse(&self, trusted: Option<TrustedProxies>, problems: &mut Problems) -> Option<Backend> {
         let listen = problems.check("LISTEN", address(&self.listen));
         let retention = problems.check("MESSAGE_RETENTION", self.message_retention.parse());
         let recheck = duration(&self.recheck_interval, RECHECK).ok_or("must be a duration of 1s to 1h, such as 2m");
         let recheck = problems.check("RECHECK_INTERVAL", recheck);
         let cors = problems.check("CORS_ORIGINS", cors(&self.cors_origins));
-        Some(Backend { listen: listen?, retention: retention?, recheck: recheck?, cors: cors? })
+        let posts = self.posts.parse(problems);
+        Some(Backend {
+            listen: listen?,
+            retention: retention?,
+            recheck: recheck?,
+            cors: cors?,
+            posts: posts?,
+            trusted: trusted?,
+        })
     }
 }
 
 impl ServeArgs {
     /// Checks them all.
     pub fn parse(&self, problems: &mut Problems) -> Option<Serve> {
-        let backend = self.backend.parse(problems);
+        let trusted = self.trusted.parse(problems);
+        let backend = self.backend.parse(trusted, problems);
         let grip = problems.check("GRIP_URL", GripUrl::parse_list(&self.grip_url));
         let store = self.store.parse(problems);
         let max_connections = problems.check("MAX_CONNECTIONS", max_connections(&self.max_connections));

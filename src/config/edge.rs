@@ -4,9 +4,10 @@ use std::{net::SocketAddr, ops::RangeInclusive, time::Duration};
 
 use clap::Args;
 
-use super::{LogArgs, Problems, address, duration, max_connections, shutdown_delay};
+use super::{LogArgs, Problems, TrustedArgs, address, duration, max_connections, shutdown_delay};
 use crate::{
     edge,
+    forwarded::TrustedProxies,
     grip::{Signer, Verifier},
 };
 
@@ -42,6 +43,10 @@ pub struct ProxyArgs {
     #[arg(long, env = "MAX_CONNECTIONS", default_value = "50000", value_name = "NUMBER")]
     pub max_connections: String,
 
+    /// Most requests of a client that are held at a time: 1 to 1000000, or 0 for no limit
+    #[arg(long, env = "MAX_STREAMS_PER_ADDRESS", default_value = "1000", value_name = "NUMBER")]
+    pub max_streams_per_address: String,
+
     /// Longest body of a request: bytes, or a number with KiB, MiB or GiB
     #[arg(long, env = "MAX_BODY", default_value = "10MiB", value_name = "SIZE")]
     pub max_body: String,
@@ -74,6 +79,10 @@ pub struct EdgeArgs {
     #[expect(missing_docs, reason = "a doc comment here would become a heading in --help")]
     pub proxy: ProxyArgs,
 
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "a doc comment here would become a heading in --help")]
+    pub trusted: TrustedArgs,
+
     /// From SIGTERM, when readiness fails, to the end of new streams: 0s to 10m
     #[arg(long, env = "SHUTDOWN_DELAY", default_value = "0s", value_name = "DURATION")]
     pub shutdown_delay: String,
@@ -104,16 +113,20 @@ pub(super) struct Proxy {
     pub(super) control_listen: SocketAddr,
     pub(super) publishers: Option<Verifier>,
     pub(super) max_connections: usize,
+    pub(super) max_streams_per_address: usize,
+    pub(super) trusted: TrustedProxies,
     pub(super) max_body: u64,
     pub(super) backend_timeout: Duration,
     pub(super) drain_window: Duration,
 }
 
 impl ProxyArgs {
-    pub(super) fn parse(&self, problems: &mut Problems) -> Option<Proxy> {
+    pub(super) fn parse(&self, trusted: Option<TrustedProxies>, problems: &mut Problems) -> Option<Proxy> {
         let control_listen = problems.check("CONTROL_LISTEN", address(&self.control_listen));
         let publishers = self.publishers(problems);
         let max_connections = problems.check("MAX_CONNECTIONS", max_connections(&self.max_connections));
+        let streams = max_streams(&self.max_streams_per_address);
+        let streams = problems.check("MAX_STREAMS_PER_ADDRESS", streams);
         let max_body = size(&self.max_body).ok_or("must be a number of bytes, or one with KiB, MiB or GiB, as 10MiB");
         let max_body = problems.check("MAX_BODY", max_body);
         let timeout = duration(&self.backend_timeout, BACKEND_TIMEOUT);
@@ -125,6 +138,8 @@ impl ProxyArgs {
             control_listen: control_listen?,
             publishers: publishers?,
             max_connections: max_connections?,
+            max_streams_per_address: streams?,
+            trusted: trusted?,
             max_body: max_body?,
             backend_timeout: timeout?,
             drain_window: window?,
@@ -151,6 +166,8 @@ impl Proxy {
             signer,
             publishers: self.publishers.clone(),
             max_connections: self.max_connections,
+            max_streams_per_address: self.max_streams_per_address,
+            trusted: self.trusted.clone(),
             max_body: self.max_body,
             backend_timeout: self.backend_timeout,
             drain_window: self.drain_window,
@@ -165,7 +182,8 @@ impl EdgeArgs {
         let backend = problems.check("BACKEND", self.backend.parse());
         let signer = problems.check("SIG_KEY", Signer::parse(&self.proxy.sig_iss, &self.sig_key));
         let shutdown_delay = problems.check("SHUTDOWN_DELAY", shutdown_delay(&self.shutdown_delay));
-        let proxy = self.proxy.parse(problems)?;
+        let trusted = self.trusted.parse(problems);
+        let proxy = self.proxy.parse(trusted, problems)?;
         Some(Edge {
             listen: listen?,
             control_listen: proxy.control_listen,
@@ -174,6 +192,10 @@ impl EdgeArgs {
             shutdown_delay: shutdown_delay?,
         })
     }
+}
+
+fn max_streams(text: &str) -> Result<usize, &'static str> {
+    if text == "0" { Ok(0) } else { max_connections(text).map_err(|_| "must be a number of 0 to 1000000") }
 }
 
 /// Bytes, or a number of a binary unit.

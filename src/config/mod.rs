@@ -6,6 +6,7 @@
 
 mod backend;
 mod edge;
+mod limits;
 mod log;
 mod problems;
 mod run;
@@ -15,6 +16,7 @@ use std::{net::SocketAddr, ops::RangeInclusive, time::Duration};
 
 pub use backend::{Backend, BackendArgs, Serve, ServeArgs};
 pub use edge::{Edge, EdgeArgs, ProxyArgs};
+pub use limits::{PostArgs, TrustedArgs};
 pub use log::LogArgs;
 pub use problems::Problems;
 pub use run::{Run, RunArgs, reachable};

@@ -10,7 +10,9 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use clap::Args;
 use url::Url;
 
-use super::{Backend, BackendArgs, DataArgs, LogArgs, Problems, ProxyArgs, address, edge::Proxy, shutdown_delay};
+use super::{
+    Backend, BackendArgs, DataArgs, LogArgs, Problems, ProxyArgs, TrustedArgs, address, edge::Proxy, shutdown_delay,
+};
 use crate::{
     edge,
     grip::{GripUrl, GripUrlError, Signer, Verifier},
@@ -41,6 +43,10 @@ pub struct RunArgs {
     #[command(flatten)]
     #[expect(missing_docs, reason = "a doc comment here would become a heading in --help")]
     pub proxy: ProxyArgs,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "a doc comment here would become a heading in --help")]
+    pub trusted: TrustedArgs,
 
     /// From SIGTERM, when readiness fails, to the end of new streams: 0s to 10m
     #[arg(long, env = "SHUTDOWN_DELAY", default_value = "0s", value_name = "DURATION")]
@@ -78,13 +84,14 @@ struct Credentials {
 impl RunArgs {
     /// Checks them all.
     pub fn parse(&self, problems: &mut Problems) -> Option<Run> {
-        let backend = self.backend.parse(problems);
+        let trusted = self.trusted.parse(problems);
+        let backend = self.backend.parse(trusted.clone(), problems);
         let edge_listen = problems.check("EDGE_LISTEN", address(&self.edge_listen));
         let data = self.data.parse(problems);
         let key = self.sig_key.clone().unwrap_or_else(random_key);
         let sig = Credentials { iss: self.proxy.sig_iss.clone(), key };
         let signer = sig.both_ways("SIG_KEY", problems);
-        let proxy = self.proxy.parse(problems);
+        let proxy = self.proxy.parse(trusted, problems);
         let shutdown_delay = problems.check("SHUTDOWN_DELAY", shutdown_delay(&self.shutdown_delay));
         let control = self.proxy.control_key.as_ref().map(|key| {
             let iss = self.proxy.control_iss.clone().unwrap_or_else(|| PUBLISHER.to_owned());

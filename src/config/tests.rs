@@ -72,6 +72,11 @@ fn every_bad_value_is_named_at_once_with_a_remedy() {
         "--message-retention=5m",
         "--recheck-interval=0s",
         "--cors-origins=https://a.example/path",
+        "--post-rate=-1",
+        "--post-burst=0",
+        "--trusted-proxies=localhost",
+        "--max-connections=0",
+        "--shutdown-delay=5",
         "--log-format=xml",
         "--log-filter=gripchat=loud",
     ];
@@ -84,6 +89,11 @@ fn every_bad_value_is_named_at_once_with_a_remedy() {
         "MESSAGE_RETENTION",
         "RECHECK_INTERVAL",
         "CORS_ORIGINS",
+        "POST_RATE",
+        "POST_BURST",
+        "TRUSTED_PROXIES",
+        "MAX_CONNECTIONS",
+        "SHUTDOWN_DELAY",
         "LOG_FORMAT",
         "RUST_LOG",
     ];
@@ -99,9 +109,24 @@ fn every_bad_value_of_the_edge_is_named_alone_and_beside_the_backend() {
         "--max-connections=0",
         "--max-body=10MB",
         "--backend-timeout=0s",
+        "--max-streams-per-address=all",
+        "--trusted-proxies=10.0.0.0/40",
+        "--drain-window=1d",
+        "--shutdown-delay=soon",
     ];
-    let variables =
-        ["CONTROL_LISTEN", "SIG_KEY", "CONTROL_KEY", "MAX_CONNECTIONS", "MAX_BODY", "BACKEND_TIMEOUT"].as_slice();
+    let variables = [
+        "CONTROL_LISTEN",
+        "SIG_KEY",
+        "CONTROL_KEY",
+        "MAX_CONNECTIONS",
+        "MAX_BODY",
+        "BACKEND_TIMEOUT",
+        "MAX_STREAMS_PER_ADDRESS",
+        "TRUSTED_PROXIES",
+        "DRAIN_WINDOW",
+        "SHUTDOWN_DELAY",
+    ]
+    .as_slice();
     let alone = [&proxy[..], &["--listen=7999", "--backend=https://a.example/"]].concat();
     names_all(edge(&alone), &[variables, &["LISTEN", "BACKEND"]].concat());
     let beside = [&proxy[..], &["--listen=3000", "--edge-listen=7999", "--data="]].concat();
@@ -118,6 +143,11 @@ fn the_defaults_are_good() {
     assert_eq!((edge.listen.port(), edge.control_listen.port(), edge.signs_with_default), (7999, 5561, true));
     assert_eq!((edge.config.max_body, edge.config.max_connections), (10 * 1024 * 1024, 50_000));
     assert!(edge.config.publishers.is_none());
+    // So that a probe finds out in time, where there commonly are probes.
+    assert_eq!((config.shutdown_delay, edge.shutdown_delay), (Duration::from_secs(5), Duration::ZERO));
+    assert!(config.backend.posts.is_some() && config.backend.trusted.contain([127, 0, 0, 1].into()));
+    assert!(!config.backend.trusted.contain([10, 0, 0, 1].into()));
+    assert!(serve(&["--post-rate=0"]).unwrap().backend.posts.is_none());
     let run = run(&[]).unwrap();
     assert_eq!((run.edge_listen.port(), run.control_listen().port()), (7999, 5561));
 }

@@ -4,7 +4,10 @@ use std::{fmt, str::FromStr, time::Duration};
 
 use http::uri::{Authority, Scheme, Uri};
 
-use crate::grip::{Signer, Verifier};
+use crate::{
+    forwarded::TrustedProxies,
+    grip::{Signer, Verifier},
+};
 
 /// What the edge runs with.
 #[derive(Clone)]
@@ -17,6 +20,10 @@ pub struct Config {
     pub publishers: Option<Verifier>,
     /// Client connections at a time; more are answered 503 and closed.
     pub max_connections: usize,
+    /// Held requests of one client at a time; 0 for no limit. More are answered 429.
+    pub max_streams_per_address: usize,
+    /// Whose word on a client's address is believed.
+    pub trusted: TrustedProxies,
     /// The longest request body that is forwarded, in bytes.
     pub max_body: u64,
     /// The longest wait for the head of a backend's answer.

@@ -25,6 +25,7 @@ use tower_http::timeout::TimeoutBody;
 use tracing::{Instrument as _, debug};
 
 use super::{
+    addresses::{Addresses, Place},
     backend::{self, Backend, FetchError},
     forward::{self, Body},
     frame::ends_event,
@@ -39,6 +40,7 @@ use super::{
     wire::{Handover, HeldBody, Part},
 };
 use crate::{
+    forwarded::{ClientId, TrustedProxies},
     grip::{HoldMode, Instruct},
     telemetry::{
         RequestId,
@@ -46,8 +48,9 @@ use crate::{
     },
 };
 
-/// A request's body that stands still for so long keeps a connection to the backend for nothing.
-const REQUEST_IDLE: Duration = Duration::from_secs(30);
+/// A request's body that stands still for so long keeps a connection to the backend for nothing. Less than a backend
+/// commonly gets to answer, which includes this: so that it is not blamed for a client that stalls.
+const REQUEST_IDLE: Duration = Duration::from_secs(20);
 /// A response's may be a stream that says something now and then.
 const RESPONSE_IDLE: Duration = Duration::from_secs(300);
 /// A request's body of this length or less is kept, so that a held request can be repeated (Pushpin keeps as much,
@@ -62,6 +65,9 @@ pub(super) struct Edge {
     pub(super) backend: Backend,
     pub(super) hub: Arc<Hub>,
     pub(super) max_body: u64,
+    /// What clients have held.
+    pub(super) addresses: Arc<Addresses>,
+    pub(super) trusted: TrustedProxies,
     /// Once streams are being ended: from then on there are no new ones.
     pub(super) draining: CancellationToken,
     /// Ends what nothing else would end.
@@ -71,6 +77,8 @@ pub(super) struct Edge {
 /// Who asks.
 pub(super) struct Client {
     pub(super) address: IpAddr,
+    /// Who that is for limits: not the last proxy before the edge, if that is trusted.
+    pub(super) id: ClientId,
     /// How a stream that is held leaves this connection.
     pub(super) handover: Arc<Handover>,
     /// Whether it asked when streams were being ended already.
@@ -202,6 +210,7 @@ impl Edge {
             say(&mut head.extensions, status.reason.as_deref());
         }
         if instruct.hold == Some(HoldMode::Response) {
+            let Some(_place) = self.addresses.take(client.id) else { return Ok(Outcome::Answer(refusal::too_many())) };
             return Ok(self.hold_response(instruct, asked, head, body).await);
         }
         self.hold_stream(client, &asked.head, instruct, head, body, id).map(Outcome::Answer)
@@ -254,6 +263,7 @@ impl Edge {
         if client.late && !events {
             return Ok(refusal::stopping());
         }
+        let Some(place) = self.addresses.take(client.id) else { return Ok(refusal::too_many()) };
         let between_events = body.is_empty() || ends_event(&body);
         let (parts, receiver) = mpsc::channel(2);
         // The channel has room for this and the next, and nobody else has sent anything yet.
@@ -262,7 +272,7 @@ impl Edge {
         }
         let chunked = request.version >= Version::HTTP_11;
         let (hub, handover) = (Arc::clone(&self.hub), Arc::clone(&client.handover));
-        let hold = Hold { hub, handover, id: id.clone(), host, gone, chunked, events };
+        let hold = Hold { hub, handover, id: id.clone(), host, gone, chunked, events, place };
         match then {
             Then::End => {}
             Then::Hold(conditions) => {
@@ -310,13 +320,16 @@ pub(super) struct Hold {
     pub(super) chunked: bool,
     /// Whether it is a stream of Server-Sent Events.
     pub(super) events: bool,
+    /// Counts it among its client's.
+    pub(super) place: Arc<Place>,
 }
 
 impl Hold {
     /// Holds the stream; it is written to once the connection is handed over.
     pub(super) fn begin(&self, conditions: &Conditions, between_events: bool) {
         let outlet = Outlet::new(self.chunked, self.events.then_some(between_events));
-        let stream = Stream::new(conditions.terms(), outlet, self.host.clone(), self.gone.clone());
+        let mut stream = Stream::new(conditions.terms(), outlet, self.host.clone(), self.gone.clone());
+        stream.place = Some(Arc::clone(&self.place));
         self.handover.reserve(self.hub.hold_stream(stream));
     }
 }

@@ -19,12 +19,13 @@
 //! - `hub`, `sequencer`: channels, their listeners and their order. `control`, `item`, `patch`: publishing.
 //!   `health`: what probes are told.
 //! - `shard`, `session`, `outlet`, `frame`, `timers`, `watch`, `filter`: held requests.
-//! - `recovery`: next links.
+//! - `recovery`: next links. `addresses`: how much one client has held.
 //!
 //! Every queue has a bound: a reader's (`outlet`: a reliable channel is recovered later, an unreliable
 //! one skips), a recovery's (`session`: what is too much is recovered again), a channel's early items
 //! (`sequencer`), and a shard's (publishers wait).
 
+mod addresses;
 mod backend;
 mod config;
 mod control;
@@ -59,6 +60,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use self::{
+    addresses::Addresses,
     backend::Backend,
     control::Control,
     exchange::Edge,
@@ -110,6 +112,8 @@ pub async fn serve(clients: TcpListener, control: TcpListener, config: Config, s
         backend,
         hub: Arc::clone(&hub),
         max_body: config.max_body,
+        addresses: Arc::new(Addresses::new(config.max_streams_per_address)),
+        trusted: config.trusted,
         draining: draining.clone(),
         stop: end.clone(),
     };

@@ -74,7 +74,8 @@ async fn connection(
     let handover = Arc::new(Handover::new(slot));
     let service = service_fn(|request: Request<Incoming>| {
         let late = edge.draining.is_cancelled();
-        let client = Client { address: address.ip(), handover: Arc::clone(&handover), late };
+        let id = edge.trusted.client(address.ip(), request.headers()).into();
+        let client = Client { address: address.ip(), id, handover: Arc::clone(&handover), late };
         let edge = Arc::clone(&edge);
         async move { Ok::<_, Infallible>(edge.answer(client, request).await) }
     });

@@ -59,6 +59,13 @@ pub(super) fn too_long(max_body: u64) -> Response<Body> {
     plain(StatusCode::PAYLOAD_TOO_LARGE, &format!("The body must not be longer than {} bytes.\n", max_body))
 }
 
+/// For one who has as much held as one client may.
+pub(super) fn too_many() -> Response<Body> {
+    let mut response = plain(StatusCode::TOO_MANY_REQUESTS, "Too many streams are open from this address.\n");
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
+    response
+}
+
 /// For a stream that would have to end at once.
 pub(super) fn stopping() -> Response<Body> {
     let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, "This proxy is stopping; try again.\n");

@@ -3,6 +3,8 @@
 //! 4xx say what to do instead and are not logged. 5xx say nothing of the inside, and are logged
 //! here, once, with their cause.
 
+use std::time::Duration;
+
 use askama::Template as _;
 use axum::{
     Json,
@@ -48,6 +50,8 @@ pub(super) enum WebError {
     Key(&'static str),
     #[error("{0}")]
     Query(String),
+    #[error("too many posts came from your address; try again in {} s", whole_secs(*.0))]
+    TooManyPosts(Duration),
     #[error("this idempotency key belongs to another message; use a new one")]
     KeyReused,
     #[error("{0}; open the stream at the proxy's address (Pushpin's is http://localhost:7999 by default)")]
@@ -85,6 +89,7 @@ impl WebError {
             Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
             Self::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::TooManyPosts(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::NotProxied(_) => StatusCode::NOT_IMPLEMENTED,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
@@ -106,6 +111,7 @@ impl WebError {
             Self::Key(_) => "invalid_idempotency_key",
             Self::Query(_) => "invalid_query",
             Self::KeyReused => "idempotency_key_reused",
+            Self::TooManyPosts(_) => "too_many_posts",
             Self::NotProxied(_) => "not_proxied",
             Self::NoGripLast(_) => "no_grip_last",
             Self::Internal => "internal",
@@ -123,8 +129,18 @@ impl WebError {
     }
 
     fn headers(&self) -> Option<(HeaderName, HeaderValue)> {
-        matches!(self, Self::Store(_)).then(|| (header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECS)))
+        let seconds = match self {
+            Self::Store(_) => HeaderValue::from_static(RETRY_AFTER_SECS),
+            Self::TooManyPosts(wait) => whole_secs(*wait).into(),
+            _ => return None,
+        };
+        Some((header::RETRY_AFTER, seconds))
     }
+}
+
+/// No fewer than it takes: who comes too early is refused again.
+fn whole_secs(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 
 /// The causes of an error, from the outside in.

@@ -8,13 +8,14 @@ use axum::{
     http::{HeaderMap, HeaderName, header, request::Parts},
 };
 use headers_accept::Accept;
+use http_body::Body as _;
 use http_body_util::LengthLimitError;
 use mediatype::{MediaType, MediaTypeBuf, Name, names, values};
 use serde::Deserialize;
 use tracing::{Span, field::display};
 use uuid::Uuid;
 
-use super::error::WebError;
+use super::{Web, error::WebError};
 use crate::{
     chat::{Author, Cursor, CursorError, Draft, RoomId, Text, Timestamp},
     store::Since,
@@ -156,13 +157,15 @@ pub(super) struct Posted {
     pub(super) since: Since,
 }
 
-impl<S: Send + Sync> FromRequest<S> for Posted {
+impl FromRequest<Web> for Posted {
     type Rejection = WebError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, WebError> {
+    async fn from_request(request: Request, web: &Web) -> Result<Self, WebError> {
         let (parts, body) = request.into_parts();
+        // Before anything is read of what may be much.
+        web.posts.admit(&web.trust, &parts).map_err(WebError::TooManyPosts)?;
         let headers = parts.headers.clone();
-        let fields = Fields::read(parts, body, state).await?;
+        let fields = Fields::read(parts, body, web).await?;
         let missing = |name| WebError::Body(format!("the field \"{name}\" is missing"));
         let from = Author::parse(&fields.from.ok_or_else(|| missing("from"))?)?;
         let text = Text::parse(&fields.text.ok_or_else(|| missing("text"))?)?;
@@ -248,6 +251,10 @@ impl Fields {
 }
 
 async fn bytes(body: Body) -> Result<Bytes, WebError> {
+    // What says that it is too long is not read.
+    if usize::try_from(body.size_hint().lower()).is_ok_and(|length| length > BODY_BYTES) {
+        return Err(WebError::BodyTooLarge(BODY_BYTES));
+    }
     let read = axum::body::to_bytes(body, BODY_BYTES);
     match tokio::time::timeout(BODY_WITHIN, read).await {
         Ok(Ok(bytes)) => Ok(bytes),

@@ -21,6 +21,7 @@ mod extract;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod health;
+mod limit;
 mod messages;
 mod observe;
 mod pages;
@@ -42,7 +43,10 @@ use tower_http::{
 use tracing::error;
 
 use self::error::WebError;
-pub use self::health::Readiness;
+pub use self::{
+    health::Readiness,
+    limit::{PostLimit, PostRate},
+};
 use crate::{app::App, feed::Variant, grip::Trust, health::alive};
 
 /// What every handler may use.
@@ -54,6 +58,8 @@ pub struct Web {
     pub trust: Arc<Trust>,
     /// Whether work may be sent here.
     pub readiness: Arc<Readiness>,
+    /// How often a client may post.
+    pub posts: Arc<PostLimit>,
 }
 
 /// Which pages of other origins may use the API.

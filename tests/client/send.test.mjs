@@ -61,6 +61,17 @@ test('a lost answer and a 503 are tried again with the same key and cursor', asy
   assert.deepEqual(log, ['pending key-1', 'sent e-6']);
 });
 
+test('too many posts are tried again when the server says, with the same key', async () => {
+  const tooMany = { error: 'too_many_posts', message: 'try again in 1 s' };
+  answers = [Response.json(tooMany, { status: 429, headers: { 'Retry-After': '1' } }), stored('e-6')];
+  sender.send('hello');
+  await clock.pass(999);
+  assert.equal(posts.length, 1);
+  await clock.pass(1);
+  assert.deepEqual(posts.map(({ key }) => key), ['key-1', 'key-1']);
+  assert.deepEqual(log, ['pending key-1', 'sent e-6']);
+});
+
 test('after three attempts it fails, in the server’s words', async () => {
   answers = [unavailable(), unavailable(), unavailable()];
   sender.send('hello');

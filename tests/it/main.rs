@@ -14,6 +14,7 @@
 //! | `embedded` | the embedded store: killed, damaged, in use, full, at work |
 //! | `faults` | crashes, lost publishes, a slow or failing store, redeploys |
 //! | `health` | `/healthz` and `/readyz`: what probes are told |
+//! | `limits` | how often a client may post, whoever it says it is, and what is refused unread |
 //! | `pages` | the pages, in browsers |
 //! | `posting` | density and idempotency under concurrency, over several processes |
 //! | `program` | the command line: exit codes, the log, `run`, `edge`, start without its parts, end |
@@ -34,6 +35,7 @@ mod edge;
 mod embedded;
 mod faults;
 mod health;
+mod limits;
 mod pages;
 mod posting;
 mod program;
@@ -59,6 +61,7 @@ fn main() -> ExitCode {
         pages::trials(),
         posting::trials(),
         health::trials(),
+        limits::trials(),
         program::trials(),
         telemetry::trials(),
         contract::trials(),

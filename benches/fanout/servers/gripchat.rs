@@ -28,7 +28,13 @@ const ANY_PORT: &str = "127.0.0.1:0";
 pub(super) fn edge(backend: SocketAddr) -> anyhow::Result<Server> {
     let backend = format!("http://{backend}");
     let folder = folder()?;
-    let env = [("BACKEND", backend.as_str()), ("LISTEN", ANY_PORT), ("CONTROL_LISTEN", ANY_PORT)];
+    let env = [
+        ("BACKEND", backend.as_str()),
+        ("LISTEN", ANY_PORT),
+        ("CONTROL_LISTEN", ANY_PORT),
+        // All subscribers are one client.
+        ("MAX_STREAMS_PER_ADDRESS", "0"),
+    ];
     let (tree, [clients, control]) = start("edge", &env, folder.path(), ["edge listening on", "control port on"])?;
     let target = Target { addr: control, path: "/publish/".to_owned(), dialect: Dialect::Grip };
     Ok(server(tree, folder, clients, "/", target))
@@ -39,7 +45,15 @@ pub(super) fn run() -> anyhow::Result<Server> {
     let folder = folder()?;
     let data = folder.path().join("data");
     let data = data.to_str().context("the path of the folder is no UTF-8")?;
-    let env = [("LISTEN", ANY_PORT), ("EDGE_LISTEN", ANY_PORT), ("CONTROL_LISTEN", ANY_PORT), ("DATA_DIR", data)];
+    let env = [
+        ("LISTEN", ANY_PORT),
+        ("EDGE_LISTEN", ANY_PORT),
+        ("CONTROL_LISTEN", ANY_PORT),
+        ("DATA_DIR", data),
+        // All subscribers and posters are one client.
+        ("MAX_STREAMS_PER_ADDRESS", "0"),
+        ("POST_RATE", "0"),
+    ];
     let (tree, [clients]) = start("run", &env, folder.path(), ["edge on"])?;
     let path = format!("/rooms/{}/messages/", crate::CHANNEL);
     let target = Target { addr: clients, path: path.clone(), dialect: Dialect::Chat };

@@ -14,6 +14,7 @@ use http::HeaderValue;
 
 pub(super) use self::response::{Response, Verdict};
 use super::{
+    addresses::Place,
     filter::Filter,
     frame::Frame,
     item::{Action, Id, Item},
@@ -100,6 +101,8 @@ pub(super) struct Stream {
     /// Whether a reliable item was dropped because the reader is too slow.
     lagging: bool,
     closing: bool,
+    /// Counts the stream among its client's, as long as it is held.
+    pub(super) place: Option<Arc<Place>>,
 }
 
 /// What an item asks for beyond bytes in the outlet.
@@ -158,6 +161,7 @@ const MOST_SUBSCRIPTIONS: usize = 20;
 impl Stream {
     pub(super) fn new(terms: Terms, outlet: Outlet, host: HeaderValue, gone: Option<Arc<str>>) -> Self {
         Self {
+            place: None,
             terms,
             outlet,
             host,

@@ -75,9 +75,9 @@ pub(super) const HEAD_HOLD: Difference = Difference {
 
 pub(super) const FORWARDED_FOR: Difference = Difference {
     name: "X-Forwarded-For, where the client says 192.0.2.7",
-    pushpin: "192.0.2.7",
+    pushpin: "127.0.0.1",
     edge: "192.0.2.7, 127.0.0.1",
-    why: "a backend that limits or logs by address needs the one that the proxy itself has seen",
+    why: "Pushpin is set to drop it (scripts/pushpin.conf.in); behind the edge the backend knows which proxies it believes",
 };
 
 pub(super) const FORWARDED_PROTO: Difference = Difference {

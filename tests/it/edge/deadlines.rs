@@ -4,7 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::ensure;
 use libtest_mimic::Trial;
-use tokio::{sync::Semaphore, time::Instant};
+use tokio::{
+    net::{TcpSocket, TcpStream},
+    sync::Semaphore,
+    time::{Instant, timeout},
+};
 
 use super::{
     Stand, hold,
@@ -24,6 +28,9 @@ use crate::support::{
 /// Longer than Pushpin keeps a stream whose link fails.
 const OUTAGE: Duration = Duration::from_secs(40);
 
+/// So long a backend may take to take a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// The longest pause between two requests for a link, and some time for the answer.
 const RECOVERED_WITHIN: Duration = Duration::from_secs(16 + 1 + 5);
 
@@ -34,6 +41,7 @@ pub(super) fn trials() -> Vec<Trial> {
         [] => a_backend_that_hangs_is_a_timeout_and_streams_go_on,
         [] => a_body_that_has_begun_may_take_its_time,
         [] => a_backend_that_is_not_there_is_a_bad_gateway,
+        [] => a_backend_that_takes_no_connection_is_a_bad_gateway,
     ]
 }
 
@@ -71,6 +79,27 @@ async fn a_backend_that_is_not_there_is_a_bad_gateway() -> anyhow::Result<()> {
     assert_eq!(answer.status, 502);
     answer.whole().await?;
     ensure!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+    Ok(())
+}
+
+/// As behind a firewall that drops what comes: here a queue of connections that is full.
+async fn a_backend_that_takes_no_connection_is_a_bad_gateway() -> anyhow::Result<()> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind(([127, 0, 0, 1], 0).into())?;
+    let backend = socket.listen(1)?;
+    let address = backend.local_addr()?;
+    let mut queued = Vec::new();
+    while let Ok(connected) = timeout(Duration::from_secs(1), TcpStream::connect(address)).await {
+        queued.push(connected?);
+        ensure!(queued.len() < 20, "the queue has no end");
+    }
+    let edge = Edge::start(address).await?;
+    let started = Instant::now();
+    let mut answer = Request::get("/").send(edge.http_addr()).await?;
+    let waited = started.elapsed();
+    assert_eq!(answer.status, 502);
+    answer.whole().await?;
+    ensure!(waited > CONNECT_TIMEOUT - Duration::from_millis(500), "{waited:?}");
     Ok(())
 }
 

@@ -82,6 +82,8 @@ fn environment(data: &Path, variables: &[(&str, &str)]) -> Vec<(String, String)>
         ("CONTROL_LISTEN", free),
         // What is said on standard error is then what went wrong.
         ("MAX_CONNECTIONS", "100"),
+        // All clients of a test are one.
+        ("POST_RATE", "0"),
     ];
     needed.iter().chain(variables).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use http::StatusCode;
 use libtest_mimic::Trial;
 use serde_json::Value;
@@ -120,6 +120,11 @@ async fn every_error_but_a_defect_can_be_provoked(kind: Kind) -> anyhow::Result<
     }
     answers.insert(half_a_body(stack.backend.addr()).await?);
 
+    let strict = stack.another_backend_with(&[("POST_RATE", "1"), ("POST_BURST", "1")]).await?;
+    let (too_many, retry_after) = too_many_posts(&http, &strict.url()).await?;
+    assert!(retry_after.is_some_and(|seconds| seconds > 0), "Retry-After");
+    answers.insert(too_many);
+
     stack.store().set(Mode::Refuse);
     let (unavailable, retry_after) = answer(get(&messages)).await?;
     assert!(retry_after.is_some_and(|seconds| seconds > 0), "Retry-After");
@@ -130,9 +135,26 @@ async fn every_error_but_a_defect_can_be_provoked(kind: Kind) -> anyhow::Result<
     Ok(())
 }
 
+/// Posts until there is a refusal.
+async fn too_many_posts(http: &reqwest::Client, backend: &str) -> anyhow::Result<Refusal> {
+    for _ in 0..20 {
+        let post = http.post(format!("{backend}/rooms/lobby/messages/")).form(&[("from", "Ada"), ("text", "Again")]);
+        let response = post.send().await?;
+        if response.status() != 200 {
+            return refusal(response).await;
+        }
+    }
+    bail!("it may go on for ever")
+}
+
 /// Status and code, and `Retry-After`.
-async fn answer(request: reqwest::RequestBuilder) -> anyhow::Result<((u16, String), Option<u64>)> {
-    let response = request.send().await?;
+type Refusal = ((u16, String), Option<u64>);
+
+async fn answer(request: reqwest::RequestBuilder) -> anyhow::Result<Refusal> {
+    refusal(request.send().await?).await
+}
+
+async fn refusal(response: reqwest::Response) -> anyhow::Result<Refusal> {
     let status = response.status().as_u16();
     let retry_after = response.headers().get("Retry-After").and_then(|value| value.to_str().ok()?.parse().ok());
     Ok(((status, code(&response.text().await?)?), retry_after))

@@ -27,7 +27,12 @@ impl Edge {
     /// The same, with variables of its own.
     pub(crate) async fn start_with(backend: SocketAddr, variables: &[(&str, &str)]) -> anyhow::Result<Self> {
         let backend = format!("http://{backend}");
-        let all = [("BACKEND", backend.as_str()), ("RUST_LOG", "info,gripchat=debug")];
+        let all = [
+            ("BACKEND", backend.as_str()),
+            ("RUST_LOG", "info,gripchat=debug"),
+            // All clients of a test are one.
+            ("MAX_STREAMS_PER_ADDRESS", "0"),
+        ];
         // The later of two equal names holds.
         let env = all.iter().chain(variables).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         // Not port 0: what the kernel gives then, it may give to somebody else between a stop and the next start.

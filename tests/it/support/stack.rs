@@ -171,6 +171,8 @@ fn with_control(control: SocketAddr, variables: &[(&str, &str)]) -> Vec<(String,
         ("RUST_LOG", "info,gripchat=debug"),
         // Nobody looks at readiness before these tests end it.
         ("SHUTDOWN_DELAY", "0s"),
+        // All clients of a test are one.
+        ("POST_RATE", "0"),
     ];
     // The later of two equal names holds.
     needed.iter().chain(variables).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()

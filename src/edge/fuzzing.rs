@@ -12,11 +12,13 @@ use axum::Router;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     control::{self, Control},
     forward,
     frame::Frame,
+    health::Health,
     hub::Hub,
     item::{self, Action, Content, HeldResponse, Item},
     sequencer::{self, Sequencer},
@@ -89,7 +91,9 @@ pub fn control_port(key: Option<&str>) -> Router {
     let (shard, inbox) = ShardHandle::new();
     drop(inbox);
     let publishers = key.map(|key| Arc::new(Verifier::parse(None, key).expect("a key")));
-    control::router(Control { hub: Arc::new(Hub::new(Box::new([shard]))), publishers })
+    let backend = "http://127.0.0.1:1".parse().expect("an address");
+    let health = Arc::new(Health::new(backend, CancellationToken::new()));
+    control::router(Control { hub: Arc::new(Hub::new(Box::new([shard]))), publishers, health })
 }
 
 /// What a backend's response makes of a request that the edge holds.

@@ -157,15 +157,27 @@ pub(super) struct Posted {
     pub(super) since: Since,
 }
 
-impl FromRequest<Web> for Posted {
+/// The same, of a client that may post now.
+pub(super) struct Admitted(pub(super) Posted);
+
+impl FromRequest<Web> for Admitted {
     type Rejection = WebError;
 
     async fn from_request(request: Request, web: &Web) -> Result<Self, WebError> {
         let (parts, body) = request.into_parts();
         // Before anything is read of what may be much.
         web.posts.admit(&web.trust, &parts).map_err(WebError::TooManyPosts)?;
+        Posted::from_request(Request::from_parts(parts, body), web).await.map(Self)
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for Posted {
+    type Rejection = WebError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, WebError> {
+        let (parts, body) = request.into_parts();
         let headers = parts.headers.clone();
-        let fields = Fields::read(parts, body, web).await?;
+        let fields = Fields::read(parts, body, state).await?;
         let missing = |name| WebError::Body(format!("the field \"{name}\" is missing"));
         let from = Author::parse(&fields.from.ok_or_else(|| missing("from"))?)?;
         let text = Text::parse(&fields.text.ok_or_else(|| missing("text"))?)?;

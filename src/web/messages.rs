@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Web,
     error::{PageError, WebError},
-    extract::{PathCursor, Posted, Reader, Room, Wanted, client_cursor},
+    extract::{Admitted, PathCursor, Posted, Reader, Room, Wanted, client_cursor},
     pages,
 };
 use crate::{
@@ -88,11 +88,11 @@ pub(super) async fn post(
     State(web): State<Web>,
     reader: Reader,
     room: Result<Room, WebError>,
-    posted: Result<Posted, WebError>,
+    posted: Result<Admitted, WebError>,
 ) -> Response {
     let outcome = async {
         let parsed = room.and_then(|room| Ok((room, posted?)));
-        let (Room(room), Posted { draft, since }) =
+        let (Room(room), Admitted(Posted { draft, since })) =
             parsed.inspect_err(|refusal| metrics::posts::refused(refusal.code()))?;
         let message = web.app.post_message(room.clone(), draft, since).await?;
         Ok::<_, WebError>((room, message))

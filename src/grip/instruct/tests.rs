@@ -94,12 +94,10 @@ proptest! {
         let expected = Instruct {
             hold: Some(HoldMode::Stream),
             channels: vec![subscription],
-            // White space around a value is not part of it.
-            keep_alive: Some(KeepAlive { data: keep_alive.trim_matches(' ').to_owned().into(), after: recheck, interval: false }),
+            keep_alive: Some(KeepAlive { data: keep_alive.clone().into(), after: recheck, interval: false }),
             next: Some(NextLink { uri: "/rooms/a/recover/".into(), recheck }),
             ..Instruct::default()
         };
-        prop_assume!(!keep_alive.trim_matches(' ').is_empty());
         prop_assert_eq!(Instruct::parse(&hold.headers()), Ok(expected));
         let page = Instruct::parse(&NextPage { next: "/p/".into() }.headers()).unwrap();
         prop_assert_eq!(page.next.map(|next| next.uri), Some("/p/".to_owned()));

@@ -18,10 +18,10 @@ use tokio::time::{Instant, sleep, sleep_until};
 /// For each caller of a batch, so long passes from its begin to that of the next: only where more than a hundred callers
 /// a second want the same does anybody wait. One alone never does.
 const PER_CALLER: Duration = Duration::from_millis(10);
-/// The longest wait for a batch to begin, and so the most of them: two a second.
-const LONGEST: Duration = Duration::from_millis(500);
+/// The longest wait for a batch to begin: a storm of ten seconds is ten of them, and those it takes to be known as one.
+const LONGEST: Duration = Duration::from_secs(1);
 /// A crowd comes in waves: the wait is longer than the last batch alone would have it, and shrinks by so much a batch.
-const CALMING: Duration = Duration::from_millis(50);
+const CALMING: Duration = Duration::from_millis(100);
 
 /// Crowds by what they want. A handle: clones are one.
 ///

@@ -205,10 +205,10 @@ async fn a_storm_costs_a_few_reads_and_waits_little() {
         asked.elapsed()
     };
     let waits = join_all((0..2_000).map(client)).await;
-    assert!(model.reads() <= 15, "{} reads", model.reads());
+    assert!(model.reads() <= 10, "{} reads", model.reads());
     let longest = waits.into_iter().max().unwrap();
-    assert!(longest <= Duration::from_millis(600), "{longest:?}");
-    assert!(began.elapsed() < Duration::from_secs(4));
+    assert!(longest <= Duration::from_millis(1_100), "{longest:?}");
+    assert!(began.elapsed() < Duration::from_secs(5));
 }
 
 #[tokio::test(start_paused = true)]
@@ -271,7 +271,7 @@ async fn a_read_that_hangs_holds_up_nobody_but_its_own() {
         shared.latest(&room(), 5).await.unwrap();
         began.elapsed()
     };
-    assert_eq!(tokio::join!(hanging, next), (READ_DEADLINE, Duration::from_millis(500)));
+    assert_eq!(tokio::join!(hanging, next), (READ_DEADLINE, Duration::from_secs(1)));
 }
 
 #[tokio::test(start_paused = true)]

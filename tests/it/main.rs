@@ -20,6 +20,7 @@
 //! | `program` | the command line: exit codes, the log, `run`, `edge`, start without its parts, end |
 //! | `publishing` | what control ports of all kinds are sent |
 //! | `readme` | what the README says: its examples, tables and names |
+//! | `storm` | two thousand streams that come back at once |
 //! | `streams` | what a subscriber sees: provisional, persisted, replayed, reset |
 //! | `table` | `gripchat create-table` |
 //! | `telemetry` | figures, the ids of requests, and what is written of them |
@@ -41,6 +42,7 @@ mod posting;
 mod program;
 mod publishing;
 mod readme;
+mod storm;
 mod streams;
 mod support;
 mod table;
@@ -53,6 +55,7 @@ fn main() -> ExitCode {
     // The longest first, so that they do not run alone at the end.
     let trials = [
         chaos::trials(),
+        storm::trials(),
         faults::trials(),
         embedded::trials(),
         conformance::trials(),

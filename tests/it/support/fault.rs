@@ -6,12 +6,13 @@ use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
 
+use memchr::memmem;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{
@@ -65,6 +66,8 @@ struct Shared {
     connections: AtomicU64,
     bytes_up: AtomicU64,
     bytes_lost: AtomicU64,
+    word: OnceLock<&'static str>,
+    words: AtomicU64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -86,6 +89,8 @@ impl FaultProxy {
             connections: AtomicU64::new(0),
             bytes_up: AtomicU64::new(0),
             bytes_lost: AtomicU64::new(0),
+            word: OnceLock::new(),
+            words: AtomicU64::new(0),
         });
         let accepting = tokio::spawn(accept(listener, shared.clone()));
         Ok(Self { addr, shared, accepting })
@@ -127,6 +132,12 @@ impl FaultProxy {
     /// How many bytes of answers were dropped so far: when this grows, the upstream has done what it was asked to.
     pub(crate) fn bytes_lost(&self) -> u64 {
         self.shared.bytes_lost.load(Relaxed)
+    }
+
+    /// How often this word came from clients since it was first asked for, which it may be of one word only.
+    pub(crate) fn times(&self, word: &'static str) -> u64 {
+        assert_eq!(*self.shared.word.get_or_init(|| word), word, "one word is counted");
+        self.shared.words.load(Relaxed)
     }
 }
 
@@ -224,6 +235,8 @@ async fn read_requests(
     shared: &Shared,
 ) -> io::Result<()> {
     let mut buffer = vec![0; 16 * 1024];
+    // The end of what came, where a word may have begun.
+    let mut end = Vec::new();
     loop {
         // A client that was killed ends with a reset; what it had sent is on its way all the same.
         let read = client.read(&mut buffer).await.unwrap_or(0);
@@ -232,6 +245,11 @@ async fn read_requests(
             return Ok(());
         }
         shared.bytes_up.fetch_add(read as u64, Relaxed);
+        if let Some(word) = shared.word.get() {
+            end.extend_from_slice(&buffer[..read]);
+            shared.words.fetch_add(memmem::find_iter(&end, word).count() as u64, Relaxed);
+            end.drain(..end.len().saturating_sub(word.len() - 1));
+        }
     }
 }
 

@@ -22,6 +22,7 @@ const A_WHILE: Duration = Duration::from_millis(100);
 pub(crate) fn trials() -> Vec<Trial> {
     trials![
         [] => pass_forwards_both_ways_and_ends_with_the_client,
+        [] => words_are_counted_wherever_they_are_cut,
         [] => delay_holds_requests_that_long_and_in_order,
         [] => leaving_delay_lets_go_of_what_is_held,
         [] => a_delayed_request_outlives_its_sender,
@@ -99,6 +100,18 @@ async fn answer_answers_in_place_of_the_upstream() -> anyhow::Result<()> {
     proxy.set(Mode::Pass);
     let mut client = TcpStream::connect(proxy.addr()).await?;
     assert_eq!(ask(&mut client, b"echo").await?, b"echo");
+    Ok(())
+}
+
+async fn words_are_counted_wherever_they_are_cut() -> anyhow::Result<()> {
+    let upstream = Upstream::start().await?;
+    let proxy = FaultProxy::start(upstream.addr).await?;
+    assert_eq!(proxy.times("word"), 0);
+    let mut client = TcpStream::connect(proxy.addr()).await?;
+    for piece in ["word, a wo", "rd, words, wor", "m"] {
+        assert_eq!(ask(&mut client, piece.as_bytes()).await?, piece.as_bytes());
+    }
+    assert_eq!(proxy.times("word"), 3);
     Ok(())
 }
 

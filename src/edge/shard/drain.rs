@@ -34,8 +34,8 @@ pub(super) struct Ending {
 }
 
 impl Ending {
-    pub(super) fn next(&self) -> Option<Instant> {
-        (!self.left.is_empty()).then_some(self.next)
+    pub(super) fn next(&self) -> Instant {
+        self.next
     }
 }
 
@@ -62,13 +62,17 @@ impl Shard {
     /// Ends those whose time has come.
     pub(super) fn end_due(&mut self) {
         while let Some(ending) = &mut self.ending {
+            // Behind the last one there is nothing to wait for, and nothing that would wake the shard.
+            if ending.left.is_empty() {
+                self.ending = None;
+                return;
+            }
             if ending.next > self.now {
                 return;
             }
             ending.next += ending.every;
-            match ending.left.pop() {
-                Some(id) => self.close(id),
-                None => self.ending = None,
+            if let Some(id) = ending.left.pop() {
+                self.close(id);
             }
         }
     }

@@ -94,7 +94,7 @@ impl Shard {
     pub(super) async fn run(mut self) {
         let mut round = Vec::with_capacity(ROUND);
         loop {
-            let ending = self.ending.as_ref().and_then(Ending::next);
+            let ending = self.ending.as_ref().map(Ending::next);
             let next = self.timers.next().into_iter().chain(ending).min().unwrap_or_else(|| self.now + STALLED);
             tokio::select! {
                 biased;

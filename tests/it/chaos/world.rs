@@ -43,7 +43,7 @@ const WATCH_EVERY: Duration = Duration::from_millis(100);
 /// Longer than any fault that keeps a backend from starting.
 const REVIVES_WITHIN: Duration = Duration::from_secs(10);
 /// A backend or a proxy that was told to stop does so within this time.
-const STOPS_WITHIN: Duration = Duration::from_secs(30);
+const STOPS_WITHIN: Duration = Duration::from_secs(20);
 
 /// How often the proxy rechecks its streams. Pushpin asks for ten links a second at most, and there are two for a room.
 fn recheck(kind: Kind) -> &'static str {

@@ -8,7 +8,7 @@ use libtest_mimic::Trial;
 use serde_json::json;
 use tokio::{
     sync::Semaphore,
-    time::{Instant, timeout},
+    time::{Instant, sleep, timeout},
 };
 
 use super::{Stand, hold, stream_item};
@@ -33,6 +33,7 @@ pub(super) fn trials() -> Vec<Trial> {
         [] => when_the_backend_ends_a_stream_it_is_not_told,
         [] => on_sigterm_streams_end_and_held_responses_are_answered,
         [] => what_is_held_after_sigterm_ends_at_once,
+        [] => on_sigterm_the_last_stream_is_not_waited_for,
         [] => on_sigterm_streams_end_one_after_the_other_and_all_goes_on_until_then,
         [] => on_sigterm_an_event_that_is_not_whole_stays_so,
     ]
@@ -101,6 +102,21 @@ async fn on_sigterm_streams_end_and_held_responses_are_answered() -> anyhow::Res
     Ok(())
 }
 
+/// Its client keeps the connection, so that nothing but the end of the stream can wake the edge.
+async fn on_sigterm_the_last_stream_is_not_waited_for() -> anyhow::Result<()> {
+    let mut stand = Stand::on_edge(&[]).await?;
+    let a = stand.channel("a");
+    let mut stream = stand.open(hold("body ").header("Grip-Channel", &a), "body ").await?;
+    stand.becomes_live(&mut stream, &a).await?;
+    // Nor does the look that is taken a second after the first subscription.
+    sleep(Duration::from_millis(1_500)).await;
+    let told = Instant::now();
+    stand.edge()?.terminate()?;
+    assert!(stand.edge_mut()?.ended().await?.success());
+    ensure!(told.elapsed() < ENDS_WITHIN, "{:?}", told.elapsed());
+    Ok(())
+}
+
 /// What was under way at the backend when the edge was told to end.
 async fn what_is_held_after_sigterm_ends_at_once() -> anyhow::Result<()> {
     let mut stand = Stand::on_edge(&[]).await?;
@@ -150,7 +166,7 @@ async fn on_sigterm_streams_end_one_after_the_other_and_all_goes_on_until_then()
     let newest = streams.pop().context("there are streams")?;
     while !newest.text().contains("live") {
         stand.publish(&[event("live")]).await?;
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        sleep(Duration::from_millis(20)).await;
     }
     streams.push(newest);
     let told = Instant::now();

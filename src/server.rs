@@ -15,7 +15,8 @@ use std::{
 use axum::{Router, extract::ConnectInfo};
 use hyper::{
     Request,
-    body::Incoming,
+    body::{Body as _, Incoming},
+    header::{CONNECTION, HeaderValue},
     server::conn::http1,
     service::{Service as _, service_fn},
 };
@@ -83,10 +84,17 @@ async fn connection(socket: TcpStream, peer: SocketAddr, router: Router, stop: C
     let refused = Arc::new(AtomicBool::new(false));
     let service = service_fn(|mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
+        let has_body = !request.body().is_end_stream();
         let (answer, refused) = (router.call(request), Arc::clone(&refused));
         Box::pin(async move {
-            let answer = answer.await?;
-            refused.store(answer.status().is_client_error(), Ordering::Relaxed);
+            let mut answer = answer.await?;
+            let refusal = answer.status().is_client_error();
+            refused.store(refusal, Ordering::Relaxed);
+            if refusal && has_body {
+                // What is refused is not read to its end, and then the connection ends. A client that is not told may
+                // have sent its next request on it.
+                answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
             Ok::<_, Infallible>(answer)
         })
     });
@@ -196,6 +204,20 @@ mod tests {
             }
         };
         timeout(Duration::from_secs(10), taken).await.expect("the place is given to nobody");
+    }
+
+    #[tokio::test]
+    async fn a_client_whose_body_is_refused_is_told_to_send_no_more_on_that_connection() {
+        let (address, ..) = start(10).await;
+        for (body, closes) in [("Content-Length: 70000\r\n\r\n{", true), ("\r\n", false)] {
+            let mut connection = TcpStream::connect(address).await.unwrap();
+            connection.write_all(format!("PUT / HTTP/1.1\r\nHost: a\r\n{body}").as_bytes()).await.unwrap();
+            let mut answer = vec![0; 4096];
+            let length = connection.read(&mut answer).await.unwrap();
+            let answer = String::from_utf8_lossy(&answer[..length]).into_owned();
+            assert!(answer.starts_with("HTTP/1.1 405 "), "{answer}");
+            assert_eq!(answer.to_ascii_lowercase().contains("\r\nconnection: close\r\n"), closes, "{answer}");
+        }
     }
 
     #[tokio::test]

@@ -43,7 +43,8 @@ pub(crate) struct Excuses {
     pub(crate) resets: bool,
     /// Provisional messages may be left without an end: who would withdraw them was killed or cut off.
     pub(crate) dangling: bool,
-    /// A post may be left without any answer: Pushpin loses what reaches it while its processes end or find each other.
+    /// A post may be left without any answer for long: Pushpin loses what reaches it while its processes end or find each
+    /// other, and the edge may wait for a backend that was killed. It is counted.
     pub(crate) unanswered: bool,
     /// Nothing that was acknowledged before this moment need be there: history was lost then for the last time.
     pub(crate) lost_before: Option<Instant>,

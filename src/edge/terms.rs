@@ -94,7 +94,9 @@ impl Base<'_> {
         let url = base.join(link).map_err(|_| error())?;
         let same = |other: &Url| (url.host_str(), url.port()) == (other.host_str(), other.port());
         let backend = Url::parse(&format!("http://{}", self.backend));
-        if !same(&base) && !backend.is_ok_and(|backend| same(&backend)) {
+        // A URL of any other scheme need not have a path.
+        let is_http = ["http", "https"].contains(&url.scheme());
+        if !is_http || (!same(&base) && !backend.is_ok_and(|backend| same(&backend))) {
             return Err(error());
         }
         Ok(url[url::Position::BeforePath..url::Position::AfterQuery].into())
@@ -118,6 +120,13 @@ mod tests {
         assert_eq!(path("?q=1").as_deref(), Some("/rooms/a/messages/?q=1"));
         assert_eq!(path("http://chat.example:7999/p").as_deref(), Some("/p"));
         assert_eq!(path("http://127.0.0.1:3000/p").as_deref(), Some("/p"));
+    }
+
+    #[test]
+    fn links_of_another_scheme_are_not_followed() {
+        assert_eq!(path("ftp://chat.example:7999/p"), None);
+        // It has no path, only a query.
+        assert_eq!(path("other://chat.example:7999?q"), None);
     }
 
     #[test]

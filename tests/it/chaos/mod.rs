@@ -223,7 +223,7 @@ fn excuses(mix: Mix, kind: Kind, lost_before: Option<Instant>) -> Excuses {
             || mix.has_disk(kind),
         unanswered: match kind {
             Kind::PushpinDynamoDb => has(Track::Proxy),
-            // About one of fifty runs has a post that the edge answers 504 only after BACKEND_TIMEOUT; not understood yet.
+            // Now and then the edge answers a post only after BACKEND_TIMEOUT: see docs/reliability.md.
             Kind::EdgeDynamoDb | Kind::EdgeEmbedded => has(Track::Backend),
         },
         lost_before,

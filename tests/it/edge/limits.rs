@@ -13,7 +13,7 @@ use crate::support::{
     scripted::Reply,
     stack::SOON,
     trials::trials,
-    wire::{Connection, Request},
+    wire::{Answer, Connection, Request},
 };
 
 /// From here to there a head must come.
@@ -52,6 +52,11 @@ async fn one_client_too_many_is_told_so_and_a_place_that_is_left_is_taken() -> a
     assert_eq!(refused.connection().await?.closed_within(SOON).await?, "");
     assert_eq!(stand.asked("").len(), 3, "the backend hears nothing of it");
 
+    gives_a_place_back(&stand, held, &a).await
+}
+
+/// Where one of these streams ends, the next client has its place, and the others get what is published as before.
+async fn gives_a_place_back(stand: &Stand, mut held: Vec<Answer>, channel: &str) -> anyhow::Result<()> {
     held.pop();
     let started = Instant::now();
     let mut next = loop {
@@ -62,7 +67,7 @@ async fn one_client_too_many_is_told_so_and_a_place_that_is_left_is_taken() -> a
         ensure!(started.elapsed() < SOON, "the place is not given to anybody");
     };
     next.reads("held ").await?;
-    stand.publish(&[stream_item(&a, "item")]).await?;
+    stand.publish(&[stream_item(channel, "item")]).await?;
     for answer in held.iter_mut().chain([&mut next]) {
         answer.reads("held item").await?;
     }
@@ -168,21 +173,7 @@ async fn a_client_may_have_so_many_requests_held() -> anyhow::Result<()> {
     }
     stand.get("else").await?.ends_as("served").await?;
 
-    held.pop();
-    let started = Instant::now();
-    let mut next = loop {
-        let answer = stand.get("").await?;
-        if answer.status == 200 {
-            break answer;
-        }
-        ensure!(started.elapsed() < SOON, "the place is not given back");
-    };
-    next.reads("held ").await?;
-    stand.publish(&[stream_item(&a, "item")]).await?;
-    for answer in held.iter_mut().chain([&mut next]) {
-        answer.reads("held item").await?;
-    }
-    Ok(())
+    gives_a_place_back(&stand, held, &a).await
 }
 
 /// By default that is what connects from this machine. Whoever else says so is not believed.

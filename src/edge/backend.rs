@@ -13,9 +13,14 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
-use super::{BackendUrl, Config, forward::Body, item::Id};
+use super::{
+    BackendUrl, Config,
+    connector::{Connector, Watch, connector},
+    forward::Body,
+    item::Id,
+};
 use crate::{
     grip::{GRIP_SIG, Signer},
     telemetry::{
@@ -38,7 +43,7 @@ const FEATURES: &str = "status,link:next,link:gone,filter:skip-self,filter:skip-
 /// A handle: clones share the pool.
 #[derive(Clone)]
 pub(super) struct Backend {
-    client: Client<HttpConnector, Body>,
+    client: Client<Connector, Body>,
     url: BackendUrl,
     signer: Arc<Signer>,
     timeout: Duration,
@@ -49,6 +54,8 @@ pub(super) struct Backend {
 pub(super) enum FetchError {
     #[error("the backend cannot be reached, or broke off: {0}")]
     Unreachable(#[from] hyper_util::client::legacy::Error),
+    #[error("the connection to the backend broke before it answered")]
+    Gone,
     #[error("the backend did not answer within {0:?}")]
     Deadline(Duration),
     #[error("the backend's answer broke off: {0}")]
@@ -65,13 +72,13 @@ pub(super) enum FetchError {
 
 impl Backend {
     pub(super) fn new(config: &Config) -> Self {
-        let mut connector = HttpConnector::new();
-        connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
-        connector.set_nodelay(true);
+        let mut tcp = HttpConnector::new();
+        tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        tcp.set_nodelay(true);
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_TIMEOUT)
-            .build(connector);
+            .build(connector(tcp));
         Self {
             client,
             url: config.backend.clone(),
@@ -106,10 +113,12 @@ impl Backend {
         let signature = HeaderValue::try_from(signature).map_err(http::Error::from)?;
         request.headers_mut().insert(GRIP_SIG, signature);
         request.headers_mut().insert("grip-feature", HeaderValue::from_static(FEATURES));
-        timeout(self.timeout, self.client.request(request))
-            .await
-            .map_err(|_| FetchError::Deadline(self.timeout))?
-            .map_err(FetchError::from)
+        let watch = Watch::of(&mut request);
+        tokio::select! {
+            answer = self.client.request(request) => answer.map_err(FetchError::from),
+            () = watch.gone() => Err(FetchError::Gone),
+            () = sleep(self.timeout) => Err(FetchError::Deadline(self.timeout)),
+        }
     }
 
     /// Asks a next link: with nothing of any client in it, since its answer is for many.
@@ -162,9 +171,13 @@ fn kind(outcome: &Result<Response<Incoming>, FetchError>) -> Answer {
         Ok(_) => Answer::Answered,
         Err(FetchError::Deadline(_)) => Answer::Timeout,
         Err(FetchError::Sign(_) | FetchError::Path(_)) => Answer::Unsent,
-        Err(FetchError::Unreachable(_) | FetchError::Broken(_) | FetchError::TooLong | FetchError::Status(_)) => {
-            Answer::Unreachable
-        }
+        Err(
+            FetchError::Unreachable(_)
+            | FetchError::Gone
+            | FetchError::Broken(_)
+            | FetchError::TooLong
+            | FetchError::Status(_),
+        ) => Answer::Unreachable,
     }
 }
 
@@ -175,4 +188,53 @@ pub(super) fn add_grip_last(headers: &mut HeaderMap, last: &[(Arc<str>, Id)]) ->
         headers.append(HeaderName::from_static("grip-last"), value);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use tokio::{net::TcpListener, task::JoinSet};
+
+    use super::*;
+    use crate::forwarded::TrustedProxies;
+
+    /// A request that is handed to a connection just as that breaks was never answered: hyper 1.12 keeps it where
+    /// nobody looks any more (hyperium/hyper#4122).
+    #[tokio::test(flavor = "multi_thread", worker_threads = 8)]
+    async fn no_request_waits_for_a_connection_that_is_gone() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            loop {
+                let (socket, _) = listener.accept().await.unwrap();
+                socket.set_zero_linger().unwrap();
+            }
+        });
+        let config = Config {
+            backend: format!("http://{address}").parse().unwrap(),
+            signer: Signer::parse("edge", "secret").unwrap(),
+            publishers: None,
+            max_connections: 1,
+            max_streams_per_address: 0,
+            trusted: TrustedProxies::default(),
+            max_body: 0,
+            backend_timeout: Duration::from_secs(60),
+            drain_window: Duration::ZERO,
+        };
+        let backend = Backend::new(&config);
+        let mut asking = JoinSet::new();
+        let host = HeaderValue::from_static("chat");
+        for _ in 0..64 {
+            let (backend, host) = (backend.clone(), host.clone());
+            asking.spawn(async move {
+                for _ in 0..400 {
+                    let id = RequestId::draw();
+                    let asked = backend.get(Purpose::Recovery, &id, "/", &host, &[]);
+                    assert!(timeout(Duration::from_secs(20), asked).await.expect("it waits").is_err());
+                }
+            });
+        }
+        asking.join_all().await;
+    }
 }

@@ -14,7 +14,7 @@
 //! ```
 //!
 //! - [`serve`] wires it: two listeners, a few shards, one pool of connections to the backend.
-//! - `proxy`, `exchange`, `forward`, `refusal`, `upgrade`, `pager`, `backend`: requests and responses.
+//! - `proxy`, `exchange`, `forward`, `refusal`, `upgrade`, `pager`, `backend`, `connector`: requests and responses.
 //! - `wire`: how a held stream leaves hyper. `terms`: what a response's instructions mean.
 //! - `hub`, `sequencer`: channels, their listeners and their order. `control`, `item`, `patch`: publishing.
 //!   `health`: what probes are told.
@@ -28,6 +28,7 @@
 mod addresses;
 mod backend;
 mod config;
+mod connector;
 mod control;
 mod exchange;
 mod filter;

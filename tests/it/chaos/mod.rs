@@ -221,11 +221,8 @@ fn excuses(mix: Mix, kind: Kind, lost_before: Option<Instant>) -> Excuses {
             || has(Track::Clients)
             || has(Track::History)
             || mix.has_disk(kind),
-        unanswered: match kind {
-            Kind::PushpinDynamoDb => has(Track::Proxy),
-            // Now and then the edge answers a post only after BACKEND_TIMEOUT: see docs/reliability.md.
-            Kind::EdgeDynamoDb | Kind::EdgeEmbedded => has(Track::Backend),
-        },
+        // A Pushpin that is being restarted may leave a post without an answer.
+        unanswered: kind == Kind::PushpinDynamoDb && has(Track::Proxy),
         lost_before,
     }
 }

@@ -22,6 +22,8 @@ pub(crate) struct Attempt {
     pub(crate) took: Duration,
     /// The status, or why there was none.
     pub(crate) outcome: Result<u16, String>,
+    /// The message, where the answer acknowledged it.
+    pub(crate) acknowledged: Option<Value>,
 }
 
 /// A message somebody wanted posted.
@@ -32,8 +34,13 @@ pub(crate) struct Post {
     pub(crate) from: String,
     pub(crate) text: String,
     pub(crate) attempts: Vec<Attempt>,
-    /// The message of each answer that acknowledged it, and when that came.
-    pub(crate) acknowledged: Vec<(Instant, Value)>,
+}
+
+impl Post {
+    /// The attempts that were acknowledged, and the message of each answer.
+    pub(crate) fn acknowledged(&self) -> impl Iterator<Item = (&Attempt, &Value)> {
+        self.attempts.iter().filter_map(|attempt| Some((attempt, attempt.acknowledged.as_ref()?)))
+    }
 }
 
 /// Where posts go: a room's messages at the proxy or at a backend.
@@ -70,7 +77,6 @@ pub(crate) async fn run(
             from: format!("poster {number}"),
             text: format!("{number}-{} {}", posts.len(), "x".repeat(filler)),
             attempts: Vec::new(),
-            acknowledged: Vec::new(),
         };
         // What a client that has a stream knows; without it a post is looked for among the newest hundred.
         let cursor = rng.random_bool(0.7).then(|| cursors[room].borrow().clone()).filter(|cursor| !cursor.is_empty());
@@ -115,7 +121,6 @@ pub(crate) async fn attempt(target: &Target, base: usize, post: &mut Post, curso
         _ => None,
     };
     let settled = acknowledged.is_some();
-    post.acknowledged.extend(acknowledged.map(|message| (Instant::now(), message)));
-    post.attempts.push(Attempt { at, took: at.elapsed(), outcome: outcome.map(|(status, _)| status) });
+    post.attempts.push(Attempt { at, took: at.elapsed(), outcome: outcome.map(|(status, _)| status), acknowledged });
     settled
 }

@@ -38,6 +38,9 @@ use crate::support::{
 
 /// What MESSAGE_RETENTION is where history expires: the least there is.
 const RETENTION_SECS: i64 = 3_600;
+/// How far a clock jumps to be beyond it: all that is stored has expired then, and `Grip-Sig`, which a proxy signs for an
+/// hour and a backend takes for a minute more, has not.
+const BEYOND_RETENTION_SECS: i64 = RETENTION_SECS + 30;
 /// How often a backend that has died is looked for.
 const WATCH_EVERY: Duration = Duration::from_millis(100);
 /// Longer than any fault that keeps a backend from starting.
@@ -230,10 +233,10 @@ impl World {
             }
             Fault::Expired(room) => {
                 self.orders[room].send_modify(|order| order.conduct = Conduct::Away);
-                self.set_clock(2 * RETENTION_SECS)?;
+                self.set_clock(BEYOND_RETENTION_SECS)?;
                 sleep(clock::SEEN_WITHIN + lasts).await;
                 self.set_clock(0)?;
-                // Until it is seen, what is acknowledged may be lost.
+                // Until it is seen, what is posted may be lost.
                 sleep(clock::SEEN_WITHIN).await;
                 self.lose();
                 self.orders[room].send_modify(|order| order.conduct = Conduct::Reads);
@@ -253,7 +256,7 @@ impl World {
         self.clock.as_ref().context("a world without a clock of its own")?.set(seconds)
     }
 
-    /// From here on what is acknowledged is kept.
+    /// What is asked for from here on is kept.
     fn lose(&self) {
         self.lost.send_replace(Some(Instant::now()));
     }

@@ -26,7 +26,7 @@ use tokio::time::Instant;
 use self::reader::Reader;
 use super::{
     client::{Entry, Record},
-    poster::Post,
+    poster::{Attempt, Post},
 };
 
 /// A post is answered or refused within this time, whatever hangs.
@@ -44,9 +44,12 @@ pub(crate) struct Excuses {
     /// Provisional messages may be left without an end: who would withdraw them was killed or cut off.
     pub(crate) dangling: bool,
     /// A post may be left without any answer for long: Pushpin loses what reaches it while its processes end or find each
-    /// other, and the edge may wait for a backend that was killed. It is counted.
+    /// other. It is counted.
     pub(crate) unanswered: bool,
-    /// Nothing that was acknowledged before this moment need be there: history was lost then for the last time.
+    /// A stream may get messages again that it had: Pushpin 1.36 does so where a next link has failed. It is counted.
+    pub(crate) repeats: bool,
+    /// What was asked for before this moment need not be there, and may be there twice: history was lost then for the last
+    /// time.
     pub(crate) lost_before: Option<Instant>,
 }
 
@@ -76,6 +79,8 @@ pub(crate) struct Figures {
     pub(crate) acknowledged: usize,
     /// Attempts that were excused from it.
     pub(crate) unanswered: usize,
+    /// Messages that a stream got again, and that were excused.
+    pub(crate) repeats: usize,
     pub(crate) stored: usize,
     pub(crate) deliveries: usize,
     pub(crate) openings: usize,
@@ -113,9 +118,10 @@ impl<'a> Known<'a> {
         let mut messages = HashMap::new();
         let mut acknowledged: HashMap<_, Instant> = HashMap::new();
         for post in &run.posts {
-            for (at, message) in &post.acknowledged {
-                let first = acknowledged.entry((post.room, id(message))).or_insert(*at);
-                *first = (*first).min(*at);
+            for (attempt, message) in post.acknowledged() {
+                let at = attempt.at + attempt.took;
+                let first = acknowledged.entry((post.room, id(message))).or_insert(at);
+                *first = (*first).min(at);
                 if run.excuses.lost_before.is_some() {
                     messages.insert((post.room, id(message)), message);
                 }
@@ -156,13 +162,14 @@ impl Verdict {
         for post in &run.posts {
             let key = post.key.to_string();
             let stored = by_key.get(&(post.room, key.as_str())).map_or(&[][..], Vec::as_slice);
-            if stored.len() > 1 {
+            // Looked for while the history was not there.
+            let lost = |attempt: &Attempt| run.excuses.lost_before.is_some_and(|before| attempt.at < before);
+            if stored.len() > 1 && !post.attempts.iter().any(lost) {
                 self.broken(format!("room {}: a post is stored {} times: {stored:?}", post.room, stored.len()));
             }
-            for (at, message) in &post.acknowledged {
+            for (attempt, message) in post.acknowledged() {
                 self.figures.acknowledged += 1;
-                let lost = run.excuses.lost_before.is_some_and(|before| *at < before);
-                if !lost && !stored.contains(&message) {
+                if !lost(attempt) && !stored.contains(&message) {
                     self.broken(format!("room {}: acknowledged and not stored: {message}", post.room));
                 }
             }

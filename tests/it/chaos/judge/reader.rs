@@ -109,7 +109,12 @@ impl Reader<'_> {
         }
         let position = self.position.clone().unwrap_or_default();
         if !follows(&position, message_id) {
-            let what = if self.seen_before(message_id) { "a double" } else { "a gap, or disorder" };
+            let seen = self.seen_before(message_id);
+            if seen && self.excuses.repeats {
+                figures.repeats += 1;
+                return Ok(());
+            }
+            let what = if seen { "a double" } else { "a gap, or disorder" };
             return Err(format!("{what}: {message_id} behind {position}"));
         }
         if id(&message) != message_id {

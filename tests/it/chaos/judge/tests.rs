@@ -66,6 +66,10 @@ fn shown(n: u64, retracted: bool) -> Entry {
     event("message", None, &data)
 }
 
+fn acknowledged(at: Instant, message: Value) -> Attempt {
+    Attempt { at, took: Duration::from_millis(5), outcome: Ok(200), acknowledged: Some(message) }
+}
+
 /// Three messages, and a client that saw them, the last two after it came back.
 fn good() -> Run {
     let now = Instant::now();
@@ -74,8 +78,7 @@ fn good() -> Run {
         key: key(n),
         from: "a".to_owned(),
         text: n.to_string(),
-        attempts: vec![Attempt { at: now, took: Duration::from_millis(5), outcome: Ok(200) }],
-        acknowledged: vec![(now, message(n))],
+        attempts: vec![acknowledged(now, message(n))],
     };
     let entries = vec![
         Entry::Asked(None),
@@ -93,7 +96,7 @@ fn good() -> Run {
         stored(3),
     ];
     let mut posts: Vec<Post> = (1..=4).map(post).collect();
-    posts[3].acknowledged.clear();
+    posts[3].attempts[0].acknowledged = None;
     Run {
         began: now,
         excuses: Excuses::default(),
@@ -141,6 +144,15 @@ async fn a_gap_is_found() -> anyhow::Result<()> {
 async fn a_double_is_found() -> anyhow::Result<()> {
     assert!(found(&seeing(9, vec![stored(2), stored(2), stored(3)])).contains("a double: e-2 behind e-2"));
     assert!(found(&seeing(9, vec![stored(1), stored(2), stored(3)])).contains("a double: e-1 behind e-1"));
+    // Of a proxy that repeats, and from which nothing else is taken.
+    let mut run = seeing(9, vec![stored(2), stored(1), stored(2), stored(3)]);
+    run.excuses.repeats = true;
+    let verdict = judge(&run);
+    assert!(verdict.violations.is_empty(), "{:#?}", verdict.violations);
+    assert_eq!((verdict.figures.repeats, verdict.figures.deliveries), (2, 3));
+    let mut run = seeing(9, vec![stored(3)]);
+    run.excuses.repeats = true;
+    assert!(found(&run).contains("a gap, or disorder: e-3 behind e-1"));
     Ok(())
 }
 
@@ -151,11 +163,11 @@ async fn disorder_is_found() -> anyhow::Result<()> {
 
 async fn a_message_that_was_acknowledged_and_is_not_stored_is_found() -> anyhow::Result<()> {
     let mut run = good();
-    run.posts[3].acknowledged.push((run.began, message(4)));
+    run.posts[3].attempts.push(acknowledged(run.began, message(4)));
     assert!(found(&run).contains("acknowledged and not stored"));
     // Nor is it right to be stored as something else.
     let mut run = good();
-    run.posts[2].acknowledged.push((run.began, message(2)));
+    run.posts[2].attempts.push(acknowledged(run.began, message(2)));
     assert!(found(&run).contains("acknowledged and not stored"));
     Ok(())
 }
@@ -166,6 +178,11 @@ async fn a_message_that_is_stored_twice_is_found() -> anyhow::Result<()> {
     again["id"] = "e-4".into();
     run.logs[0].push(again.clone());
     run.records[0].entries.push((run.began, event("message", Some("e-4"), &again)));
+    assert!(found(&run).contains("stored 2 times"));
+    // What was stored then may have been out of sight when it was posted again.
+    run.excuses.lost_before = Some(run.began + Duration::from_secs(1));
+    assert!(judge(&run).violations.is_empty());
+    run.excuses.lost_before = Some(run.began);
     assert!(found(&run).contains("stored 2 times"));
     Ok(())
 }

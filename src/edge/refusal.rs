@@ -13,7 +13,10 @@ use super::{
     forward::{self, Body},
     terms::LinkError,
 };
-use crate::grip::InstructError;
+use crate::{
+    grip::InstructError,
+    telemetry::metrics::edge::{Refusal, refused},
+};
 
 /// Seconds after which a client may try again what there is no place for.
 const RETRY_AFTER: &str = "5";
@@ -61,6 +64,7 @@ pub(super) fn too_long(max_body: u64) -> Response<Body> {
 
 /// For one who has as much held as one client may.
 pub(super) fn too_many() -> Response<Body> {
+    refused(Refusal::Address);
     let mut response = plain(StatusCode::TOO_MANY_REQUESTS, "Too many streams are open from this address.\n");
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
     response

@@ -91,10 +91,12 @@ values!(
 );
 
 values!(
-    /// Why a connection was refused.
+    /// Why a client was refused.
     Refusal {
-        /// There are as many as are allowed.
+        /// There are as many connections as are allowed.
         Full = "full",
+        /// As much is held for its address as is allowed.
+        Address = "address",
     }
 );
 
@@ -129,9 +131,9 @@ impl Metrics {
             open,
             refused: catalogue
                 .counters(
-                    "gripchat_edge_refused_connections_total",
+                    "gripchat_edge_refused_total",
                     &["reason"],
-                    "Connections of clients that were refused",
+                    "Connections and held requests of clients that were refused",
                 )
                 .beginning_with_all::<Refusal>(),
             items: catalogue
@@ -183,7 +185,7 @@ impl std::ops::Drop for Opened {
     }
 }
 
-/// A connection was refused.
+/// A client was refused.
 pub fn refused(reason: Refusal) {
     ALL.edge.refused.get([reason.as_str()]).inc();
 }

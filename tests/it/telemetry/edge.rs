@@ -22,6 +22,7 @@ pub(super) fn trials() -> Vec<Trial> {
         [] => streams_and_what_they_get_are_counted,
         [] => what_the_backend_was_asked_is_counted,
         [] => a_client_too_many_is_counted,
+        [] => a_stream_too_many_of_an_address_is_counted,
         [] => figures_need_a_token_where_publishing_does,
     ]
 }
@@ -108,7 +109,18 @@ async fn a_client_too_many_is_counted() -> anyhow::Result<()> {
     let _held = stand.open(hold("").header("Grip-Channel", &stand.channel("a")), "").await?;
     assert_eq!(stand.get("").await?.status, 503);
     figures_once(&stand, "the refusal", |figures| {
-        figures.get("gripchat_edge_refused_connections_total", &[("reason", "full")]) == 1.0
+        figures.get("gripchat_edge_refused_total", &[("reason", "full")]) == 1.0
+    })
+    .await?;
+    Ok(())
+}
+
+async fn a_stream_too_many_of_an_address_is_counted() -> anyhow::Result<()> {
+    let stand = Stand::on_edge(&[("MAX_STREAMS_PER_ADDRESS", "1")]).await?;
+    let _held = stand.open(hold("").header("Grip-Channel", &stand.channel("a")), "").await?;
+    assert_eq!(stand.get("").await?.status, 429);
+    figures_once(&stand, "the refusal", |figures| {
+        figures.get("gripchat_edge_refused_total", &[("reason", "address")]) == 1.0
     })
     .await?;
     Ok(())

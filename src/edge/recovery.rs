@@ -36,7 +36,9 @@ use crate::{
 const GATHER: Duration = Duration::from_millis(10);
 /// Requests for next links that the backend gets at once, and beside them those that tell of clients that have gone.
 const AT_ONCE: usize = 32;
-/// After a failure the link is asked again after a second, then after twice as long each time, up to this.
+/// After a failure the link is asked again no sooner.
+pub(super) const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
+/// Each time it fails the pause is twice as long, up to this; an item that comes behind a missing one ends it.
 const LONGEST_PAUSE: Duration = Duration::from_secs(16);
 /// Rechecks of different links are spread over this part of their time, so that they do not come in one burst.
 const SPREAD: f64 = 0.1;
@@ -180,7 +182,7 @@ impl Recoveries {
     fn pause_after_failure(&self, uri: &Arc<str>) -> Duration {
         let mut links = lock(&self.links);
         let failures = links.failures.entry(Arc::clone(uri)).or_default();
-        let pause = Duration::from_secs(1 << (*failures).min(4)).min(LONGEST_PAUSE);
+        let pause = SHORTEST_PAUSE.saturating_mul(1 << (*failures).min(4)).min(LONGEST_PAUSE);
         *failures += 1;
         pause + Duration::from_secs_f64(rand::random_range(0.0..1.0))
     }

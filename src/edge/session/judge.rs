@@ -104,7 +104,7 @@ pub(in crate::edge) fn judge(events: impl IntoIterator<Item = Event>) -> (String
             Event::Repeat(back) if stored > back => offer(&mut stream, stored - back),
             Event::Repeat(_) => {}
             Event::Recheck => {
-                stream.retrying = false;
+                stream.retrying = None;
                 effects.ask = Some(false);
             }
             Event::Answer { late } => {
@@ -114,8 +114,8 @@ pub(in crate::edge) fn judge(events: impl IntoIterator<Item = Event>) -> (String
             }
             Event::Fail => {
                 if asked_at.take().is_some() {
-                    stream.go_on_unanswered(&mut effects);
-                    stream.retrying = false;
+                    stream.go_on_unanswered(Instant::now(), &mut effects);
+                    stream.retrying = None;
                 }
             }
             Event::Drain => {

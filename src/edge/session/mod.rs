@@ -90,8 +90,8 @@ pub(super) struct Stream {
     ask_again: bool,
     /// Whether a next link was answered since the stream is held.
     pub(super) checked: bool,
-    /// Whether it waits for the time to ask again, since the backend did not answer.
-    pub(super) retrying: bool,
+    /// Since when it waits for the time to ask again: the backend did not answer.
+    pub(super) retrying: Option<Instant>,
     /// Whether reliable items are held back: because one is missing, or because an answer is on its way that may
     /// hold them too.
     holding: bool,
@@ -112,6 +112,9 @@ pub(super) struct Effects {
     pub(super) ask: Option<bool>,
     /// What is known of the order of this channel is not to be believed any more.
     pub(super) forget: Option<Arc<str>>,
+    /// The next link, which was not answered, need not wait for its time: an item came behind one that is missing, so that
+    /// whoever publishes is there again.
+    pub(super) soon: bool,
 }
 
 impl Listener {
@@ -171,7 +174,7 @@ impl Stream {
             asked: false,
             ask_again: false,
             checked: false,
-            retrying: false,
+            retrying: None,
             holding: false,
             held_back: VecDeque::new(),
             overflowed: false,
@@ -197,9 +200,11 @@ impl Stream {
             return;
         }
         if self.holding {
+            effects.soon = self.retrying.is_some();
             return self.hold_back(item);
         }
         if item.prev_id.as_ref() != Some(prev_id) {
+            effects.soon = self.retrying.is_some();
             effects.forget = Some(Arc::clone(channel));
             effects.ask.get_or_insert(false);
             self.holding = true;
@@ -276,7 +281,7 @@ impl Stream {
             self.ask_again |= urgent;
             return None;
         }
-        if self.retrying || self.closing {
+        if self.retrying.is_some() || self.closing {
             return None;
         }
         let uri = Arc::clone(&self.terms.link.as_ref()?.uri);
@@ -310,15 +315,17 @@ impl Stream {
 
     /// The next link was not answered. What was held back goes on as far as nothing is missing; if something is, it
     /// waits until the link is asked again.
-    pub(super) fn go_on_unanswered(&mut self, effects: &mut Effects) {
+    pub(super) fn go_on_unanswered(&mut self, now: Instant, effects: &mut Effects) {
         self.asked = false;
-        self.retrying = true;
+        self.retrying = Some(now);
         self.holding = false;
         for item in std::mem::take(&mut self.held_back) {
             if let Some(sub) = self.sub_of(&item) {
                 self.offer(sub, &item, effects);
             }
         }
+        // They came before it was not answered.
+        effects.soon = false;
     }
 
     /// The next link was answered, and the terms are replaced. What was held back goes on behind the answer; what

@@ -31,7 +31,7 @@ fn items_in_turn_are_sent() {
 fn a_gap_is_asked_for_and_what_came_meanwhile_follows_the_answer() {
     let mut stream = stream(0);
     let effects = stream.take(&message(3));
-    assert_eq!(effects, Effects { ask: Some(false), forget: Some("messages".into()) });
+    assert_eq!(effects, Effects { ask: Some(false), forget: Some("messages".into()), soon: false });
     assert_eq!(stream.take(&message(4)), Effects::default());
     assert_eq!(stream.take(&message(5)), Effects::default());
     assert_eq!(stream.said(), "");
@@ -66,15 +66,27 @@ fn without_an_answer_items_in_turn_go_on_and_a_gap_waits() {
     stream.take(&message(1));
     assert_eq!(stream.said(), "");
     let mut effects = Effects::default();
-    stream.go_on_unanswered(&mut effects);
+    stream.go_on_unanswered(Instant::now(), &mut effects);
     assert_eq!(stream.said(), "1,");
-    stream.take(&message(3));
+    assert!(stream.take(&message(3)).soon, "who publishes is there again");
     assert_eq!(stream.said(), "1,");
+    assert!(stream.take(&message(4)).soon);
     assert_eq!(stream.begin_to_ask(false), None, "it waits for its time");
-    stream.retrying = false;
+    stream.retrying = None;
     assert!(stream.begin_to_ask(false).is_some());
     stream.answer(3);
-    assert_eq!(stream.said(), "1,2,3,");
+    assert_eq!(stream.said(), "1,2,3,4,");
+    assert!(!stream.take(&message(6)).soon, "it asks at once");
+}
+
+#[test]
+fn what_came_before_the_link_failed_does_not_make_it_ask_sooner() {
+    let mut stream = stream(0);
+    stream.begin_to_ask(false);
+    stream.take(&message(2));
+    let mut effects = Effects::default();
+    stream.go_on_unanswered(Instant::now(), &mut effects);
+    assert!(!effects.soon);
 }
 
 #[test]

@@ -229,7 +229,7 @@ impl Shard {
         match due {
             Due::Stalled => self.gone(id, End::Stalled),
             Due::Ask => {
-                stream.retrying = false;
+                stream.retrying = None;
                 self.ask(id, false);
             }
             Due::KeepAlive => {

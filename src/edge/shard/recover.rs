@@ -4,7 +4,7 @@ use std::{mem, time::Instant};
 
 use super::{Held, Session, SessionId, Shard};
 use crate::edge::{
-    recovery::{Answer, Ask},
+    recovery::{Answer, Ask, SHORTEST_PAUSE},
     session::{Effects, Terms},
     terms::Then,
     timers::Due,
@@ -17,6 +17,18 @@ impl Shard {
         }
         if let Some(urgent) = effects.ask {
             self.ask(id, urgent);
+        }
+        if effects.soon {
+            self.ask_soon(id);
+        }
+    }
+
+    /// Lets a stream whose next link was not answered ask sooner than it would.
+    fn ask_soon(&mut self, id: SessionId) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Session { held: Held::Stream(stream), armed, .. } = session else { return };
+        if let (Some(unanswered), Some(at)) = (stream.retrying, armed.at(Due::Ask)) {
+            self.timers.arm(id, armed, Due::Ask, Some(at.min(unanswered + SHORTEST_PAUSE)));
         }
     }
 
@@ -71,7 +83,7 @@ impl Shard {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         let Session { held: Held::Stream(stream), armed, .. } = session else { return };
         let mut effects = Effects::default();
-        stream.go_on_unanswered(&mut effects);
+        stream.go_on_unanswered(self.now, &mut effects);
         self.timers.arm(id, armed, Due::Ask, Some(again));
         self.dirty.push(id);
         self.apply(id, effects);

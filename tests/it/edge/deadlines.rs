@@ -34,6 +34,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest pause between two requests for a link, and some time for the answer.
 const RECOVERED_WITHIN: Duration = Duration::from_secs(16 + 1 + 5);
 
+/// The shortest such pause, and some time for the answer.
+const FOLLOWED_WITHIN: Duration = Duration::from_secs(1 + 2);
+
 pub(super) fn trials() -> Vec<Trial> {
     trials![
         [] => a_backend_that_refuses_for_long_costs_no_stream_and_no_item,
@@ -107,7 +110,7 @@ async fn a_backend_that_fails_for_long_costs_no_stream_and_no_item() -> anyhow::
     let stand = Stand::on_edge(&[]).await?;
     let room = Room::with(&stand, "1", &[]);
     let away = || stand.answer(NEXT, Reply::status("500 Oh").part("not for the stream"));
-    outlasts(&room, away, || room.serve_next()).await
+    outlasts(&room, away, || room.serve_next(), false).await
 }
 
 async fn a_backend_that_refuses_for_long_costs_no_stream_and_no_item() -> anyhow::Result<()> {
@@ -116,11 +119,12 @@ async fn a_backend_that_refuses_for_long_costs_no_stream_and_no_item() -> anyhow
     let edge = Edge::start(pipe.addr()).await?;
     let stand = Stand::of_edge(edge, backend);
     let room = Room::with(&stand, "1", &[]);
-    outlasts(&room, || pipe.set(Mode::Refuse), || pipe.set(Mode::Pass)).await
+    outlasts(&room, || pipe.set(Mode::Refuse), || pipe.set(Mode::Pass), true).await
 }
 
-/// A stream over an outage: what comes in turn is delivered meanwhile, and what was lost is recovered after it.
-async fn outlasts(room: &Room<'_>, away: impl Fn(), back: impl Fn()) -> anyhow::Result<()> {
+/// A stream over an outage: what comes in turn is delivered meanwhile, and what was lost is recovered after it, sooner
+/// where an item follows that shows that the backend is back.
+async fn outlasts(room: &Room<'_>, away: impl Fn(), back: impl Fn(), followed: bool) -> anyhow::Result<()> {
     let mut answer = room.open_settled().await?;
     away();
     let began = Instant::now();
@@ -136,7 +140,11 @@ async fn outlasts(room: &Room<'_>, away: impl Fn(), back: impl Fn()) -> anyhow::
     answer.stays(OUTAGE.saturating_sub(began.elapsed())).await?;
     assert_eq!(answer.text(), lines(0, before));
     back();
-    answer.reads_within(RECOVERED_WITHIN, &lines(0, room.head())).await?;
+    if followed {
+        room.say(1).await?;
+    }
+    let within = if followed { FOLLOWED_WITHIN } else { RECOVERED_WITHIN };
+    answer.reads_within(within, &lines(0, room.head())).await?;
     // And it goes on as before.
     answer.stays(Duration::from_millis(200)).await?;
     room.becomes_live(&mut answer).await?;

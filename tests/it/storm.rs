@@ -21,8 +21,9 @@ use crate::support::{
 /// forgets some, whose streams stay open and get nothing more.
 const CLIENTS_OF_PUSHPIN: usize = 500;
 const CLIENTS: usize = 2_000;
-/// From the proxy's return to the last event of the last client: ten seconds, on a machine that is busy with other tests.
-const WHOLE_WITHIN: Duration = Duration::from_secs(30);
+/// From the proxy's return to the last event of the last client: ten seconds, as scripts/soak measures it. A program
+/// without optimizations, beside other tests, has more.
+const WHOLE_WITHIN: Duration = Duration::from_secs(if cfg!(debug_assertions) { 30 } else { 10 });
 /// What the store may be asked in ten seconds.
 const MOST_READS: u64 = 20;
 

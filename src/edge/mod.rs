@@ -34,7 +34,7 @@ mod exchange;
 mod filter;
 mod forward;
 mod frame;
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod health;
 mod hub;

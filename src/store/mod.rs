@@ -17,7 +17,7 @@
 
 mod dynamodb;
 mod embedded;
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod measured;
 mod replay;

@@ -18,7 +18,7 @@
 mod assets;
 mod error;
 mod extract;
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod health;
 mod limit;

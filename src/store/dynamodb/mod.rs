@@ -10,7 +10,7 @@
 
 mod append;
 mod error;
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 pub(crate) mod item;
 mod rooms;

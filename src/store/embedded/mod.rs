@@ -22,7 +22,7 @@
 
 mod ahead;
 mod append;
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod open;
 mod overlay;

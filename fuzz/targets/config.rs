@@ -4,19 +4,32 @@
 use std::time::Duration;
 
 use gripchat::{
-    config::{BackendArgs, DataArgs, EdgeArgs, LogArgs, Problems, ProxyArgs, StoreArgs, TableArgs},
+    config::{
+        BackendArgs, DataArgs, EdgeArgs, LogArgs, PostArgs, Problems, ProxyArgs, StoreArgs, TableArgs, TrustedArgs,
+    },
     store::Retention,
 };
 use libfuzzer_sys::fuzz_target;
 
+/// Where the values stand that came later, behind those that inputs had before.
+const LATER: usize = 17;
+
 fuzz_target!(|text: &str| {
     let mut lines = text.split('\n').map(str::to_owned);
+    let mut later = lines.clone().skip(LATER);
     let mut value = || lines.next().unwrap_or_default();
+    let mut later = || later.next().unwrap_or_default();
     let mut problems = Problems::default();
 
-    let backend =
-        BackendArgs { listen: value(), message_retention: value(), recheck_interval: value(), cors_origins: value() };
-    if let Some(backend) = backend.parse(&mut problems) {
+    let backend = BackendArgs {
+        listen: value(),
+        message_retention: value(),
+        recheck_interval: value(),
+        cors_origins: value(),
+        posts: PostArgs { post_rate: later(), post_burst: later() },
+    };
+    let proxies = TrustedArgs { trusted_proxies: later() }.parse(&mut problems);
+    if let Some(backend) = backend.parse(proxies, &mut problems) {
         assert!((Duration::from_secs(1)..=Duration::from_secs(3_600)).contains(&backend.recheck));
         let retention = backend.retention.to_string();
         assert!(backend.retention == Retention::FOREVER || retention.parse() == Ok(backend.retention), "{retention}");
@@ -31,9 +44,13 @@ fuzz_target!(|text: &str| {
             control_key: Some(value()),
             control_iss: Some(value()),
             max_connections: value(),
+            max_streams_per_address: later(),
             max_body: value(),
             backend_timeout: value(),
+            drain_window: later(),
         },
+        trusted: TrustedArgs { trusted_proxies: String::new() },
+        shutdown_delay: later(),
         log: LogArgs { log_filter: String::new(), log_format: String::new() },
     };
     let keys = [Some(edge.sig_key.clone()), edge.proxy.control_key.clone()];

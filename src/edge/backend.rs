@@ -200,7 +200,8 @@ mod tests {
     use crate::forwarded::TrustedProxies;
 
     /// A request that is handed to a connection just as that breaks was never answered: hyper 1.12 keeps it where
-    /// nobody looks any more (hyperium/hyper#4122).
+    /// nobody looks any more (hyperium/hyper#4122). Not each run meets that: without the watch one in six failed, and the
+    /// one that had five times as many requests. That a watch ends is tested beside it.
     #[tokio::test(flavor = "multi_thread", worker_threads = 8)]
     async fn no_request_waits_for_a_connection_that_is_gone() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();

@@ -108,14 +108,13 @@ impl Reader<'_> {
             return Err("a message before the stream-open".to_owned());
         }
         let position = self.position.clone().unwrap_or_default();
-        if !follows(&position, message_id) {
-            let seen = self.seen_before(message_id);
-            if seen && self.excuses.repeats {
-                figures.repeats += 1;
-                return Ok(());
-            }
-            let what = if seen { "a double" } else { "a gap, or disorder" };
-            return Err(format!("{what}: {message_id} behind {position}"));
+        let follows = follows(&position, message_id);
+        let repeated = !follows && self.seen_before(message_id);
+        match (follows, repeated) {
+            (true, _) => {}
+            (false, true) if self.excuses.repeats => {}
+            (false, true) => return Err(format!("a double: {message_id} behind {position}")),
+            (false, false) => return Err(format!("a gap, or disorder: {message_id} behind {position}")),
         }
         if id(&message) != message_id {
             return Err(format!("the event {message_id} has another message: {data}"));
@@ -125,6 +124,10 @@ impl Reader<'_> {
             Some(stored) if **stored != message => return Err(format!("streamed {message}, and stored {stored}")),
             None if self.excuses.lost_before.is_none() => return Err(format!("streamed and not stored: {message}")),
             _ => {}
+        }
+        if repeated {
+            figures.repeats += 1;
+            return Ok(());
         }
         if let (Some(acknowledged), Some(open)) = (self.known.acknowledged.get(&place), self.open_since)
             && open < *acknowledged

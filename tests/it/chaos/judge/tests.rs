@@ -150,6 +150,10 @@ async fn a_double_is_found() -> anyhow::Result<()> {
     let verdict = judge(&run);
     assert!(verdict.violations.is_empty(), "{:#?}", verdict.violations);
     assert_eq!((verdict.figures.repeats, verdict.figures.deliveries), (2, 3));
+    let other = event("message", Some("e-2"), &json!({"id": "e-2", "from": "a", "text": "another"}));
+    let mut run = seeing(9, vec![stored(2), other, stored(3)]);
+    run.excuses.repeats = true;
+    assert!(found(&run).contains("and stored"));
     let mut run = seeing(9, vec![stored(3)]);
     run.excuses.repeats = true;
     assert!(found(&run).contains("a gap, or disorder: e-3 behind e-1"));

@@ -43,7 +43,8 @@ const MAX_FAILED = 20;
  *
  * @typedef {object} Sender
  * @property {(text: string) => boolean} send false: too much is waiting, nothing was taken
- * @property {(provisionalId: string) => void} settle the message with this key is stored, as the stream knows
+ * @property {(message: Pick<Final, 'provisionalId' | 'from' | 'text'>) => boolean} settle takes note of a stored
+ *   message, as the stream tells of it; whether it is what this page sent under that key
  */
 
 /** Refused for good: another attempt would be refused as well. */
@@ -100,8 +101,7 @@ export function createSender(options) {
    * Keys are public as soon as a message is shown, so somebody else's message may carry one of ours. Then ours was not
    * sent, and the server's answer will say so.
    *
-   * @param {{ provisionalId: string, from: string, text: string }} message that is stored
-   * @returns {boolean} whether it settles what this page sent
+   * @type {Sender['settle']}
    */
   function settle({ provisionalId, from, text }) {
     const letters = [waiting.get(provisionalId), ...failed.values()];

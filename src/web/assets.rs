@@ -1,37 +1,87 @@
-//! The files of `client/`, built into the program.
+//! The files of `client/`, as `build/main.rs` has made them: short, compressed, and named by a hash over all.
+//!
+//! Modules import each other by relative paths, so that whatever a page loads comes from the folder of one hash, and
+//! may be kept for ever. The page itself names the hash, and is asked for again each time.
 
 use axum::{
     extract::Path,
-    http::{HeaderMap, StatusCode, header},
-    response::{IntoResponse, Response},
+    http::{HeaderMap, HeaderName, HeaderValue, header},
+    response::Response,
 };
-use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
-use rust_embed::RustEmbed;
 
-use super::error::WebError;
+use super::{
+    caching::{IMMUTABLE, REVALIDATED, VARY, tagged},
+    coding::Coding,
+    error::WebError,
+};
 
-#[derive(RustEmbed)]
-#[folder = "client/"]
-#[include = "*.css"]
-#[include = "*.js"]
-#[include = "*.svg"]
-struct Client;
+include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 
-/// `/assets/{file}`: asked for again each time, answered only when it has changed.
-pub(super) async fn file(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, WebError> {
-    let file = Client::get(&name).ok_or(WebError::NotFound)?;
-    let etag = format!("\"{}\"", BASE64_URL_SAFE_NO_PAD.encode(file.metadata.sha256_hash()));
-    let known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    let fresh = known.flat_map(|line| line.split(',')).any(|tag| tag.trim().trim_start_matches("W/") == etag);
-    let caching = [(header::ETAG, etag), (header::CACHE_CONTROL, "no-cache".to_owned())];
-    if fresh {
-        return Ok((StatusCode::NOT_MODIFIED, caching).into_response());
-    }
-    let media_type = match name.rsplit('.').next() {
-        Some("css") => "text/css; charset=utf-8",
-        Some("js") => "text/javascript; charset=utf-8",
-        _ => "image/svg+xml",
+/// A file in its forms.
+struct File {
+    name: &'static str,
+    /// A hash of the content.
+    tag: &'static str,
+    identity: &'static [u8],
+    brotli: &'static [u8],
+    gzip: &'static [u8],
+}
+
+/// A module that pages load, and what it imports, directly or not: a page names them all, or the browser would learn of
+/// them one after the other.
+pub(super) struct Entry {
+    pub(super) url: &'static str,
+    pub(super) imports: &'static [&'static str],
+}
+
+/// `/assets/{version}/{file}`. Behind a page of another version's backend, while that is being replaced, the files of
+/// this one are the best there is; but not to be kept in that one's name.
+pub(super) async fn versioned(
+    Path((version, name)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Result<Response, WebError> {
+    answer(&name, &headers, if version == VERSION { IMMUTABLE } else { REVALIDATED })
+}
+
+/// `/assets/{file}`.
+pub(super) async fn current(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, WebError> {
+    answer(&name, &headers, REVALIDATED)
+}
+
+fn answer(name: &str, request: &HeaderMap, caching: (HeaderName, HeaderValue)) -> Result<Response, WebError> {
+    let file = FILES.iter().find(|file| file.name == name).ok_or(WebError::NotFound)?;
+    let coding = Coding::negotiate(request);
+    let (bytes, etag) = match coding {
+        Coding::Brotli => (file.brotli, format!("\"{}-br\"", file.tag)),
+        Coding::Gzip => (file.gzip, format!("\"{}-gzip\"", file.tag)),
+        Coding::Identity => (file.identity, format!("\"{}\"", file.tag)),
     };
-    let headers = [(header::CONTENT_TYPE, media_type), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")];
-    Ok((caching, headers, file.data.into_owned()).into_response())
+    let media_type = if name.ends_with(".js") { "text/javascript; charset=utf-8" } else { "image/svg+xml" };
+    let described = [(header::CONTENT_TYPE, media_type), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")];
+    let coding = coding.name().map(|name| [(header::CONTENT_ENCODING, name)]);
+    Ok(tagged(request, etag, [caching, VARY], (described, coding, bytes)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All that the room's page runs, as most browsers get it.
+    const MOST_BYTES: usize = 15 * 1024;
+
+    #[test]
+    fn the_scripts_of_a_room_are_short() {
+        let urls = std::iter::once(&CHAT_JS.url).chain(CHAT_JS.imports);
+        let files: Vec<&File> = urls
+            .map(|url| FILES.iter().find(|file| url.rsplit('/').next() == Some(file.name)).expect("it is served"))
+            .collect();
+        let sum = |bytes: fn(&File) -> usize| files.iter().map(|file| bytes(file)).sum::<usize>();
+        let (brotli, gzip) = (sum(|file| file.brotli.len()), sum(|file| file.gzip.len()));
+        println!(
+            "{} modules: {brotli} bytes by Brotli, {gzip} by gzip, {} plain",
+            files.len(),
+            sum(|file| file.identity.len())
+        );
+        assert!(brotli <= MOST_BYTES, "the modules have {brotli} bytes by Brotli ({gzip} by gzip), of {MOST_BYTES}");
+    }
 }

@@ -4,7 +4,8 @@
 //! |---|---|---|
 //! | `/` | GET | goes to the default room |
 //! | `/{room}` | GET | a room's page; asks for a name first |
-//! | `/assets/{file}` | GET | scripts and styles of the pages |
+//! | `/assets/{version}/{file}` | GET | scripts of the pages, to be kept for ever |
+//! | `/assets/{file}` | GET | the same, to be asked for again |
 //! | `/rooms/{room}/messages/` | GET | the stream, or a snapshot as JSON, by `Accept` |
 //! | | POST | posts a message; answers a form sent without scripts with the way back to the room |
 //! | `/rooms/{room}/recover/…` | GET | for GRIP proxies: what a stream missed |
@@ -12,10 +13,12 @@
 //! | `/healthz` | GET | whether the program is alive |
 //! | `/readyz` | GET | whether it can do its work, and if not why |
 //!
-//! HEAD and OPTIONS are answered wherever GET is. Nothing is compressed here: a proxy would have to
-//! undo it on the GRIP routes, and not all do.
+//! HEAD and OPTIONS are answered wherever GET is. Only assets are compressed, for whoever asks for it: on the GRIP
+//! routes a proxy would have to undo it, and not all do.
 
 mod assets;
+mod caching;
+mod coding;
 mod error;
 mod extract;
 #[cfg(any(test, fuzzing))]
@@ -80,7 +83,8 @@ pub fn router(web: Web, cors: &CorsOrigins) -> Router {
     let router = Router::new()
         .route("/", get(pages::index))
         .route("/{room}", get(pages::room))
-        .route("/assets/{file}", get(assets::file))
+        .route("/assets/{version}/{file}", get(assets::versioned))
+        .route("/assets/{file}", get(assets::current))
         .route("/metrics", get(observe::figures))
         .route("/rooms/{room}/messages/", get(messages::get).post(messages::post))
         .route("/rooms/{room}/recover/", recover(Variant::Full))

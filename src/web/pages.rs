@@ -23,15 +23,16 @@ use crate::{
 /// Where `/` goes.
 const DEFAULT_ROOM: &str = "/default";
 
-/// What every page is sent with. Scripts and styles come from this server's files alone; the query
-/// holds a person's name, so it is no other site's business.
+/// What every page is sent with. Scripts come from this server's files alone, and of styles there is the one in the page;
+/// the query holds a person's name, so it is no other site's business.
 pub(super) const PAGE_HEADERS: [(HeaderName, HeaderValue); 4] = [
     (
         header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static(
-            "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
-             form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-        ),
+        HeaderValue::from_static(concat!(
+            "default-src 'none'; script-src 'self'; style-src '",
+            env!("STYLE_HASH"),
+            "'; connect-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+        )),
     ),
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     (header::REFERRER_POLICY, HeaderValue::from_static("same-origin")),

@@ -18,7 +18,6 @@ pub(crate) fn trials() -> Vec<Trial> {
         [ALL] => history_is_paged_back_to_its_beginning,
         [ALL] => other_origins_are_kept_out_unless_they_are_named,
         [ALL] => a_forgotten_slash_is_put_right,
-        [ALL] => assets_are_asked_for_again_and_sent_only_when_changed,
     ]
 }
 
@@ -233,19 +232,6 @@ async fn a_forgotten_slash_is_put_right(kind: Kind) -> anyhow::Result<()> {
             308 => assert_eq!(location, Some("/rooms/caf%C3%A9/messages/?limit=1")),
             status => assert_eq!((status, location), (404, None), "{path}"),
         }
-    }
-    Ok(())
-}
-
-async fn assets_are_asked_for_again_and_sent_only_when_changed(kind: Kind) -> anyhow::Result<()> {
-    let client = Client::start_with(kind, &[]).await?;
-    let (status, headers) = client.head_of(client.request(Method::GET, "/assets/chat.js")).await?;
-    assert_eq!((status, headers["content-type"].to_str()?), (200, "text/javascript; charset=utf-8"));
-    let known = client.request(Method::GET, "/assets/chat.js").header("If-None-Match", headers["etag"].clone());
-    let (status, again) = client.head_of(known).await?;
-    assert_eq!((status, &again["etag"]), (304, &headers["etag"]));
-    for path in ["/assets/package.json", "/assets/..%2FCargo.toml", "/assets/none.js"] {
-        assert_eq!(answer(client.request(Method::GET, path)).await?.status, 404, "{path}");
     }
     Ok(())
 }

@@ -10,6 +10,7 @@
 //! | `conformance` | GRIP: what clients and backends see of a proxy, of each that there is |
 //! | `contract` | what every store keeps to, and two processes on one table |
 //! | `cost` | what messages cost, in DynamoDB's units |
+//! | `delivery` | what pages load: compressed, kept by browsers, and all there |
 //! | `edge` | what is the edge's own: its limits, deadlines, slow readers, end, and what its document says |
 //! | `embedded` | the embedded store: killed, damaged, in use, full, at work |
 //! | `faults` | crashes, lost publishes, a slow or failing store, redeploys |
@@ -32,6 +33,7 @@ mod chaos;
 mod conformance;
 mod contract;
 mod cost;
+mod delivery;
 mod edge;
 mod embedded;
 mod faults;
@@ -62,6 +64,7 @@ fn main() -> ExitCode {
         edge::trials(),
         streams::trials(),
         pages::trials(),
+        delivery::trials(),
         posting::trials(),
         health::trials(),
         limits::trials(),

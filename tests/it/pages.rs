@@ -33,6 +33,7 @@ const SCENARIOS: &[(&str, &[Kind])] = &[
     ("inline_scripts_and_styles_are_refused", Kind::ALL),
     ("a_page_back_online_catches_up", Kind::ALL),
     ("a_phone_is_wide_enough", Kind::ALL),
+    ("a_page_names_all_that_it_loads", Kind::ALL),
     ("forms_work_without_scripts", Kind::DYNAMODB),
 ];
 

@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+
 import { live, send } from '../chat.mjs';
 
 export default async function inlineScriptsAndStylesAreRefused({ browser, baseUrl, expect, allowErrors }) {
@@ -13,7 +15,9 @@ export default async function inlineScriptsAndStylesAreRefused({ browser, baseUr
     expect.equal(response.status, status, path);
     const policy = directives(response.headers.get('Content-Security-Policy'));
     expect.equal(policy['default-src'], ["'none'"], path);
-    expect.equal([policy['script-src'], policy['style-src']], [["'self'"], ["'self'"]], path);
+    const [, style] = /<style>([^<]+)<\/style>/.exec(await response.text());
+    const hash = createHash('sha256').update(style).digest('base64');
+    expect.equal([policy['script-src'], policy['style-src']], [["'self'"], [`'sha256-${hash}'`]], path);
     expect.equal([policy['base-uri'], policy['frame-ancestors']], [["'none'"], ["'none'"]], path);
     expect.equal(response.headers.get('X-Content-Type-Options'), 'nosniff', path);
   }

@@ -1,0 +1,141 @@
+//! What pages load, on its way: compressed for whoever asks for it, kept by browsers, and all there.
+
+use std::{collections::BTreeSet, io::Read as _};
+
+use libtest_mimic::Trial;
+use reqwest::{Method, Response};
+
+use crate::support::{
+    proxy,
+    stack::{Kind, Stack},
+    trials::on_stacks,
+};
+
+pub(crate) fn trials() -> Vec<Trial> {
+    on_stacks![
+        [ALL] => what_a_page_loads_is_there_and_kept_for_ever,
+        [ALL] => another_version_and_no_version_are_answered_with_what_there_is,
+    ]
+}
+
+const PAGE: &str = "/lobby?user=Ann";
+const VARY: Option<&str> = Some("accept-encoding");
+const IMMUTABLE: &str = "public, max-age=31536000, immutable";
+
+/// What an answer says of itself, and its content without its coding.
+struct Sent {
+    status: u16,
+    response: Response,
+}
+
+impl Sent {
+    fn header(&self, name: &str) -> Option<&str> {
+        self.response.headers().get(name).map(|value| value.to_str().expect("ASCII"))
+    }
+
+    async fn decoded(self) -> anyhow::Result<Vec<u8>> {
+        let coding = self.header("content-encoding").map(str::to_owned);
+        let bytes = self.response.bytes().await?;
+        let mut plain = Vec::new();
+        match coding.as_deref() {
+            Some("br") => _ = brotli::Decompressor::new(&*bytes, 4096).read_to_end(&mut plain)?,
+            Some("gzip") => _ = flate2::read::GzDecoder::new(&*bytes).read_to_end(&mut plain)?,
+            None => plain = bytes.into(),
+            Some(other) => anyhow::bail!("nobody asked for {other}"),
+        }
+        Ok(plain)
+    }
+
+    async fn text(self) -> anyhow::Result<String> {
+        Ok(String::from_utf8(self.decoded().await?)?)
+    }
+}
+
+async fn send(stack: &Stack, method: Method, url: &str, headers: &[(&str, &str)]) -> anyhow::Result<Sent> {
+    let request = stack.http().request(method, url);
+    let response = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value)).send().await?;
+    Ok(Sent { status: response.status().as_u16(), response })
+}
+
+/// Through the proxy.
+async fn get(stack: &Stack, path: &str, headers: &[(&str, &str)]) -> anyhow::Result<Sent> {
+    send(stack, Method::GET, &format!("{}{path}", stack.proxy.url()), headers).await
+}
+
+/// Past it, where nothing is changed.
+async fn at_backend(stack: &Stack, path: &str, headers: &[(&str, &str)]) -> anyhow::Result<Sent> {
+    send(stack, Method::GET, &format!("{}{path}", stack.backend.url()), headers).await
+}
+
+/// What the client gets of a coding that it asks for. Pushpin asks the backend for what itself reads, and sends it plain.
+fn passed_on(kind: Kind, coding: &str) -> Option<&str> {
+    (kind.proxy() == proxy::Kind::Edge).then_some(coding)
+}
+
+/// The addresses below /assets/ in a page.
+fn assets(page: &str) -> BTreeSet<String> {
+    let values = page.split('"').filter(|value| value.starts_with("/assets/"));
+    values.map(str::to_owned).collect()
+}
+
+async fn what_a_page_loads_is_there_and_kept_for_ever(kind: Kind) -> anyhow::Result<()> {
+    let stack = Stack::start(kind).await?;
+    for path in [PAGE, "/lobby"] {
+        let page = get(&stack, path, &[]).await?.text().await?;
+        let assets = assets(&page);
+        let preloads = page.matches("<link rel=\"modulepreload\"").count();
+        assert!(preloads > 0 && assets.len() == preloads + 2, "an icon and an entry more: {page}");
+        for asset in &assets {
+            let plain = at_backend(&stack, asset, &[]).await?.decoded().await?;
+            let mut tags = BTreeSet::new();
+            for coding in ["br", "gzip", "identity"] {
+                let direct = at_backend(&stack, asset, &[("accept-encoding", coding)]).await?;
+                let expected = (coding != "identity").then_some(coding);
+                assert_eq!((direct.header("content-encoding"), direct.header("vary")), (expected, VARY), "{asset}");
+                let tag = direct.header("etag").expect("a tag").to_owned();
+                assert!(tags.insert(tag.clone()), "{asset}: a tag for each form");
+                assert_eq!(direct.decoded().await?, plain, "{asset}");
+
+                let known = [("accept-encoding", coding), ("if-none-match", &tag)];
+                let again = at_backend(&stack, asset, &known).await?;
+                assert_eq!((again.status, again.header("cache-control")), (304, Some(IMMUTABLE)), "{asset}");
+
+                let passed = get(&stack, asset, &[("accept-encoding", coding)]).await?;
+                let expected = expected.and_then(|coding| passed_on(kind, coding));
+                assert_eq!((passed.status, passed.header("content-encoding")), (200, expected), "{asset}");
+                assert_eq!(passed.header("cache-control"), Some(IMMUTABLE), "{asset}");
+                assert_eq!(passed.header("x-content-type-options"), Some("nosniff"), "{asset}");
+                let expected = if asset.ends_with(".svg") { "image/svg+xml" } else { "text/javascript; charset=utf-8" };
+                assert_eq!(passed.header("content-type"), Some(expected), "{asset}");
+                assert_eq!(passed.decoded().await?, plain, "{asset}");
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn another_version_and_no_version_are_answered_with_what_there_is(kind: Kind) -> anyhow::Result<()> {
+    let stack = Stack::start(kind).await?;
+    let page = get(&stack, PAGE, &[]).await?.text().await?;
+    for asset in assets(&page) {
+        let name = asset.rsplit('/').next().expect("a name");
+        let current = get(&stack, &asset, &[]).await?.decoded().await?;
+        for path in [format!("/assets/0ldVersion_1/{name}"), format!("/assets/{name}")] {
+            let passed = get(&stack, &path, &[]).await?;
+            assert_eq!((passed.status, passed.header("cache-control")), (200, Some("no-cache")), "{path}");
+            assert_eq!(passed.decoded().await?, current, "{path}");
+
+            let direct = at_backend(&stack, &path, &[]).await?;
+            let tag = direct.header("etag").expect("a tag");
+            let head = send(&stack, Method::HEAD, &format!("{}{path}", stack.backend.url()), &[]).await?;
+            let length = current.len().to_string();
+            assert_eq!((head.header("etag"), head.header("content-length")), (Some(tag), Some(&*length)), "{path}");
+            let again = at_backend(&stack, &path, &[("if-none-match", tag)]).await?;
+            assert_eq!((again.status, again.header("cache-control")), (304, Some("no-cache")), "{path}");
+        }
+    }
+    for file in ["package.json", "tsconfig.json", "chat.css", "..%2FCargo.toml", "none.js", "version/none.js"] {
+        assert_eq!(get(&stack, &format!("/assets/{file}"), &[]).await?.status, 404, "{file}");
+    }
+    Ok(())
+}

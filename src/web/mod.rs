@@ -13,8 +13,8 @@
 //! | `/healthz` | GET | whether the program is alive |
 //! | `/readyz` | GET | whether it can do its work, and if not why |
 //!
-//! HEAD and OPTIONS are answered wherever GET is. Only assets are compressed, for whoever asks for it: on the GRIP
-//! routes a proxy would have to undo it, and not all do.
+//! HEAD and OPTIONS are answered wherever GET is. Only pages and assets are compressed, for whoever asks for it: on the
+//! GRIP routes a proxy would have to undo it, and not all do.
 
 mod assets;
 mod caching;
@@ -37,10 +37,12 @@ use axum::{
     http::{HeaderName, HeaderValue, Method, StatusCode, header, uri::Uri},
     middleware,
     response::{IntoResponse, Redirect, Response},
-    routing::get,
+    routing::{MethodRouter, get},
 };
 use tower_http::{
+    CompressionLevel,
     catch_panic::CatchPanicLayer,
+    compression::CompressionLayer,
     cors::{AllowOrigin, CorsLayer},
 };
 use tracing::error;
@@ -51,6 +53,10 @@ pub use self::{
     limit::{PostLimit, PostRate},
 };
 use crate::{app::App, feed::Variant, grip::Trust, health::alive};
+
+/// For a room's page with 50 messages, 28 KB, Brotli takes 0.3 ms at this level and makes 7.7 KB of them, gzip 0.2 ms and
+/// 8.0 KB. One level more makes it 7.3 KB in twice the time; the lowest takes a third of it and makes 9.1 KB.
+const PAGE_COMPRESSION: CompressionLevel = CompressionLevel::Precise(4);
 
 /// What every handler may use.
 #[derive(Clone)]
@@ -82,7 +88,7 @@ pub fn router(web: Web, cors: &CorsOrigins) -> Router {
     let recover = |variant: Variant| get(messages::recover).layer(Extension(variant));
     let router = Router::new()
         .route("/", get(pages::index))
-        .route("/{room}", get(pages::room))
+        .route("/{room}", compressed(get(pages::room)))
         .route("/assets/{version}/{file}", get(assets::versioned))
         .route("/assets/{file}", get(assets::current))
         .route("/metrics", get(observe::figures))
@@ -98,6 +104,12 @@ pub fn router(web: Web, cors: &CorsOrigins) -> Router {
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(web);
     with_cors(router, cors).layer(CatchPanicLayer::custom(panicked)).layer(middleware::from_fn(observe::observe))
+}
+
+/// For pages. They are the same for whoever knows their address, so that there is no secret in them which their length
+/// could betray (BREACH).
+fn compressed(page: MethodRouter<Web>) -> MethodRouter<Web> {
+    page.layer(CompressionLayer::new().quality(PAGE_COMPRESSION))
 }
 
 fn with_cors(router: Router, cors: &CorsOrigins) -> Router {

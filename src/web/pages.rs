@@ -3,14 +3,17 @@
 use askama::Template;
 use axum::{
     extract::{Query, State, rejection::QueryRejection},
-    http::{HeaderName, HeaderValue, header},
-    response::{Html, IntoResponse as _, Redirect, Response},
+    http::{HeaderMap, HeaderName, HeaderValue, header},
+    response::{Html, Redirect, Response},
 };
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
 use tracing::error;
 
 use super::{
     Web,
+    caching::{REVALIDATED, VARY, tagged},
     error::{PageError, WebError, in_words},
     extract::Room,
 };
@@ -25,7 +28,7 @@ const DEFAULT_ROOM: &str = "/default";
 
 /// What every page is sent with. Scripts come from this server's files alone, and of styles there is the one in the page;
 /// the query holds a person's name, so it is no other site's business.
-pub(super) const PAGE_HEADERS: [(HeaderName, HeaderValue); 4] = [
+pub(super) const PAGE_HEADERS: [(HeaderName, HeaderValue); 5] = [
     (
         header::CONTENT_SECURITY_POLICY,
         HeaderValue::from_static(concat!(
@@ -36,8 +39,12 @@ pub(super) const PAGE_HEADERS: [(HeaderName, HeaderValue); 4] = [
     ),
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     (header::REFERRER_POLICY, HeaderValue::from_static("same-origin")),
-    (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+    REVALIDATED,
+    VARY,
 ];
+
+/// Bytes of the hash in a page's tag.
+const TAG_BYTES: usize = 12;
 
 #[derive(Template)]
 #[template(path = "join.html")]
@@ -94,23 +101,25 @@ pub(super) async fn room(
     State(web): State<Web>,
     room: Result<Room, WebError>,
     query: Result<Query<RoomQuery>, QueryRejection>,
+    headers: HeaderMap,
 ) -> Result<Response, PageError> {
     let Room(room) = room?;
     let Query(query) = query.map_err(|e| WebError::Query(e.body_text()))?;
     let user = match query.user.as_deref().map(Author::parse) {
         Some(Ok(user)) => user,
-        Some(Err(error)) => return page(&join(&room, Some(in_words(&error.into())))),
-        None => return page(&join(&room, None)),
+        Some(Err(error)) => return page(&headers, &join(&room, Some(in_words(&error.into())))),
+        None => return page(&headers, &join(&room, None)),
     };
     let history = web.app.history(&room, None, NEWEST).await.map_err(WebError::from)?;
-    page(&RoomPage {
+    let room = RoomPage {
         room: room.to_string(),
         room_path: feed::path_segment(&room),
         cursor: history.cursor().to_string(),
         more: history.more,
         messages: history.messages.into_iter().map(|message| MessageView::new(message, &user)).collect(),
         user: user.to_string(),
-    })
+    };
+    page(&headers, &room)
 }
 
 /// A room's page as one who goes by this name sees it, as a path with a query.
@@ -123,9 +132,14 @@ fn join(room: &RoomId, problem: Option<String>) -> JoinPage {
     JoinPage { room: room.to_string(), room_path: feed::path_segment(room), problem }
 }
 
-fn page(template: &impl Template) -> Result<Response, PageError> {
+/// A page, or word that the browser has it. The tag is weak: it stands for all forms that the page is compressed to.
+fn page(request: &HeaderMap, template: &impl Template) -> Result<Response, PageError> {
     match template.render() {
-        Ok(html) => Ok((PAGE_HEADERS, Html(html)).into_response()),
+        Ok(html) => {
+            let hash = Sha256::digest(&html);
+            let etag = format!("W/\"{}\"", BASE64_URL_SAFE_NO_PAD.encode(&hash[..TAG_BYTES]));
+            Ok(tagged(request, etag, PAGE_HEADERS, Html(html)))
+        }
         Err(error) => {
             error!(%error, "a page cannot be rendered");
             Err(WebError::Internal.into())
@@ -145,5 +159,22 @@ impl MessageView {
             date: message.date.to_string(),
             time: message.date.clock(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::prelude::BASE64_STANDARD;
+
+    use super::{super::assets::STYLE, *};
+
+    #[test]
+    fn the_policy_allows_the_style_of_the_page_and_no_other() {
+        let [(_, policy), ..] = PAGE_HEADERS;
+        let policy = policy.to_str().expect("ASCII");
+        let style = format!("style-src 'sha256-{}'; ", BASE64_STANDARD.encode(Sha256::digest(STYLE)));
+        assert!(policy.contains(&style), "{policy}");
+        let page = join(&RoomId::parse("lobby").expect("a room"), None).render().expect("a page");
+        assert!(page.contains(&format!("<style>{STYLE}</style>")) && !page.contains("stylesheet"), "{page}");
     }
 }

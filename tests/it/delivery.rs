@@ -1,9 +1,10 @@
-//! What pages load, on its way: compressed for whoever asks for it, kept by browsers, and all there.
+//! What pages are made of, on its way: compressed for whoever asks for it, kept by browsers, and all there.
 
 use std::{collections::BTreeSet, io::Read as _};
 
 use libtest_mimic::Trial;
 use reqwest::{Method, Response};
+use serde_json::json;
 
 use crate::support::{
     proxy,
@@ -13,11 +14,15 @@ use crate::support::{
 
 pub(crate) fn trials() -> Vec<Trial> {
     on_stacks![
+        [ALL] => a_page_comes_compressed_with_its_style_in_it,
+        [ALL] => a_page_that_has_not_changed_is_not_sent_again,
         [ALL] => what_a_page_loads_is_there_and_kept_for_ever,
         [ALL] => another_version_and_no_version_are_answered_with_what_there_is,
+        [ALL] => nothing_but_pages_and_assets_is_compressed,
     ]
 }
 
+const MESSAGES: &str = "/rooms/lobby/messages/";
 const PAGE: &str = "/lobby?user=Ann";
 const VARY: Option<&str> = Some("accept-encoding");
 const IMMUTABLE: &str = "public, max-age=31536000, immutable";
@@ -78,6 +83,49 @@ fn assets(page: &str) -> BTreeSet<String> {
     values.map(str::to_owned).collect()
 }
 
+async fn a_page_comes_compressed_with_its_style_in_it(kind: Kind) -> anyhow::Result<()> {
+    let stack = Stack::start(kind).await?;
+    fill(&stack).await?;
+    for path in [PAGE, "/lobby", "/not%20a%20room"] {
+        let plain = get(&stack, path, &[]).await?;
+        assert_eq!((plain.header("content-encoding"), plain.header("vary")), (None, VARY), "{path}");
+        let plain = plain.text().await?;
+        assert!(plain.contains("<style>") && !plain.contains("rel=\"stylesheet\""), "{path}: {plain}");
+        for coding in ["br", "gzip"] {
+            let packed = get(&stack, path, &[("accept-encoding", coding)]).await?;
+            assert_eq!(packed.header("content-encoding"), passed_on(kind, coding), "{path}");
+            assert_eq!(packed.header("vary"), VARY, "{path}");
+            assert_eq!(packed.text().await?, plain, "{path}");
+        }
+    }
+    Ok(())
+}
+
+async fn a_page_that_has_not_changed_is_not_sent_again(kind: Kind) -> anyhow::Result<()> {
+    let stack = Stack::start(kind).await?;
+    for accepted in ["br", "gzip", "identity"] {
+        let first = get(&stack, PAGE, &[("accept-encoding", accepted)]).await?;
+        let etag = first.header("etag").expect("a tag").to_owned();
+        assert!(etag.starts_with("W/\""), "{etag}");
+        let known = [("accept-encoding", accepted), ("if-none-match", &etag)];
+        let again = get(&stack, PAGE, &known).await?;
+        assert_eq!((again.status, again.header("etag")), (304, Some(&*etag)));
+        assert_eq!((again.header("cache-control"), again.header("vary")), (Some("no-cache"), VARY));
+
+        let head = send(&stack, Method::HEAD, &format!("{}{PAGE}", stack.backend.url()), &known[..1]).await?;
+        assert_eq!((head.status, head.header("etag")), (200, Some(&*etag)));
+        assert_eq!(head.header("content-encoding"), (accepted != "identity").then_some(accepted));
+
+        let other = get(&stack, "/lobby?user=Bob", &known).await?;
+        assert_eq!(other.status, 200, "another's page");
+        stack.room("lobby").post(accepted).await?;
+        let changed = get(&stack, PAGE, &known).await?;
+        assert_eq!(changed.status, 200, "a message more");
+        assert_ne!(changed.header("etag"), Some(&*etag));
+    }
+    Ok(())
+}
+
 async fn what_a_page_loads_is_there_and_kept_for_ever(kind: Kind) -> anyhow::Result<()> {
     let stack = Stack::start(kind).await?;
     for path in [PAGE, "/lobby"] {
@@ -136,6 +184,40 @@ async fn another_version_and_no_version_are_answered_with_what_there_is(kind: Ki
     }
     for file in ["package.json", "tsconfig.json", "chat.css", "..%2FCargo.toml", "none.js", "version/none.js"] {
         assert_eq!(get(&stack, &format!("/assets/{file}"), &[]).await?.status, 404, "{file}");
+    }
+    Ok(())
+}
+
+async fn nothing_but_pages_and_assets_is_compressed(kind: Kind) -> anyhow::Result<()> {
+    let stack = Stack::start(kind).await?;
+    fill(&stack).await?;
+    let accepted = ("accept-encoding", "br, gzip, identity;q=0.1");
+    let plain = [accepted];
+    // Held by the edge, which passes on what the client accepts, only if the backend does not compress.
+    let stream = [accepted, ("accept", "text/event-stream")];
+    for (base, path, headers, status) in [
+        (stack.proxy.url(), MESSAGES, &plain[..], 200),
+        (stack.proxy.url(), MESSAGES, &stream, 200),
+        (stack.backend.url(), MESSAGES, &plain, 200),
+        (stack.backend.url(), MESSAGES, &stream, 501),
+        (stack.backend.url(), "/rooms/lobby/recover/", &plain, 501),
+        (stack.backend.url(), "/rooms/lobby/recover/persisted/", &plain, 501),
+        (stack.backend.url(), "/healthz", &plain, 200),
+        (stack.backend.url(), "/metrics", &plain, 200),
+        (stack.backend.url(), "/there/is/nothing", &plain, 404),
+    ] {
+        let answer = send(&stack, Method::GET, &format!("{base}{path}"), headers).await?;
+        assert_eq!((answer.status, answer.header("content-encoding")), (status, None), "{base}{path}");
+    }
+    let posted = stack.http().post(format!("{}{MESSAGES}", stack.backend.url())).header(accepted.0, accepted.1);
+    let posted = posted.json(&json!({"from": "Ada", "text": "again ".repeat(500)})).send().await?;
+    assert_eq!((posted.status().as_u16(), posted.headers().get("content-encoding")), (200, None));
+    Ok(())
+}
+
+async fn fill(stack: &Stack) -> anyhow::Result<()> {
+    for n in 0..50 {
+        stack.room("lobby").post(&format!("This is message number {n}, and not the last one")).await?;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! `gripchat serve`: the backend alone.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::{aws, descriptors, listen::bind, shutdown::signalled};
 use crate::{
@@ -9,6 +9,9 @@ use crate::{
     store::{DynamoDb, Embedded, Measured, Store},
     telemetry::{self, metrics::store::Kind},
 };
+
+/// How long rooms that had their last message just before may take to be listed.
+const LISTED_WITHIN: Duration = Duration::from_secs(1);
 
 pub(super) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     let mut problems = Problems::default();
@@ -26,12 +29,14 @@ pub(super) async fn run(args: ServeArgs) -> anyhow::Result<()> {
 
     let config::Serve { backend, grip, store, max_connections, shutdown_delay } = config;
     let listener = bind(backend.listen, "--listen").await?;
+    let mut dynamodb = None;
     let store: Arc<dyn Store> = match (store, aws) {
         (config::Store::Embedded(folder), _) => {
             Arc::new(Measured::new(Kind::Embedded, Embedded::open(&folder, backend.retention)?))
         }
         (config::Store::DynamoDb(table), Some(aws)) => {
             let store = DynamoDb::new(aws_sdk_dynamodb::Client::new(&aws), table, backend.retention);
+            dynamodb = Some(store.clone());
             Arc::new(Measured::new(Kind::DynamoDb, store))
         }
         (config::Store::DynamoDb(_), None) => unreachable!("the settings were read for this store above"),
@@ -39,5 +44,9 @@ pub(super) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     let stop = signalled(shutdown_delay)?;
     let max_connections = descriptors::raise(max_connections);
     println!("gripchat listening on http://{}", listener.local_addr()?);
-    serve::serve(listener, &backend, max_connections, grip, store, stop).await
+    let served = serve::serve(listener, &backend, max_connections, grip, store, stop).await;
+    if let Some(dynamodb) = dynamodb {
+        dynamodb.finish_listing(LISTED_WITHIN).await;
+    }
+    served
 }

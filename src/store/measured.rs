@@ -1,11 +1,14 @@
 //! A store whose calls are timed and counted, and warned of where they take long.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 use tracing::warn;
 
-use super::{Announce, Appended, Page, Replay, Since, Store, StoreError};
+use super::{Activity, Announce, Appended, Page, Replay, Since, Store, StoreError};
 use crate::{
     chat::{Cursor, Draft, MessageId, RoomId},
     telemetry::metrics::store::{self as metrics, Kind, Read},
@@ -115,6 +118,10 @@ impl<S: Store> Store for Measured<S> {
 
     async fn before(&self, room: &RoomId, id: &MessageId, limit: usize) -> Result<Page, StoreError> {
         self.read(Read::Before, Some(room), self.store.before(room, id, limit)).await
+    }
+
+    async fn rooms(&self) -> Result<Arc<[Activity]>, StoreError> {
+        self.read(Read::Rooms, None, self.store.rooms()).await
     }
 
     async fn check(&self) -> Result<(), StoreError> {

@@ -13,6 +13,9 @@
 //!   with [`Replay::Reset`] that it cannot.
 //! - **Expired is gone.** A message past its retention is in no answer, deleted or not. A room whose
 //!   newest message has expired is empty, and goes on under a new [`Epoch`].
+//! - **Listed.** A room with a message that has not expired is listed, from a minute after the message at the latest and
+//!   until a minute after its expiry at the longest, with the date of its newest to the minute. A process that dies, or
+//!   cannot reach the store, may leave that undone until the room's next message in another minute.
 //! - **Bounded.** Every call ends within ten seconds.
 
 mod dynamodb;
@@ -25,7 +28,7 @@ mod retention;
 mod shared;
 pub mod table;
 
-use std::{error::Error as StdError, sync::Arc, time::Duration};
+use std::{cmp::Ordering, error::Error as StdError, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use serde::Serialize;
@@ -37,13 +40,15 @@ pub use replay::{Record, Verdict, judge, judge_by_head};
 pub use retention::{Retention, RetentionError};
 pub use shared::Shared;
 
-use crate::chat::{Cursor, Draft, Epoch, Message, MessageId, RoomId};
+use crate::chat::{Cursor, Draft, Epoch, Message, MessageId, RoomId, Timestamp};
 
 /// How many of the newest messages are searched for an idempotency key that comes without a cursor.
 pub const KEY_SEARCH_NEWEST: usize = 100;
 /// The most messages behind a cursor that are searched for an idempotency key: so that an ancient
 /// cursor does not make a post read a room's whole history.
 pub const KEY_SEARCH_MOST: usize = 1_000;
+/// The most rooms that are listed: the others had no message for longer than all of these.
+pub const MOST_ROOMS: usize = 10_000;
 /// An append is answered or refused within this time.
 pub const APPEND_DEADLINE: Duration = Duration::from_secs(8);
 /// A read is answered or refused within this time.
@@ -73,6 +78,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// The newest of the messages older than this one; none where the id is of another epoch.
     async fn before(&self, room: &RoomId, id: &MessageId, limit: usize) -> Result<Page, StoreError>;
+
+    /// The rooms, those with the newest messages first; [`MOST_ROOMS`] of them at most.
+    async fn rooms(&self) -> Result<Arc<[Activity]>, StoreError>;
 
     /// Whether the store answers, with what it costs least to ask.
     async fn check(&self) -> Result<(), StoreError>;
@@ -135,6 +143,15 @@ pub enum ResetReason {
     Epoch,
     /// The cursor is none. Stores never see one; see [`crate::feed`].
     Malformed,
+}
+
+/// When something was last said in a room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Activity {
+    /// The room.
+    pub room: RoomId,
+    /// The date of its newest message, to the minute.
+    pub at: Timestamp,
 }
 
 /// A stretch of a room's log.
@@ -202,6 +219,28 @@ impl Appended {
     pub fn new(message: Message, first: bool, duplicate: bool) -> Self {
         let prev = cursor_before(&message.id, first);
         Self { message, prev, duplicate }
+    }
+}
+
+impl Activity {
+    /// The newest first, as many as are listed.
+    pub fn list(mut rooms: Vec<Self>) -> Arc<[Self]> {
+        rooms.sort_unstable();
+        rooms.truncate(MOST_ROOMS);
+        rooms.into()
+    }
+}
+
+impl Ord for Activity {
+    /// As in a list: the newest first, and rooms of one moment by their names.
+    fn cmp(&self, other: &Self) -> Ordering {
+        other.at.cmp(&self.at).then_with(|| self.room.cmp(&other.room))
+    }
+}
+
+impl PartialOrd for Activity {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 

@@ -1,6 +1,6 @@
-//! What messages cost, in DynamoDB's own units, as it counts them.
+//! What messages cost, in DynamoDB's own units, as it counts them; and the list of rooms, which has trials of its own.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use gripchat::{
     chat::{Author, Cursor, Draft, Message, RoomId, Text, Timestamp},
@@ -9,7 +9,11 @@ use gripchat::{
 use libtest_mimic::Trial;
 use uuid::Uuid;
 
-use crate::support::{dynamodb, stack, trials::trials};
+use crate::support::{
+    dynamodb,
+    stack::{self, SOON},
+    trials::trials,
+};
 
 pub(crate) fn trials() -> Vec<Trial> {
     trials![
@@ -21,6 +25,10 @@ pub(crate) fn trials() -> Vec<Trial> {
         [DynamoDb] => a_recovery_of_a_few_messages_is_one_read,
         [DynamoDb] => what_has_expired_is_not_walked_through,
         [DynamoDb] => a_message_of_three_kilobytes_is_three_writes,
+        [DynamoDb] => a_room_costs_the_list_one_write_a_minute,
+        [DynamoDb] => backends_and_clocks_that_differ_cost_the_list_no_more,
+        [DynamoDb] => a_list_of_a_hundred_rooms_is_a_read_or_two,
+        [DynamoDb] => a_store_without_the_list_writes_nothing_for_it,
     ]
 }
 
@@ -29,6 +37,8 @@ struct Meter {
     table: String,
     store: Arc<DynamoDb>,
     room: RoomId,
+    /// Of messages where nothing else is said: one minute, in which the list is written once.
+    date: Timestamp,
 }
 
 impl Meter {
@@ -36,18 +46,18 @@ impl Meter {
         let (client, table) = (stack::client(dynamodb::shared().await?), stack::table_name());
         table::create(&client, &table, |_| {}).await?;
         let store = Arc::new(DynamoDb::new(client.clone(), table.clone(), Retention::FOREVER));
-        Ok(Self { client, table, store, room: RoomId::parse("lobby")? })
+        Ok(Self { client, table, store, room: RoomId::parse("lobby")?, date: Timestamp::now() })
     }
 
     /// Another process, that knows nothing.
     fn another(&self) -> Self {
         let (client, table) = (self.client.clone(), self.table.clone());
         let store = Arc::new(DynamoDb::new(client.clone(), table.clone(), Retention::FOREVER));
-        Self { client, table, store, room: self.room.clone() }
+        Self { client, table, store, room: self.room.clone(), date: self.date }
     }
 
     async fn post(&self, text: &str, since: Since) -> anyhow::Result<Message> {
-        self.post_dated(Timestamp::now(), text, since).await
+        self.post_dated(self.date, text, since).await
     }
 
     async fn post_dated(&self, date: Timestamp, text: &str, since: Since) -> anyhow::Result<Message> {
@@ -56,12 +66,17 @@ impl Meter {
         Ok(self.store.append(&self.room, draft, since, Box::new(|_| {})).await?.message)
     }
 
-    /// What some work used.
+    /// What some work used, the list of rooms included.
     async fn of<T>(&self, work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<(T, Consumed)> {
-        let before = self.store.consumed();
+        let before = self.consumed().await;
         let done = work.await?;
-        let after = self.store.consumed();
+        let after = self.consumed().await;
         Ok((done, Consumed { read: after.read - before.read, write: after.write - before.write }))
+    }
+
+    async fn consumed(&self) -> Consumed {
+        self.store.finish_listing(SOON).await;
+        self.store.consumed()
     }
 }
 
@@ -78,9 +93,10 @@ async fn a_message_in_a_room_that_was_lately_written_to_is_one_write_and_no_read
 async fn a_message_in_another_room_is_one_write_and_at_most_one_read() -> anyhow::Result<()> {
     let meter = Meter::start().await?;
     let cold = [meter.another(), meter.another()];
-    for meter in [&meter, &cold[0], &cold[1]] {
+    // The first of them is the room's first, which is listed.
+    for (meter, writes) in [(&meter, 2.0), (&cold[0], 1.0), (&cold[1], 1.0)] {
         let (_, used) = meter.of(meter.post("hello", Since::Never)).await?;
-        assert_eq!(used.write, 1.0);
+        assert_eq!(used.write, writes);
         assert!(used.read <= 1.0, "{used:?}");
     }
     // What DynamoDB Local takes to find nothing it does not count, so the first shows little.
@@ -173,5 +189,73 @@ async fn what_has_expired_is_not_walked_through() -> anyhow::Result<()> {
     let (replay, used) = meter.of(ask(Cursor::Start)).await?;
     assert_eq!(replay, reset(head));
     assert!(used.read < 15.0, "{used:?}");
+    Ok(())
+}
+
+async fn a_room_costs_the_list_one_write_a_minute() -> anyhow::Result<()> {
+    let meter = Meter::start().await?;
+    let hundred = async {
+        for _ in 0..100 {
+            meter.post("hello", Since::Never).await?;
+        }
+        Ok(())
+    };
+    let (_, used) = meter.of(hundred).await?;
+    assert_eq!(used.write, 100.0 + 1.0);
+
+    let ten_minutes = async {
+        for n in 1..=120 {
+            meter.post_dated(meter.date.plus(Duration::from_secs(5 * n)), "hello", Since::Never).await?;
+        }
+        Ok(())
+    };
+    let (_, used) = meter.of(ten_minutes).await?;
+    assert_eq!(used.write, 120.0 + 10.0);
+    let newest = meter.date.plus(Duration::from_secs(600));
+    let rooms = meter.store.rooms().await?;
+    assert!(
+        rooms.len() == 1 && rooms[0].at <= newest && rooms[0].at.plus(Duration::from_secs(60)) > newest,
+        "{rooms:?}"
+    );
+    Ok(())
+}
+
+/// Two that write in turns, one of them three seconds late. What conflicts cost is not in these figures (above).
+async fn backends_and_clocks_that_differ_cost_the_list_no_more() -> anyhow::Result<()> {
+    let ahead = Meter::start().await?;
+    let late = ahead.another();
+    for n in 0..=120 {
+        let date = ahead.date.plus(Duration::from_secs(2 * n));
+        if n % 2 == 0 {
+            ahead.post_dated(date, "hello", Since::Never).await?;
+        } else {
+            let date = Timestamp::from_millis(date.as_millis() - 3_000);
+            late.post_dated(date, "hello", Since::Never).await?;
+        }
+    }
+    let writes = ahead.consumed().await.write + late.consumed().await.write;
+    assert_eq!(writes, 121.0 + 1.0 + 4.0);
+    Ok(())
+}
+
+async fn a_list_of_a_hundred_rooms_is_a_read_or_two() -> anyhow::Result<()> {
+    let mut meter = Meter::start().await?;
+    for n in 0..100 {
+        meter.room = RoomId::parse(&format!("room-{n}"))?;
+        meter.post("hello", Since::Never).await?;
+    }
+    let (rooms, used) = meter.of(async { Ok(meter.store.rooms().await?) }).await?;
+    assert_eq!(rooms.len(), 100);
+    assert!(used.write == 0.0 && (0.5..=2.0).contains(&used.read), "{used:?}");
+    Ok(())
+}
+
+async fn a_store_without_the_list_writes_nothing_for_it() -> anyhow::Result<()> {
+    let meter = Meter::start().await?;
+    let store = DynamoDb::new(meter.client.clone(), meter.table.clone(), Retention::FOREVER).without_list();
+    let meter = Meter { store: Arc::new(store), ..meter };
+    let (_, used) = meter.of(meter.post("hello", Since::Never)).await?;
+    assert_eq!(used.write, 1.0);
+    assert_eq!(meter.another().store.rooms().await?[..], []);
     Ok(())
 }

@@ -121,19 +121,27 @@ impl DynamoDb {
         let patient_until = Instant::now() + PATIENCE;
         let mut pause = Pause(PAUSE.0);
         let mut steps = 0;
+        // Whether a slot was tried, and the latest date before it.
+        let (mut tried, mut before) = (false, None);
         loop {
             let Log { recent, tail, found } = log;
             if let Some(Record { message, first, .. }) = found {
+                // Not a repetition's, but this draft, whose answer was lost: nobody else lists it.
+                if tried && message.date == draft.date {
+                    self.note_activity(room, before, message.date);
+                }
                 // What is known is forgotten, since nothing tells that it is the newest still and for another minute:
                 // repeating one post must not keep an old belief alive.
                 return Ok((Appended::new(message, first, true), None));
             }
             let Slot { id, first } = tail.next();
             let message = draft.clone().numbered(id);
+            (tried, before) = (true, recent.as_ref().map(Recent::latest));
             log = match self.put(room, &message, first).await? {
                 Put::Stored => {
                     let visible = !self.retention.has_expired(message.date, None, Timestamp::now());
                     let record = Record { message, first, visible };
+                    self.note_activity(room, before, record.message.date);
                     let recent = Recent::note(recent, [&record].into_iter());
                     return Ok((Appended::new(record.message, first, false), recent));
                 }

@@ -6,8 +6,10 @@
 //! a write whose answer was lost).
 //!
 //! A message costs one write unit per KB and, while this process has lately seen the room's newest
-//! message, no read. Reads are strongly consistent.
+//! message, no read; a room's first message in a minute one unit more, for the list of rooms. Reads are strongly
+//! consistent, but those of the list.
 
+mod activity;
 mod append;
 mod error;
 #[cfg(any(test, fuzzing))]
@@ -26,6 +28,7 @@ use aws_sdk_dynamodb::{
     types::{AttributeValue, ConsumedCapacity, ReturnConsumedCapacity},
 };
 use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
 use self::{
@@ -34,8 +37,8 @@ use self::{
     rooms::Rooms,
 };
 use super::{
-    Announce, Appended, Page, READ_DEADLINE, Record, Replay, ResetReason, Retention, Since, Store, StoreError, Verdict,
-    judge, judge_by_head,
+    Activity, Announce, Appended, Page, READ_DEADLINE, Record, Replay, ResetReason, Retention, Since, Store,
+    StoreError, Verdict, judge, judge_by_head,
 };
 use crate::{
     chat::{Cursor, Draft, Message, MessageId, RoomId, Timestamp},
@@ -54,6 +57,8 @@ pub struct DynamoDb {
     table: String,
     retention: Retention,
     rooms: Arc<Rooms>,
+    /// Rooms that are being listed; none, where there is no list of rooms.
+    listing: Option<TaskTracker>,
     consumed: Arc<Mutex<Consumed>>,
 }
 
@@ -86,7 +91,20 @@ enum Order {
 impl DynamoDb {
     /// A store over a table, which need not be there yet.
     pub fn new(client: Client, table: String, retention: Retention) -> Self {
-        Self { client, table, retention, rooms: Arc::default(), consumed: Arc::default() }
+        Self {
+            client,
+            table,
+            retention,
+            rooms: Arc::default(),
+            listing: Some(TaskTracker::new()),
+            consumed: Arc::default(),
+        }
+    }
+
+    /// Without the list of rooms: nothing is written for it.
+    #[must_use]
+    pub fn without_list(self) -> Self {
+        Self { listing: None, ..self }
     }
 
     /// What this process has used so far.
@@ -271,6 +289,10 @@ impl Store for DynamoDb {
             return Ok(Page { messages: Vec::new(), more: false });
         }
         Ok(page(records, limit))
+    }
+
+    async fn rooms(&self) -> Result<Arc<[Activity]>, StoreError> {
+        in_time(self.listed()).await
     }
 
     async fn check(&self) -> Result<(), StoreError> {

@@ -10,7 +10,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 use uuid::Uuid;
 
 use crate::{
-    chat::{Message, MessageId, RoomId},
+    chat::{Message, MessageId, RoomId, Timestamp},
     store::{KEY_SEARCH_NEWEST, Record, StoreError},
 };
 
@@ -43,6 +43,8 @@ pub(super) struct Head(Option<(Recent, Instant)>);
 /// It may be behind the log, since other processes write too; then the slot behind it is taken.
 pub(super) struct Recent {
     newest: MessageId,
+    /// The latest date of those that were seen, which need not be that of the newest: clocks differ.
+    latest: Timestamp,
     /// Of the messages up to the newest, which is the last of these.
     keys: VecDeque<Uuid>,
 }
@@ -72,7 +74,11 @@ impl Recent {
                 Some(known) if known.newest.epoch == id.epoch && id.seq == known.newest.seq + 1 => {
                     Some(known.followed_by(message))
                 }
-                _ => Some(Self { newest: id.clone(), keys: VecDeque::from([message.provisional_id]) }),
+                _ => Some(Self {
+                    newest: id.clone(),
+                    latest: message.date,
+                    keys: VecDeque::from([message.provisional_id]),
+                }),
             };
         }
         recent
@@ -84,12 +90,18 @@ impl Recent {
         }
         self.keys.push_back(message.provisional_id);
         self.newest = message.id.clone();
+        self.latest = self.latest.max(message.date);
         self
     }
 
     /// The id of the newest message.
     pub(super) fn newest(&self) -> &MessageId {
         &self.newest
+    }
+
+    /// The latest date of the messages that were seen.
+    pub(super) fn latest(&self) -> Timestamp {
+        self.latest
     }
 
     /// Whether the keys of all messages behind this number are known.
@@ -127,7 +139,7 @@ mod tests {
     use futures_util::FutureExt as _;
 
     use super::*;
-    use crate::chat::{Author, Draft, Text, Timestamp};
+    use crate::chat::{Author, Draft, Text};
 
     fn room(name: &str) -> RoomId {
         RoomId::parse(name).unwrap()

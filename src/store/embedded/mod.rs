@@ -58,7 +58,9 @@ use self::{
     sweeper::Sweeper,
     writer::{Append, Job, Writer},
 };
-use super::{APPEND_DEADLINE, Announce, Appended, Page, READ_DEADLINE, Replay, Retention, Since, Store, StoreError};
+use super::{
+    APPEND_DEADLINE, Activity, Announce, Appended, Page, READ_DEADLINE, Replay, Retention, Since, Store, StoreError,
+};
 use crate::{
     chat::{Cursor, Draft, MessageId, RoomId, Timestamp},
     telemetry::metrics::store as metrics,
@@ -267,6 +269,10 @@ impl Store for Embedded {
     async fn before(&self, room: &RoomId, id: &MessageId, limit: usize) -> Result<Page, StoreError> {
         let id = id.clone();
         self.log(room, move |log| log.before(&id, limit)).await
+    }
+
+    async fn rooms(&self) -> Result<Arc<[Activity]>, StoreError> {
+        self.read(|table, retention| read::rooms(table, retention, Timestamp::now())).await
     }
 
     async fn check(&self) -> Result<(), StoreError> {

@@ -21,8 +21,8 @@ use redb::TableDefinition;
 use uuid::Uuid;
 
 use crate::{
-    chat::{Author, MAX_SEQ, Message, MessageId, Text, Timestamp},
-    store::{Record, Retention, StoreError},
+    chat::{Author, MAX_SEQ, Message, MessageId, RoomId, Text, Timestamp},
+    store::{Activity, Record, Retention, StoreError},
 };
 
 /// The layout that this program writes, and the newest it reads. Another one gets another number.
@@ -105,6 +105,11 @@ impl Entry<'_> {
     pub(super) fn id(&self) -> Result<MessageId, StoreError> {
         let epoch = self.epoch.parse().ok().filter(|_| (1..=MAX_SEQ).contains(&self.seq));
         Ok(MessageId { epoch: epoch.ok_or_else(|| broken(self.room, self.seq))?, seq: self.seq })
+    }
+
+    pub(super) fn activity(&self) -> Result<Activity, StoreError> {
+        let room = RoomId::parse(self.room).map_err(|_| broken(self.room, self.seq))?;
+        Ok(Activity { room, at: self.date })
     }
 
     pub(super) fn record(&self, retention: Retention, now: Timestamp) -> Result<Record, StoreError> {

@@ -24,7 +24,7 @@ use self::{
     crowd::{Caller, Crowds},
     replays::answer_all,
 };
-use super::{Announce, Appended, Page, READ_DEADLINE, Replay, Since, Store, StoreError};
+use super::{Activity, Announce, Appended, Page, READ_DEADLINE, Replay, Since, Store, StoreError};
 use crate::chat::{Cursor, Draft, MessageId, RoomId};
 
 /// Which page: of a room, the newest or those before a message, and how many of them.
@@ -115,6 +115,10 @@ impl Store for Shared {
 
     async fn before(&self, room: &RoomId, id: &MessageId, limit: usize) -> Result<Page, StoreError> {
         self.page(room, Some(id), limit).await
+    }
+
+    async fn rooms(&self) -> Result<Arc<[Activity]>, StoreError> {
+        self.store.rooms().await
     }
 
     async fn check(&self) -> Result<(), StoreError> {

@@ -146,6 +146,14 @@ impl Store for Model {
         self.latest(room, limit).await
     }
 
+    async fn rooms(&self) -> Result<Arc<[Activity]>, StoreError> {
+        self.read(|log| {
+            let newest = log.last().map(|record| Activity { room: room(), at: record.message.date });
+            newest.into_iter().collect()
+        })
+        .await
+    }
+
     async fn check(&self) -> Result<(), StoreError> {
         Ok(())
     }

@@ -29,6 +29,8 @@ values!(
         Latest = "latest",
         /// Those before one.
         Before = "before",
+        /// Which rooms there are.
+        Rooms = "rooms",
         /// Whether it answers.
         Check = "check",
         /// Whether an idempotency key is there already, as a part of an append.

@@ -7,6 +7,7 @@
 //! | `pages` | the newest messages, and those before one |
 //! | `expiry` | what is gone |
 //! | `keys` | idempotency |
+//! | `listing` | the list of rooms |
 //! | `instances` | two processes on one table |
 //! | `demand` | how the store in memory fails |
 
@@ -32,6 +33,7 @@ mod demand;
 mod expiry;
 mod instances;
 mod keys;
+mod listing;
 mod numbers;
 mod pages;
 
@@ -83,13 +85,13 @@ use rules;
 
 pub(crate) fn trials() -> Vec<Trial> {
     let rules: Vec<(&str, Rule)> =
-        [numbers::rules(), cursors::rules(), pages::rules(), expiry::rules(), keys::rules()].concat();
+        [numbers::rules(), cursors::rules(), pages::rules(), expiry::rules(), keys::rules(), listing::rules()].concat();
     let of_stores = STORES.into_iter().flat_map(|(store, needs, make)| {
         // The first part stands for the crate, as in a module's path.
         let name = move |rule| format!("it::contract::{store}::{rule}");
         rules.iter().map(move |&(rule, check)| trial(&name(rule), needs, async move || check(make().await?).await))
     });
-    of_stores.chain(instances::trials()).chain(demand::trials()).collect()
+    of_stores.chain(instances::trials()).chain(listing::trials()).chain(demand::trials()).collect()
 }
 
 fn room() -> RoomId {

@@ -13,8 +13,8 @@ use async_trait::async_trait;
 use gripchat::{
     chat::{Cursor, Draft, Message, MessageId, RoomId, Timestamp},
     store::{
-        Announce, Appended, KEY_SEARCH_MOST, KEY_SEARCH_NEWEST, Page, Record, Replay, Retention, Since, Slot, Store,
-        StoreError, Tail, Verdict, judge, judge_by_head,
+        Activity, Announce, Appended, KEY_SEARCH_MOST, KEY_SEARCH_NEWEST, Page, Record, Replay, Retention, Since, Slot,
+        Store, StoreError, Tail, Verdict, judge, judge_by_head,
     },
 };
 use tokio::time::sleep;
@@ -212,6 +212,16 @@ impl Store for Memory {
             page(self.newest(if same_epoch { older } else { &[] }), limit)
         };
         self.call(|| self.read(room, older)).await
+    }
+
+    async fn rooms(&self) -> Result<Arc<[Activity]>, StoreError> {
+        self.call(|| {
+            let rooms = lock(&self.rooms);
+            let newest = |log: &Vec<Entry>| self.newest(log).next().map(|record| record.message.date);
+            let active = rooms.iter().filter_map(|(room, log)| Some(Activity { room: room.clone(), at: newest(log)? }));
+            Activity::list(active.collect())
+        })
+        .await
     }
 
     async fn check(&self) -> Result<(), StoreError> {

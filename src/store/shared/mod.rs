@@ -7,9 +7,11 @@
 //!
 //! The contract of [stores](super) holds as without it: an answer is what the store held at some moment between the
 //! question and the answer, since nobody is answered by a read that began before the question. A caller that goes away
-//! takes nobody's read with it.
+//! takes nobody's read with it. The list of rooms alone may be older than the question: it is read whole, and not anew for
+//! everybody.
 
 mod crowd;
+mod listing;
 mod replays;
 
 use std::sync::Arc;
@@ -22,6 +24,7 @@ use tokio::{
 
 use self::{
     crowd::{Caller, Crowds},
+    listing::Listing,
     replays::answer_all,
 };
 use super::{Activity, Announce, Appended, Page, READ_DEADLINE, Replay, Since, Store, StoreError};
@@ -36,6 +39,7 @@ pub struct Shared {
     /// By room and how many messages are asked for.
     replays: Crowds<(RoomId, usize), Question>,
     pages: Crowds<Wanted, Sender<Result<Page, StoreError>>>,
+    listing: Listing,
 }
 
 /// A read was given up: it panicked, or the program ends.
@@ -64,7 +68,7 @@ impl Caller for Sender<Result<Page, StoreError>> {
 impl Shared {
     /// Over this store.
     pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, replays: Crowds::default(), pages: Crowds::default() }
+        Self { store, replays: Crowds::default(), pages: Crowds::default(), listing: Listing::default() }
     }
 
     async fn page(&self, room: &RoomId, before: Option<&MessageId>, limit: usize) -> Result<Page, StoreError> {
@@ -118,7 +122,7 @@ impl Store for Shared {
     }
 
     async fn rooms(&self) -> Result<Arc<[Activity]>, StoreError> {
-        self.store.rooms().await
+        timeout(READ_DEADLINE, self.listing.rooms(&self.store)).await.unwrap_or(Err(StoreError::Deadline))
     }
 
     async fn check(&self) -> Result<(), StoreError> {

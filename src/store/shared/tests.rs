@@ -21,11 +21,11 @@ use crate::{
 
 /// A store that has read once so much time has passed: half of it before it looks, half behind.
 #[derive(Default)]
-struct Model {
+pub(super) struct Model {
     /// All states of the log, the last one last.
     states: Mutex<Vec<Vec<Record>>>,
-    millis: AtomicU64,
-    failing: AtomicBool,
+    pub(super) millis: AtomicU64,
+    pub(super) failing: AtomicBool,
     panicking: AtomicBool,
     reads: AtomicUsize,
 }
@@ -53,7 +53,7 @@ fn record(id: MessageId, first: bool, visible: bool) -> Record {
 }
 
 /// Two epochs, of which the first so many messages have expired.
-fn log(older: u64, newer: u64, expired: u64) -> Vec<Record> {
+pub(super) fn log(older: u64, newer: u64, expired: u64) -> Vec<Record> {
     (1..=older + newer)
         .map(|seq| {
             let (epoch, first) = if seq <= older { (0, seq == 1) } else { (1, seq == older + 1) };
@@ -93,7 +93,7 @@ fn replay(log: &[Record], cursor: &Cursor, limit: usize) -> Replay {
 }
 
 impl Model {
-    fn holding(log: Vec<Record>) -> Arc<Self> {
+    pub(super) fn holding(log: Vec<Record>) -> Arc<Self> {
         Arc::new(Self { states: Mutex::new(vec![log]), ..Self::default() })
     }
 
@@ -109,7 +109,7 @@ impl Model {
         self.states.lock().unwrap().push(log);
     }
 
-    fn reads(&self) -> usize {
+    pub(super) fn reads(&self) -> usize {
         self.reads.load(Relaxed)
     }
 
@@ -159,7 +159,7 @@ impl Store for Model {
     }
 }
 
-fn shared(model: &Arc<Model>) -> Arc<Shared> {
+pub(super) fn shared(model: &Arc<Model>) -> Arc<Shared> {
     Arc::new(Shared::new(model.clone()))
 }
 

@@ -1,0 +1,111 @@
+//! The list of rooms, read for all who want it within some seconds.
+
+use std::sync::Arc;
+
+use tokio::{
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+use super::Unfinished;
+use crate::store::{Activity, Store, StoreError};
+
+/// The list of rooms is read whole, and so not for everybody. It is exact to the minute anyway.
+const LISTED_FOR: Duration = Duration::from_secs(5);
+/// A long list is read the less often: no more than a twentieth of the time is spent on it ...
+const SPARING: u32 = 20;
+/// ... but nothing is as old as this.
+const LISTED_FOR_AT_MOST: Duration = Duration::from_secs(60);
+/// Who waited for a list that could not be read does not read it once more.
+const FAILED_FOR: Duration = Duration::from_secs(1);
+
+/// What is known of the list.
+#[derive(Default)]
+pub(super) struct Listing {
+    /// Locked while it is read, so that all who want it then wait for the same.
+    listed: Arc<Mutex<Option<Listed>>>,
+}
+
+/// The list of rooms as it was last read, and how long that is good enough.
+struct Listed {
+    until: Instant,
+    rooms: Result<Arc<[Activity]>, StoreError>,
+}
+
+impl Listing {
+    pub(super) async fn rooms(&self, store: &Arc<dyn Store>) -> Result<Arc<[Activity]>, StoreError> {
+        let mut listed = Arc::clone(&self.listed).lock_owned().await;
+        let began = Instant::now();
+        if let Some(listed) = listed.as_ref().filter(|listed| began < listed.until) {
+            return listed.rooms.clone();
+        }
+        let store = Arc::clone(store);
+        // A task of its own: whoever comes first may go first.
+        let read = tokio::spawn(async move {
+            let rooms = store.rooms().await;
+            let good_for = match &rooms {
+                Ok(_) => (began.elapsed() * SPARING).clamp(LISTED_FOR, LISTED_FOR_AT_MOST),
+                Err(_) => FAILED_FOR,
+            };
+            *listed = Some(Listed { until: Instant::now() + good_for, rooms: rooms.clone() });
+            rooms
+        });
+        read.await.unwrap_or_else(|_| Err(StoreError::Unavailable(Arc::new(Unfinished))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering::Relaxed;
+
+    use futures_util::future::join_all;
+    use tokio::time::{sleep, timeout};
+
+    use super::*;
+    use crate::store::shared::tests::{Model, log, shared};
+
+    #[tokio::test(start_paused = true)]
+    async fn the_list_of_rooms_is_read_once_for_all_who_want_it() {
+        let model = Model::holding(log(9, 0, 0));
+        model.millis.store(1_000, Relaxed);
+        let shared = shared(&model);
+        let lists = join_all((0..100).map(|_| shared.rooms())).await;
+        assert!(lists.iter().all(|list| list.as_ref().is_ok_and(|rooms| rooms.len() == 1)));
+        assert_eq!(model.reads(), 1);
+        // It took a second.
+        sleep(SPARING * Duration::from_secs(1) - Duration::from_millis(1)).await;
+        shared.rooms().await.unwrap();
+        assert_eq!(model.reads(), 1);
+        model.millis.store(0, Relaxed);
+        sleep(Duration::from_millis(1)).await;
+        shared.rooms().await.unwrap();
+        assert_eq!(model.reads(), 2);
+        sleep(LISTED_FOR).await;
+        shared.rooms().await.unwrap();
+        assert_eq!(model.reads(), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_goes_away_does_not_take_the_list_of_rooms_along() {
+        let model = Model::holding(log(9, 0, 0));
+        model.millis.store(1_000, Relaxed);
+        let shared = shared(&model);
+        assert!(timeout(Duration::from_millis(500), shared.rooms()).await.is_err());
+        let began = Instant::now();
+        assert_eq!(shared.rooms().await.unwrap().len(), 1);
+        assert_eq!((began.elapsed(), model.reads()), (Duration::from_millis(500), 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_list_of_rooms_that_could_not_be_read_is_read_again_and_not_by_everybody() {
+        let model = Model::holding(log(9, 0, 0));
+        let shared = shared(&model);
+        model.failing.store(true, Relaxed);
+        let lists = join_all((0..100).map(|_| shared.rooms())).await;
+        assert!(lists.iter().all(|list| matches!(list, Err(StoreError::Busy))));
+        assert_eq!(model.reads(), 1);
+        model.failing.store(false, Relaxed);
+        sleep(FAILED_FOR).await;
+        assert_eq!(shared.rooms().await.unwrap().len(), 1);
+    }
+}

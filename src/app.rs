@@ -14,7 +14,7 @@ use crate::{
     failpoint,
     feed::{self, Answer, Feed, Part, Variant},
     grip::{Item, Outcome, Publisher},
-    store::{Announce, Appended, Page, Replay, ResetReason, Since, Store, StoreError},
+    store::{Activity, Announce, Appended, Page, Replay, ResetReason, Since, Store, StoreError},
     telemetry::metrics::{
         posts,
         publish::{self, Kind},
@@ -231,6 +231,14 @@ impl App {
             None => self.store.latest(room, limit).await,
             Some(id) => self.store.before(room, id, limit).await,
         }
+    }
+
+    /// The rooms with the newest messages, those behind one in that order; and whether there are more.
+    pub async fn rooms(&self, behind: Option<&Activity>, limit: usize) -> Result<(Vec<Activity>, bool), StoreError> {
+        let rooms = self.store.rooms().await?;
+        let from = behind.map_or(0, |behind| rooms.partition_point(|room| room <= behind));
+        let rest = &rooms[from..];
+        Ok((rest[..limit.min(rest.len())].to_vec(), rest.len() > limit))
     }
 
     /// Finishes what was begun, all of it by one deadline: posts, and then what waits to be published.

@@ -6,6 +6,7 @@
 //! | `/{room}` | GET | a room's page; asks for a name first |
 //! | `/assets/{version}/{file}` | GET | scripts of the pages, to be kept for ever |
 //! | `/assets/{file}` | GET | the same, to be asked for again |
+//! | `/rooms/` | GET | which rooms there are, as JSON |
 //! | `/rooms/{room}/messages/` | GET | the stream, or a snapshot as JSON, by `Accept` |
 //! | | POST | posts a message; answers a form sent without scripts with the way back to the room |
 //! | `/rooms/{room}/recover/…` | GET | for GRIP proxies: what a stream missed |
@@ -28,6 +29,7 @@ mod limit;
 mod messages;
 mod observe;
 mod pages;
+mod rooms;
 
 use std::sync::Arc;
 
@@ -92,6 +94,8 @@ pub fn router(web: Web, cors: &CorsOrigins) -> Router {
         .route("/assets/{version}/{file}", get(assets::versioned))
         .route("/assets/{file}", get(assets::current))
         .route("/metrics", get(observe::figures))
+        .route("/rooms/", get(rooms::list))
+        .route("/rooms", axum::routing::any(add_slash))
         .route("/rooms/{room}/messages/", get(messages::get).post(messages::post))
         .route("/rooms/{room}/recover/", recover(Variant::Full))
         .route("/rooms/{room}/recover/after/{cursor}/", recover(Variant::Full))

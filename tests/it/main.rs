@@ -21,6 +21,7 @@
 //! | `program` | the command line: exit codes, the log, `run`, `edge`, start without its parts, end |
 //! | `publishing` | what control ports of all kinds are sent |
 //! | `readme` | what the README says: its examples, tables and names |
+//! | `rooms` | the list of rooms: order, pages, refusals |
 //! | `storm` | two thousand streams that come back at once |
 //! | `streams` | what a subscriber sees: provisional, persisted, replayed, reset |
 //! | `table` | `gripchat create-table` |
@@ -44,6 +45,7 @@ mod posting;
 mod program;
 mod publishing;
 mod readme;
+mod rooms;
 mod storm;
 mod streams;
 mod support;
@@ -73,6 +75,7 @@ fn main() -> ExitCode {
         contract::trials(),
         api::trials(),
         readme::trials(),
+        rooms::trials(),
         cost::trials(),
         table::trials(),
         publishing::trials(),

@@ -1,0 +1,218 @@
+//! The list of rooms as HTTP.
+
+use std::time::Duration;
+
+use anyhow::ensure;
+use gripchat::store::{DynamoDb, Retention, Store};
+use libtest_mimic::Trial;
+use reqwest::{Method, RequestBuilder, header::HeaderMap};
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+use url::form_urlencoded;
+
+use crate::support::{
+    fault::Mode,
+    figures::Figures,
+    stack::{Answer, Kind, Stack, answer},
+    trials::on_stacks,
+};
+
+/// A list may be five seconds old, or twenty times as old as it took to read on a machine that is busy.
+const LISTED_WITHIN: Duration = Duration::from_secs(30);
+
+/// Of which some are written otherwise in a path.
+const ROOMS: [&str; 5] = ["lobby", "café", "部屋", "R2-D2_v1.0", "हिन्दी"];
+
+pub(crate) fn trials() -> Vec<Trial> {
+    on_stacks![
+        [ALL] => rooms_are_listed_newest_first_and_in_pages,
+        [ALL] => a_list_without_rooms_is_empty,
+        [ALL] => a_query_that_cannot_be_answered_is_refused_with_a_remedy,
+        [ALL] => methods_of_the_list_are_answered_as_http_says,
+        [ALL] => the_list_is_for_other_origins_what_the_messages_are,
+        [DYNAMODB] => a_store_that_is_away_keeps_no_list_and_loses_none,
+        [DYNAMODB] => a_post_just_before_the_end_is_listed,
+        [DYNAMODB] => a_room_that_cannot_be_listed_holds_no_post_up,
+    ]
+}
+
+fn request(stack: &Stack, method: Method, path: &str) -> RequestBuilder {
+    stack.http().request(method, format!("{}{path}", stack.backend.url()))
+}
+
+fn get(stack: &Stack, path: &str) -> RequestBuilder {
+    request(stack, Method::GET, path)
+}
+
+async fn head_of(request: RequestBuilder) -> anyhow::Result<(u16, HeaderMap)> {
+    let response = request.send().await?;
+    Ok((response.status().as_u16(), response.headers().clone()))
+}
+
+/// The answer, once it has this status and this many rooms.
+async fn list_once(request: impl Fn() -> RequestBuilder, status: u16, rooms: usize) -> anyhow::Result<Value> {
+    let began = Instant::now();
+    loop {
+        let Answer { status: got, body } = answer(request()).await?;
+        if got == status && body["rooms"].as_array().map_or(0, Vec::len) == rooms {
+            return Ok(body);
+        }
+        ensure!(began.elapsed() < LISTED_WITHIN, "{got} {body}");
+        sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// What is in the table, without a program in between.
+async fn listed(stack: &Stack) -> anyhow::Result<Vec<String>> {
+    let table = stack.table();
+    let store = DynamoDb::new(table.client.clone(), table.name.clone(), Retention::FOREVER);
+    Ok(store.rooms().await?.iter().map(|activity| activity.room.to_string()).collect())
+}
+
+async fn rooms_are_listed_newest_first_and_in_pages(kind: Kind) -> anyhow::Result<()> {
+    let stack = Stack::start(kind).await?;
+    let mut expected = Vec::new();
+    for name in ROOMS {
+        let posted = stack.room(name).post("hello").await?;
+        expected.push(json!({"room": name, "activeAt": posted["date"]}));
+    }
+    expected.reverse();
+    // Through the proxy, as clients ask.
+    let all = list_once(|| stack.http().get(format!("{}/rooms/", stack.proxy.url())), 200, ROOMS.len()).await?;
+    assert_eq!(all, json!({"rooms": expected}), "the last page says nothing of a next one");
+
+    let (mut pages, mut behind) = (Vec::new(), None::<String>);
+    loop {
+        let mut query = form_urlencoded::Serializer::for_suffix("/rooms/?limit=2".to_owned(), 8);
+        query.extend_pairs(behind.iter().map(|behind| ("behind", behind)));
+        let page = answer(get(&stack, &query.finish())).await?;
+        assert_eq!(page.status, 200, "{page:?}");
+        pages.push(page.body["rooms"].as_array().cloned().unwrap_or_default());
+        match page.body.get("next") {
+            Some(next) => behind = next.as_str().map(str::to_owned),
+            None => break,
+        }
+    }
+    assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2, 1]);
+    assert_eq!(pages.concat(), expected);
+    let exactly = answer(get(&stack, "/rooms/?limit=5")).await?;
+    assert_eq!(exactly.body, json!({"rooms": expected}));
+    Ok(())
+}
+
+async fn a_list_without_rooms_is_empty(kind: Kind) -> anyhow::Result<()> {
+    let stack = Stack::start(kind).await?;
+    for path in ["/rooms/", "/rooms/?behind=1767323045678-lobby"] {
+        let Answer { status, body } = answer(get(&stack, path)).await?;
+        assert_eq!((status, body), (200, json!({"rooms": []})), "{path}");
+    }
+    Ok(())
+}
+
+async fn a_query_that_cannot_be_answered_is_refused_with_a_remedy(kind: Kind) -> anyhow::Result<()> {
+    let stack = Stack::start(kind).await?;
+    let next = "the next of an earlier answer";
+    for (query, remedy) in [
+        ("limit=0", "1 to 200"),
+        ("limit=201", "1 to 200"),
+        ("limit=many", "limit"),
+        ("limit=-1", "limit"),
+        ("behind=", next),
+        ("behind=lobby", next),
+        ("behind=1767323045678", next),
+        ("behind=1767323045678-", next),
+        ("behind=1767323045678-a%20b", next),
+        ("behind=1767323045678-rooms", next),
+        ("behind=99999999999999999999-lobby", next),
+        ("behind=yesterday-lobby", next),
+    ] {
+        let Answer { status, body } = answer(get(&stack, &format!("/rooms/?{query}"))).await?;
+        assert_eq!((status, body["error"].as_str()), (400, Some("invalid_query")), "{query}");
+        let message = body["message"].as_str().unwrap_or_default();
+        assert!(message.contains(remedy), "{query}: {message:?} does not say {remedy:?}");
+    }
+    Ok(())
+}
+
+async fn methods_of_the_list_are_answered_as_http_says(kind: Kind) -> anyhow::Result<()> {
+    let stack = Stack::start(kind).await?;
+    let (status, headers) = head_of(request(&stack, Method::OPTIONS, "/rooms/")).await?;
+    assert_eq!((status, headers["allow"].to_str()?), (204, "GET,HEAD"));
+    for method in [Method::POST, Method::PUT, Method::DELETE] {
+        let (status, headers) = head_of(request(&stack, method.clone(), "/rooms/")).await?;
+        assert_eq!((status, headers["allow"].to_str()?), (405, "GET,HEAD"), "{method}");
+        let Answer { body, .. } = answer(request(&stack, method, "/rooms/")).await?;
+        assert_eq!(body["error"], "method_not_allowed");
+    }
+    let get = get(&stack, "/rooms/").send().await?;
+    let head = request(&stack, Method::HEAD, "/rooms/").send().await?;
+    assert_eq!((head.status(), head.headers()["cache-control"].to_str()?), (get.status(), "no-cache"));
+    for name in ["content-type", "content-length", "cache-control"] {
+        assert_eq!(head.headers().get(name), get.headers().get(name), "{name}");
+    }
+    assert_eq!(head.text().await?, "");
+    let (status, headers) = head_of(request(&stack, Method::GET, "/rooms?limit=1")).await?;
+    assert_eq!((status, headers["location"].to_str()?), (308, "/rooms/?limit=1"));
+    Ok(())
+}
+
+async fn the_list_is_for_other_origins_what_the_messages_are(kind: Kind) -> anyhow::Result<()> {
+    let closed = Stack::start(kind).await?;
+    let (_, headers) = head_of(get(&closed, "/rooms/").header("Origin", "https://a.example")).await?;
+    assert!(headers.keys().all(|name| !name.as_str().starts_with("access-control-")), "{headers:?}");
+
+    let open = Stack::start_with(kind, &[("CORS_ORIGINS", "https://a.example")]).await?;
+    let (status, headers) = head_of(get(&open, "/rooms/").header("Origin", "https://a.example")).await?;
+    assert_eq!((status, headers["access-control-allow-origin"].to_str()?), (200, "https://a.example"));
+    let (_, headers) = head_of(get(&open, "/rooms/").header("Origin", "https://c.example")).await?;
+    assert_eq!(headers.get("access-control-allow-origin"), None);
+    Ok(())
+}
+
+async fn a_store_that_is_away_keeps_no_list_and_loses_none(kind: Kind) -> anyhow::Result<()> {
+    let stack = Stack::start(kind).await?;
+    stack.room("lobby").post("hello").await?;
+    let list = || get(&stack, "/rooms/");
+    let known = list_once(list, 200, 1).await?;
+    stack.store().set(Mode::Refuse);
+    // What is known may be told for a while.
+    let refused = list_once(list, 503, 0).await?;
+    assert_eq!(refused["error"], "store_unavailable");
+    let (status, headers) = head_of(list()).await?;
+    assert_eq!((status, headers["retry-after"].to_str()?), (503, "1"));
+    stack.store().set(Mode::Pass);
+    assert_eq!(list_once(list, 200, 1).await?, known);
+    Ok(())
+}
+
+async fn a_post_just_before_the_end_is_listed(kind: Kind) -> anyhow::Result<()> {
+    let mut stack = Stack::start(kind).await?;
+    stack.store().set(Mode::Delay(Duration::from_millis(300)));
+    stack.room("lobby").post("hello").await?;
+    stack.backend.stop().await?;
+    assert_eq!(listed(&stack).await?, ["lobby"]);
+    Ok(())
+}
+
+/// The message itself is stored by then, and the way to the store breaks.
+async fn a_room_that_cannot_be_listed_holds_no_post_up(kind: Kind) -> anyhow::Result<()> {
+    let stack = Stack::start(kind).await?;
+    stack.store().set(Mode::Delay(Duration::from_millis(300)));
+    let began = Instant::now();
+    stack.room("lobby").post("hello").await?;
+    ensure!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    stack.store().set(Mode::Reset);
+    let failed = async || {
+        let figures = Figures::of(stack.http(), &stack.backend.url()).await?;
+        anyhow::Ok(figures.get("gripchat_store_errors_total", &[("operation", "list")]))
+    };
+    while failed().await? < 1.0 {
+        ensure!(began.elapsed() < LISTED_WITHIN, "it was listed all the same");
+        sleep(Duration::from_millis(50)).await;
+    }
+    stack.store().set(Mode::Pass);
+    let list = || get(&stack, "/rooms/");
+    let rooms = list_once(list, 200, 1).await?;
+    assert_eq!(rooms["rooms"][0]["room"], "lobby");
+    Ok(())
+}

@@ -43,6 +43,7 @@ pub struct App {
     store: Arc<dyn Store>,
     publisher: Arc<Publisher>,
     feed: Feed,
+    lists_rooms: bool,
     posts: TaskTracker,
 }
 
@@ -71,7 +72,13 @@ struct Publishing {
 impl App {
     /// Over a store, proxies, and the longest time between two checks of a stream.
     pub fn new(store: Arc<dyn Store>, publisher: Arc<Publisher>, recheck: Duration) -> Self {
-        Self { store, publisher, feed: Feed::new(recheck), posts: TaskTracker::new() }
+        Self { store, publisher, feed: Feed::new(recheck), lists_rooms: true, posts: TaskTracker::new() }
+    }
+
+    /// Without the list of rooms: whoever does not know a room's name does not get to know it.
+    #[must_use]
+    pub fn without_list(self) -> Self {
+        Self { lists_rooms: false, ..self }
     }
 
     /// Posts a message: everyone sees it provisionally, it is stored, everyone gets it with its number.
@@ -233,8 +240,17 @@ impl App {
         }
     }
 
-    /// The rooms with the newest messages, those behind one in that order; and whether there are more.
+    /// Whether anybody may know which rooms there are.
+    pub fn lists_rooms(&self) -> bool {
+        self.lists_rooms
+    }
+
+    /// The rooms with the newest messages, those behind one in that order; and whether there are more. None where they
+    /// are not listed.
     pub async fn rooms(&self, behind: Option<&Activity>, limit: usize) -> Result<(Vec<Activity>, bool), StoreError> {
+        if !self.lists_rooms {
+            return Ok((Vec::new(), false));
+        }
         let rooms = self.store.rooms().await?;
         let from = behind.map_or(0, |behind| rooms.partition_point(|room| room <= behind));
         let rest = &rooms[from..];

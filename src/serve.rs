@@ -60,7 +60,8 @@ pub async fn serve(
 
     let readiness = Readiness::new(Arc::clone(&store), Arc::clone(&publisher), stop.announced.clone());
     let store = Arc::new(Shared::new(store));
-    let app = Arc::new(App::new(store, publisher, config.recheck));
+    let app = App::new(store, publisher, config.recheck);
+    let app = Arc::new(if config.room_list { app } else { app.without_list() });
     let posts = PostLimit::new(config.posts, config.trusted.clone());
     let web =
         Web { app: Arc::clone(&app), trust: Arc::new(trust), readiness: Arc::new(readiness), posts: Arc::new(posts) };

@@ -13,10 +13,13 @@ use libfuzzer_sys::fuzz_target;
 
 /// Where the values stand that came later, behind those that inputs had before.
 const LATER: usize = 17;
+/// And behind those.
+const ROOM_LIST: usize = LATER + 6;
 
 fuzz_target!(|text: &str| {
     let mut lines = text.split('\n').map(str::to_owned);
     let mut later = lines.clone().skip(LATER);
+    let room_list = lines.clone().nth(ROOM_LIST).unwrap_or_default();
     let mut value = || lines.next().unwrap_or_default();
     let mut later = || later.next().unwrap_or_default();
     let mut problems = Problems::default();
@@ -26,6 +29,7 @@ fuzz_target!(|text: &str| {
         message_retention: value(),
         recheck_interval: value(),
         cors_origins: value(),
+        room_list,
         posts: PostArgs { post_rate: later(), post_burst: later() },
     };
     let proxies = TrustedArgs { trusted_proxies: later() }.parse(&mut problems);

@@ -36,6 +36,7 @@ pub(super) async fn run(args: ServeArgs) -> anyhow::Result<()> {
         }
         (config::Store::DynamoDb(table), Some(aws)) => {
             let store = DynamoDb::new(aws_sdk_dynamodb::Client::new(&aws), table, backend.retention);
+            let store = if backend.room_list { store } else { store.without_list() };
             dynamodb = Some(store.clone());
             Arc::new(Measured::new(Kind::DynamoDb, store))
         }

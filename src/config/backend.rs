@@ -38,6 +38,10 @@ pub struct BackendArgs {
     #[arg(long, env = "CORS_ORIGINS", default_value = "", value_name = "ORIGINS")]
     pub cors_origins: String,
 
+    /// Whether GET /rooms/ lists the rooms: on or off
+    #[arg(long, env = "ROOM_LIST", default_value = "on", value_name = "on|off")]
+    pub room_list: String,
+
     #[command(flatten)]
     #[expect(missing_docs, reason = "a doc comment here would become a heading in --help")]
     pub posts: PostArgs,
@@ -93,6 +97,8 @@ pub struct Backend {
     pub recheck: Duration,
     /// Who else may use the API.
     pub cors: CorsOrigins,
+    /// Whether anybody may know which rooms there are.
+    pub room_list: bool,
     /// How often a client may post, if there is a limit.
     pub posts: Option<PostRate>,
     /// Whose word on a client's address is believed.
@@ -122,12 +128,14 @@ impl BackendArgs {
         let recheck = duration(&self.recheck_interval, RECHECK).ok_or("must be a duration of 1s to 1h, such as 2m");
         let recheck = problems.check("RECHECK_INTERVAL", recheck);
         let cors = problems.check("CORS_ORIGINS", cors(&self.cors_origins));
+        let room_list = problems.check("ROOM_LIST", switch(&self.room_list));
         let posts = self.posts.parse(problems);
         Some(Backend {
             listen: listen?,
             retention: retention?,
             recheck: recheck?,
             cors: cors?,
+            room_list: room_list?,
             posts: posts?,
             trusted: trusted?,
         })
@@ -150,6 +158,14 @@ impl ServeArgs {
             max_connections: max_connections?,
             shutdown_delay: shutdown_delay?,
         })
+    }
+}
+
+fn switch(text: &str) -> Result<bool, &'static str> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("must be on or off"),
     }
 }
 

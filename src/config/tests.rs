@@ -72,6 +72,7 @@ fn every_bad_value_is_named_at_once_with_a_remedy() {
         "--message-retention=5m",
         "--recheck-interval=0s",
         "--cors-origins=https://a.example/path",
+        "--room-list=no",
         "--post-rate=-1",
         "--post-burst=0",
         "--trusted-proxies=localhost",
@@ -89,6 +90,7 @@ fn every_bad_value_is_named_at_once_with_a_remedy() {
         "MESSAGE_RETENTION",
         "RECHECK_INTERVAL",
         "CORS_ORIGINS",
+        "ROOM_LIST",
         "POST_RATE",
         "POST_BURST",
         "TRUSTED_PROXIES",
@@ -138,6 +140,7 @@ fn the_defaults_are_good() {
     let config = serve(&[]).unwrap();
     assert_eq!(config.backend.listen.to_string(), "127.0.0.1:3000");
     assert_eq!(config.backend.cors, CorsOrigins::SameOrigin);
+    assert!(config.backend.room_list && !serve(&["--room-list=off"]).unwrap().backend.room_list);
     assert_eq!(config.store, Store::DynamoDb("gripchat".to_owned()));
     let edge = edge(&[]).unwrap();
     assert_eq!((edge.listen.port(), edge.control_listen.port(), edge.signs_with_default), (7999, 5561, true));
@@ -150,6 +153,7 @@ fn the_defaults_are_good() {
     assert!(serve(&["--post-rate=0"]).unwrap().backend.posts.is_none());
     let run = run(&[]).unwrap();
     assert_eq!((run.edge_listen.port(), run.control_listen().port()), (7999, 5561));
+    assert!(run.backend.room_list);
 }
 
 #[test]

@@ -6,7 +6,7 @@
 //! | `/{room}` | GET | a room's page; asks for a name first |
 //! | `/assets/{version}/{file}` | GET | scripts of the pages, to be kept for ever |
 //! | `/assets/{file}` | GET | the same, to be asked for again |
-//! | `/rooms/` | GET | which rooms there are, as JSON |
+//! | `/rooms/` | GET | which rooms there are, as JSON, unless the operator keeps that a secret |
 //! | `/rooms/{room}/messages/` | GET | the stream, or a snapshot as JSON, by `Accept` |
 //! | | POST | posts a message; answers a form sent without scripts with the way back to the room |
 //! | `/rooms/{room}/recover/…` | GET | for GRIP proxies: what a stream missed |
@@ -88,14 +88,13 @@ pub enum CorsOrigins {
 /// All routes.
 pub fn router(web: Web, cors: &CorsOrigins) -> Router {
     let recover = |variant: Variant| get(messages::recover).layer(Extension(variant));
+    let lists_rooms = web.app.lists_rooms();
     let router = Router::new()
         .route("/", get(pages::index))
         .route("/{room}", compressed(get(pages::room)))
         .route("/assets/{version}/{file}", get(assets::versioned))
         .route("/assets/{file}", get(assets::current))
         .route("/metrics", get(observe::figures))
-        .route("/rooms/", get(rooms::list))
-        .route("/rooms", axum::routing::any(add_slash))
         .route("/rooms/{room}/messages/", get(messages::get).post(messages::post))
         .route("/rooms/{room}/recover/", recover(Variant::Full))
         .route("/rooms/{room}/recover/after/{cursor}/", recover(Variant::Full))
@@ -103,10 +102,13 @@ pub fn router(web: Web, cors: &CorsOrigins) -> Router {
         .route("/rooms/{room}/recover/persisted/after/{cursor}/", recover(Variant::Persisted))
         .route("/rooms/{room}/messages", axum::routing::any(add_slash))
         .route("/healthz", get(alive))
-        .route("/readyz", get(health::ready))
-        .fallback(not_found)
-        .method_not_allowed_fallback(method_not_allowed)
-        .with_state(web);
+        .route("/readyz", get(health::ready));
+    let router = if lists_rooms {
+        router.route("/rooms/", get(rooms::list)).route("/rooms", axum::routing::any(add_slash))
+    } else {
+        router
+    };
+    let router = router.fallback(not_found).method_not_allowed_fallback(method_not_allowed).with_state(web);
     with_cors(router, cors).layer(CatchPanicLayer::custom(panicked)).layer(middleware::from_fn(observe::observe))
 }
 

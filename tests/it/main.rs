@@ -21,7 +21,7 @@
 //! | `program` | the command line: exit codes, the log, `run`, `edge`, start without its parts, end |
 //! | `publishing` | what control ports of all kinds are sent |
 //! | `readme` | what the README says: its examples, tables and names |
-//! | `rooms` | the list of rooms: order, pages, refusals |
+//! | `rooms` | the list of rooms: order, pages, refusals, and that it can be switched off |
 //! | `storm` | two thousand streams that come back at once |
 //! | `streams` | what a subscriber sees: provisional, persisted, replayed, reset |
 //! | `table` | `gripchat create-table` |

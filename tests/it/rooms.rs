@@ -30,6 +30,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         [ALL] => a_query_that_cannot_be_answered_is_refused_with_a_remedy,
         [ALL] => methods_of_the_list_are_answered_as_http_says,
         [ALL] => the_list_is_for_other_origins_what_the_messages_are,
+        [ALL] => a_list_that_is_switched_off_is_not_there,
+        [DYNAMODB] => nothing_is_written_for_a_list_that_is_switched_off,
         [DYNAMODB] => a_store_that_is_away_keeps_no_list_and_loses_none,
         [DYNAMODB] => a_post_just_before_the_end_is_listed,
         [DYNAMODB] => a_room_that_cannot_be_listed_holds_no_post_up,
@@ -166,6 +168,29 @@ async fn the_list_is_for_other_origins_what_the_messages_are(kind: Kind) -> anyh
     assert_eq!((status, headers["access-control-allow-origin"].to_str()?), (200, "https://a.example"));
     let (_, headers) = head_of(get(&open, "/rooms/").header("Origin", "https://c.example")).await?;
     assert_eq!(headers.get("access-control-allow-origin"), None);
+    Ok(())
+}
+
+async fn a_list_that_is_switched_off_is_not_there(kind: Kind) -> anyhow::Result<()> {
+    let stack = Stack::start_with(kind, &[("ROOM_LIST", "off")]).await?;
+    let room = stack.room("lobby");
+    room.post("hello").await?;
+    let nothing = answer(get(&stack, "/no/such/path")).await?;
+    for method in [Method::GET, Method::POST] {
+        assert_eq!(answer(request(&stack, method, "/rooms/")).await?, nothing);
+    }
+    assert_eq!((nothing.status, &nothing.body["error"]), (404, &json!("not_found")));
+    assert_ne!(head_of(get(&stack, "/rooms")).await?.0, 308);
+    assert_eq!(room.history("").await?["messages"].as_array().map(Vec::len), Some(1));
+    Ok(())
+}
+
+async fn nothing_is_written_for_a_list_that_is_switched_off(kind: Kind) -> anyhow::Result<()> {
+    let mut stack = Stack::start_with(kind, &[("ROOM_LIST", "off")]).await?;
+    stack.room("secret").post("hello").await?;
+    // What it had begun to write it would have finished.
+    stack.backend.stop().await?;
+    assert_eq!(listed(&stack).await?, [""; 0]);
     Ok(())
 }
 

@@ -8,12 +8,12 @@ const MAX_KEPT = 5;
 
 /**
  * @param {HTMLElement} area
- * @returns {(message: {from: string, text: string}) => void}
+ * @returns {(words: string) => void}
  */
 export function announcer(area) {
-  return ({ from, text }) => {
+  return (words) => {
     const line = document.createElement('p');
-    line.textContent = `${from}: ${text}`;
+    line.textContent = words;
     area.append(line);
     while (area.childElementCount > MAX_KEPT) area.firstElementChild?.remove();
   };

@@ -1,19 +1,32 @@
 /** The room page: connects the stream, the list of messages and the box to write in. */
 
 import { announcer } from './announce.js';
+import { createBacklog } from './backlog.js';
 import { compose } from './composer.js';
+import { sentence, showFailure } from './failure.js';
+import { group } from './grouping.js';
 import * as history from './history.js';
-import { rememberName } from './name.js';
+import { loadOlder } from './older.js';
+import { outbox } from './outbox.js';
 import { problemArea } from './problems.js';
 import { readMessage, renderer } from './render.js';
+import { listRooms } from './rooms.js';
 import { followEnd } from './scroll.js';
 import { createSender } from './send.js';
+import { shareLink } from './share.js';
+import { limitStreams } from './slots.js';
 import { statusLine } from './status.js';
+import { forGood } from './storage.js';
 import { openStream } from './stream.js';
+import { shareStream } from './tabs.js';
 import { Timeline } from './timeline.js';
+import { unreadCount } from './unread.js';
 
-/** Stored messages on the page, for a reader at the end; who reads further up keeps them all. */
+/** Messages on the page, for a reader near the end; who reads further up keeps them all. */
 const MAX_SHOWN = 1_000;
+
+/** So many more are let come together, and go together. */
+const SURPLUS = 100;
 
 /** What the stream delivers while a snapshot is fetched. Of more, the snapshot itself will hold the oldest. */
 const MAX_HELD = 200;
@@ -27,14 +40,13 @@ const MAX_HELD = 200;
  */
 const element = (id) => /** @type {T} */ (document.getElementById(id));
 
-const { roomPath = '', user = '', cursor = '0' } = element('chat').dataset;
+const { room = '', roomPath = '', user = '', cursor = '0' } = element('chat').dataset;
 const url = `/rooms/${roomPath}/messages/`;
-rememberName(user);
+forGood.put('name', user);
 
 const list = element('messages');
-/** @type {HTMLButtonElement} */
+const log = element('log');
 const earlier = element('earlier');
-const jump = element('jump');
 const empty = element('empty');
 
 /** @type {Timeline<HTMLElement>} */
@@ -46,45 +58,67 @@ const timeline = new Timeline({
 for (const item of list.children) {
   timeline.adopt(readMessage(/** @type {HTMLElement} */ (item)), /** @type {HTMLElement} */ (item));
 }
+group(list);
 
 const announce = announcer(element('news'));
 const problems = problemArea(element('problems'));
-const scroll = followEnd(element('log'), list, (atEnd) => {
-  if (atEnd) jump.hidden = true;
+const scroll = followEnd(log, /** @type {HTMLElement} */ (log.firstElementChild), () => {
+  unread.moved();
+  backlog.drain();
+  tidy();
 });
-jump.addEventListener('click', scroll.toEnd);
+const unread = unreadCount(element('jump'), scroll.atEnd);
+const backlog = createBacklog({
+  isNear: scroll.isNear,
+  show: place,
+  replace(messages) {
+    timeline.reset(messages);
+    earlier.hidden = false;
+  },
+});
+element('jump').addEventListener('click', () => {
+  toEnd();
+  log.focus();
+});
+const status = statusLine(element('status'));
+/** What the stream says of itself. @type {Parameters<typeof status>} */
+let standing = ['connecting'];
 
 /** Messages that came while a snapshot is being fetched. @type {Final[] | null} */
 let held = null;
 let resync = new AbortController();
 
+const kept = outbox(roomPath);
 const sender = createSender({
   url,
   user,
   cursor: () => stream.cursor(),
   onPending(draft) {
     timeline.pending(draft);
-    scroll.toEnd();
+    toEnd();
   },
   onSent: receive,
   onFailed: failed,
+  onUnsent: kept.keep,
 });
-/** @type {HTMLTextAreaElement} */
-const box = element('text');
-const composer = compose(element('composer'), box, send);
-/** Texts put back into the box, by key. @type {Map<string, string>} */
-const returned = new Map();
+const composer = compose(element('composer'), element('text'), `draft.${roomPath}`, send);
 
-const stream = openStream({
+const stream = shareStream({
   url,
   cursor,
+  name: `gripchat.room.${roomPath}`,
+  open: limitStreams(openStream),
   onMessage: receive,
   onProvisional(message) {
-    if (timeline.provisional(message)) news(message);
+    // It comes again when it is stored, so none has to wait for a reader who is far away.
+    if (scroll.isNear() && timeline.provisional(message)) news(message);
   },
   onRetract: (provisionalId) => timeline.retract(provisionalId),
   onReset: () => void refresh(),
-  onState: statusLine(element('status')),
+  onState(...now) {
+    standing = now;
+    if (!held || now[0] !== 'live') status(...now);
+  },
 });
 
 /** @param {Final} message */
@@ -99,30 +133,35 @@ function receive(message) {
 
 /** @param {Final} message */
 function show(message) {
+  sender.settle(message);
+  // What is on the page already gets its number there.
+  if (!timeline.awaits(message.provisionalId) && backlog.add(message)) news(message);
+  else if (place(message) === 'added') news(message);
+}
+
+/** @param {Final} message */
+function place(message) {
   const outcome = timeline.final(message);
-  settle(message);
-  if (outcome === 'added') news(message);
-  if (scroll.atEnd() && timeline.trim(MAX_SHOWN)) earlier.hidden = false;
+  tidy();
+  return outcome;
+}
+
+function tidy() {
+  if (timeline.size <= MAX_SHOWN + SURPLUS || !scroll.isNear()) return;
+  scroll.above(() => timeline.trim(MAX_SHOWN));
+  earlier.hidden = false;
+}
+
+function toEnd() {
+  backlog.jump();
+  scroll.toEnd();
 }
 
 /** @param {Provisional} message */
 function news(message) {
   if (message.from === user) return;
-  announce(message);
-  if (!scroll.atEnd()) jump.hidden = false;
-}
-
-/**
- * A message of this page that is stored needs no retry and no alert, whoever brought the news.
- *
- * @param {Final} message
- */
-function settle(message) {
-  if (!sender.settle(message)) return;
-  const { provisionalId } = message;
-  problems.clear(provisionalId);
-  if (returned.get(provisionalId) === composer.text()) composer.put('');
-  returned.delete(provisionalId);
+  announce(`${message.from}: ${message.text}`);
+  unread.came();
 }
 
 async function refresh() {
@@ -130,16 +169,19 @@ async function refresh() {
   resync = new AbortController();
   const { signal } = resync;
   held = [];
+  status('catching-up');
   try {
     const snapshot = await history.newest(url, signal);
     // A later reset has its own snapshot on the way, and its own messages held.
     if (signal.aborted) return;
     const arrived = held;
     held = null;
+    backlog.clear();
     timeline.reset(snapshot.messages);
     earlier.hidden = !snapshot.more;
-    snapshot.messages.forEach(settle);
+    snapshot.messages.forEach(sender.settle);
     arrived.forEach(show);
+    status(...standing);
   } catch (error) {
     if (!signal.aborted) throw error;
   }
@@ -148,9 +190,6 @@ async function refresh() {
 /** @param {string} text */
 function send(text) {
   if (sender.send(text)) {
-    // Whoever sends on has seen which text came back, and has sent it again or thought better of it.
-    for (const key of returned.keys()) problems.clear(key);
-    returned.clear();
     problems.clear('waiting');
     return true;
   }
@@ -159,36 +198,45 @@ function send(text) {
 }
 
 /** @param {import('./send.js').Failure} failure */
-function failed({ key, text, reason }) {
-  timeline.drop(key);
-  // The server's words are a clause without a full stop.
-  const words = `Not sent: ${reason.replace(/[.!?]?$/, '.')}`;
-  if (composer.text() === '') {
-    composer.put(text);
-    returned.set(key, text);
-    problems.show(key, `${words} Your text is back in the box.`);
-  } else {
-    problems.show(key, words, { text, retry: () => send(text) });
-  }
+function failed({ key, reason, refused }) {
+  const item = timeline.failed(key);
+  if (!item) return;
+  const discard = () => {
+    timeline.drop(key);
+    composer.focus();
+    return sender.discard(key) ?? '';
+  };
+  const retry = () => {
+    sender.retry(key);
+    composer.focus();
+  };
+  // What was refused would be refused again.
+  const remedy = refused
+    ? /** @type {const} */ (['Edit', () => composer.add(discard())])
+    : /** @type {const} */ (['Retry', retry]);
+  showFailure(item, reason, [[...remedy], ['Discard', discard]]);
+  announce(`Not sent: ${sentence(reason)}`);
 }
 
-earlier.addEventListener('click', async () => {
-  const id = timeline.oldestId;
-  if (id === undefined) return;
-  earlier.disabled = true;
-  try {
-    const page = await history.before(url, id);
-    // A reset in the meantime replaced what these messages came before.
-    if (timeline.oldestId !== id) return;
-    scroll.steady(() => {
-      timeline.prepend(page.messages);
-      earlier.hidden = !page.more;
-    });
-    problems.clear('earlier');
-  } catch {
-    problems.show('earlier', 'Earlier messages could not be loaded. Try again.');
-  } finally {
-    earlier.disabled = false;
-  }
+// What the page was rendered with has arrived, whatever the last page knew of it.
+const arrived = new Set([...timeline.keys()]);
+sender.restore(kept.kept().filter(({ key }) => !arrived.has(key)));
+
+loadOlder({
+  url,
+  log,
+  link: earlier,
+  oldestId: () => timeline.oldestId,
+  onPage: (page) => scroll.above(() => {
+    timeline.prepend(page.messages);
+    earlier.hidden = !page.more;
+  }),
+  onOutcome(wrong) {
+    if (wrong) problems.show('earlier', 'Earlier messages could not be loaded. Try again.');
+    else problems.clear('earlier');
+  },
 });
-earlier.hidden = !('more' in element('chat').dataset);
+// Not there where the operator keeps the names of rooms a secret.
+const rooms = document.getElementById('room-list');
+if (rooms) listRooms({ list: rooms, more: element('more-rooms'), room, user });
+shareLink(element('share'), element('share-label'), new URL(`/${roomPath}`, location.href).href);

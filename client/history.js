@@ -7,7 +7,8 @@ import { isSnapshot } from './message.js';
 /** A read that takes longer is given up; the server answers within 10 s or not at all. */
 const READ_MS = 15_000;
 
-const PAGE = 50;
+/** The server gives 200 at most; more than a screen or two is a wait. */
+const PAGE = 100;
 
 /** @typedef {import('./message.js').Snapshot} Snapshot */
 

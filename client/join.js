@@ -1,9 +1,9 @@
 /** The join page: suggests the name used last. */
 
-import { rememberedName } from './name.js';
+import { forGood } from './storage.js';
 
 const box = /** @type {HTMLInputElement | null} */ (document.getElementById('user'));
 if (box && box.value === '') {
-  box.value = rememberedName();
+  box.value = forGood.get('name') ?? '';
   box.select();
 }

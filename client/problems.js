@@ -1,7 +1,4 @@
-/** What failed, in words, until it is settled or dismissed. */
-
-/** Older ones make room: a wall of alerts says no more than the last few. */
-const MAX_SHOWN = 3;
+/** What failed beside messages, in words, until it is settled or dismissed. */
 
 /**
  * @param {HTMLElement} area stands on the page from the start, or screen readers would not announce what comes in
@@ -13,30 +10,20 @@ export function problemArea(area) {
 
   /**
    * @param {string} key
-   * @param {string} reason
-   * @param {{text: string, retry: () => void}} [unsent] a text that has no other place
+   * @param {string} words
    */
-  function show(key, reason, unsent) {
-    clear(key);
-    const item = make('div', 'problem');
-    const words = make('p', 'reason', reason);
-    const actions = make('div', 'actions');
-    item.append(words);
-    if (unsent) {
-      const text = make('p', 'unsent', unsent.text);
-      text.dir = 'auto';
-      item.append(text);
-      actions.append(button('Retry', () => {
-        clear(key);
-        unsent.retry();
-      }));
-    }
-    actions.append(button('Dismiss', () => clear(key)));
-    item.append(actions);
+  function show(key, words) {
+    if (shown.get(key)) return;
+    const item = document.createElement('p');
+    item.className = 'problem';
+    const dismiss = document.createElement('button');
+    dismiss.type = 'button';
+    dismiss.className = 'quiet';
+    dismiss.textContent = 'Dismiss';
+    dismiss.addEventListener('click', () => clear(key));
+    item.append(words, ' ', dismiss);
     area.append(item);
     shown.set(key, item);
-    const [oldest] = shown.keys();
-    if (shown.size > MAX_SHOWN) clear(oldest);
   }
 
   /** @param {string} key */
@@ -44,27 +31,4 @@ export function problemArea(area) {
     shown.get(key)?.remove();
     shown.delete(key);
   }
-}
-
-/**
- * @param {string} label
- * @param {() => void} act
- */
-function button(label, act) {
-  const element = /** @type {HTMLButtonElement} */ (make('button', 'quiet', label));
-  element.type = 'button';
-  element.addEventListener('click', act);
-  return element;
-}
-
-/**
- * @param {string} tag
- * @param {string} className
- * @param {string} [text]
- */
-function make(tag, className, text = '') {
-  const element = document.createElement(tag);
-  element.className = className;
-  element.textContent = text;
-  return element;
 }

@@ -1,7 +1,11 @@
 /**
  * Messages as elements. The markup is the page's own `<template>`, rendered by the server from the same source as the
- * history, so it stands in one place. Only `textContent` is written: what people say is never markup.
+ * history, so it stands in one place. Only `textContent` and the addresses of links are written: what people say is
+ * never markup.
  */
+
+import { hue, initials } from './author.js';
+import { isEmojiAlone, pieces } from './text.js';
 
 /** @typedef {import('./timeline.js').Status} Status */
 /** @typedef {import('./message.js').Provisional & {id?: string}} Shown */
@@ -13,20 +17,29 @@
  */
 export function renderer(template, user) {
   return (message, status, element) => {
-    const item = element ?? blank(template);
-    item.classList.toggle('own', status === 'pending' || message.from === user);
-    item.classList.toggle('pending', status === 'pending');
-    item.classList.toggle('provisional', status === 'provisional');
-    item.dataset.provisionalId = message.provisionalId;
-    if (message.id !== undefined) {
-      item.dataset.id = message.id;
-      item.dataset.seq = message.id.slice(message.id.indexOf('-') + 1);
+    const item = element ?? /** @type {HTMLElement} */ (template.content.firstElementChild?.cloneNode(true));
+    const { from, text, date, id, provisionalId } = message;
+    const own = status === 'pending' || status === 'failed' || from === user;
+    // The order of `class` in src/web/pages/view.rs.
+    item.className = [
+      `message hue-${hue(from)}`,
+      own && 'own',
+      isEmojiAlone(text) && 'emoji',
+      item.classList.contains('lead') && 'lead',
+      status !== 'final' && status,
+    ].filter(Boolean).join(' ');
+    item.dataset.provisionalId = provisionalId;
+    if (id !== undefined) {
+      item.dataset.id = id;
+      item.dataset.seq = id.slice(id.indexOf('-') + 1);
     }
-    write(item, '.author', message.from);
-    write(item, '.text', message.text);
-    const time = part(item, 'time');
-    time.setAttribute('datetime', message.date);
-    localize(time);
+    if (status !== 'failed') item.querySelector('.failure')?.remove();
+    write(part(item, '.avatar'), initials(from));
+    write(part(item, '.author'), from);
+    const body = part(item, '.text');
+    // An unchanged text keeps its nodes, and with them the reader's selection.
+    if (body.textContent !== text) body.replaceChildren(...pieces(text).map(node));
+    part(item, 'time').setAttribute('datetime', date);
     return item;
   };
 }
@@ -38,56 +51,43 @@ export function renderer(template, user) {
  * @returns {import('./message.js').Final}
  */
 export function readMessage(item) {
-  const time = part(item, 'time');
-  localize(time);
   return {
     id: item.dataset.id ?? '',
     provisionalId: item.dataset.provisionalId ?? '',
-    from: part(item, '.author').textContent ?? '',
+    from: authorOf(item),
     text: part(item, '.text').textContent ?? '',
-    date: time.getAttribute('datetime') ?? '',
+    date: part(item, 'time').getAttribute('datetime') ?? '',
   };
 }
 
-const clockTime = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
-const dayAndTime = new Intl.DateTimeFormat(undefined, {
-  day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit',
-});
-const inFull = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'medium' });
-
-/**
- * The server writes UTC, the reader lives somewhere.
- *
- * @param {HTMLElement} time
- */
-function localize(time) {
-  const date = new Date(time.getAttribute('datetime') ?? '');
-  if (Number.isNaN(date.getTime())) return;
-  const today = date.toDateString() === new Date().toDateString();
-  time.textContent = (today ? clockTime : dayAndTime).format(date);
-  time.title = inFull.format(date);
-}
-
-/** @param {HTMLTemplateElement} template */
-function blank(template) {
-  return /** @type {HTMLElement} */ (/** @type {Element} */ (template.content.firstElementChild).cloneNode(true));
-}
+/** @param {HTMLElement} item */
+export const authorOf = (item) => part(item, '.author').textContent ?? '';
 
 /**
  * @param {HTMLElement} item
  * @param {string} selector
+ */
+export function part(item, selector) {
+  return /** @type {HTMLElement} */ (item.querySelector(selector));
+}
+
+/**
+ * Rewriting the same words would lose a selection, and make a screen reader say them again.
+ *
+ * @param {HTMLElement} target
  * @param {string} text
  */
-function write(item, selector, text) {
-  const target = part(item, selector);
-  // An unchanged text keeps its node, and with it the reader's selection.
+export function write(target, text) {
   if (target.textContent !== text) target.textContent = text;
 }
 
-/**
- * @param {HTMLElement} item
- * @param {string} selector
- */
-function part(item, selector) {
-  return /** @type {HTMLElement} */ (item.querySelector(selector));
+/** @param {import('./text.js').Piece} piece */
+function node({ text, href }) {
+  if (href === undefined) return document.createTextNode(text);
+  const link = document.createElement('a');
+  link.setAttribute('href', href);
+  link.target = '_blank';
+  link.rel = 'noopener nofollow ugc';
+  link.textContent = text;
+  return link;
 }

@@ -1,13 +1,23 @@
-/** Keeps the newest message in view for a reader who is there, and leaves alone one who reads further up. */
+/**
+ * Keeps the newest message in view for a reader who is there, and leaves alone one who reads further up.
+ *
+ * The log is a reversed column: it begins at its end, before any script runs, and `scrollTop` is 0 there and negative
+ * above it. So what comes in above never moves anything, and what comes in below is made up for here; not every browser
+ * has scroll anchoring, and what has it does not agree on reversed columns.
+ */
 
 /** A reader this close to the end is at the end, in pixels: a fraction of a line, and what zooming rounds away. */
 const NEAR_PX = 48;
 
+/** An end that is not further away than this is in reach, in heights of what the reader sees. */
+const NEAR_HEIGHTS = 2;
+
 /**
  * @typedef {object} Scroll
  * @property {() => boolean} atEnd
+ * @property {() => boolean} isNear whether the end is in reach
  * @property {() => void} toEnd
- * @property {(change: () => void) => void} steady runs a change above the reader's place without moving it
+ * @property {(change: () => void) => void} above runs a change above what the reader sees
  */
 
 /**
@@ -17,32 +27,33 @@ const NEAR_PX = 48;
  * @returns {Scroll}
  */
 export function followEnd(log, content, onMove) {
+  let height = content.offsetHeight;
   let pinned = true;
   const toEnd = () => {
     pinned = true;
-    log.scrollTop = log.scrollHeight;
+    log.scrollTop = 0;
     onMove(true);
   };
   log.addEventListener('scroll', () => {
-    pinned = log.scrollHeight - log.scrollTop - log.clientHeight <= NEAR_PX;
+    pinned = -log.scrollTop <= NEAR_PX;
     onMove(pinned);
   }, { passive: true });
-  // Messages, a growing composer and a phone's keyboard all end up here; scroll events of the same frame come first.
-  const sizes = new ResizeObserver(() => {
-    if (pinned) log.scrollTop = log.scrollHeight;
-  });
-  sizes.observe(log);
-  sizes.observe(content);
-  toEnd();
+  // What grew is laid out by now and not painted yet.
+  new ResizeObserver(() => {
+    const grown = content.offsetHeight - height;
+    height += grown;
+    if (pinned) log.scrollTop = 0;
+    else log.scrollTop -= grown;
+  }).observe(content);
 
   return {
     atEnd: () => pinned,
+    isNear: () => pinned || -log.scrollTop <= NEAR_HEIGHTS * log.clientHeight,
     toEnd,
-    steady(change) {
-      // Not left to the browser's scroll anchoring: it is off at the very top, which is where older messages come in.
-      const fromEnd = log.scrollHeight - log.scrollTop;
+    above(change) {
+      const before = content.offsetHeight;
       change();
-      log.scrollTop = log.scrollHeight - fromEnd;
+      height += content.offsetHeight - before;
     },
   };
 }

@@ -1,5 +1,6 @@
 /**
- * Posting. A message has one key from its first attempt on, so that however often it is sent, it is stored once.
+ * Posting. A message has one key from its first attempt on, so that however often it is sent, it is stored once: by
+ * itself, by the writer who tries again, and by the page after a reload.
  */
 
 import { systemClock, sleep } from './clock.js';
@@ -21,13 +22,20 @@ const RETRY_AFTER_CAP_MS = 5_000;
 /** Messages that wait for their turn. Whoever fills this has a dead connection or a script. */
 const MAX_WAITING = 20;
 
-/** Failed texts whose keys are kept for the writer's next try. */
-const MAX_FAILED = 20;
+/** What was on its way this long ago is sent by nobody but the writer: by now it may not be meant any more. */
+const STALE_MS = 5 * 60_000;
 
 /**
  * @typedef {import('./message.js').Final} Final
  * @typedef {import('./message.js').Provisional} Provisional
- * @typedef {{key: string, text: string, reason: string}} Failure
+ * @typedef {{key: string, text: string, reason: string, refused: boolean}} Failure `refused`: for good
+ *
+ * @typedef {object} Unsent what a reload must not lose
+ * @property {string} key
+ * @property {string} text
+ * @property {string} since the cursor at the first attempt
+ * @property {number} at when it was sent, by the writer
+ * @property {{reason: string, refused: boolean}} [failure]
  *
  * @typedef {object} SenderOptions
  * @property {string} url
@@ -36,6 +44,7 @@ const MAX_FAILED = 20;
  * @property {(draft: Provisional) => void} onPending the message is on its way
  * @property {(message: Final) => void} onSent the server's answer
  * @property {(failure: Failure) => void} onFailed
+ * @property {(unsent: Unsent[]) => void} [onUnsent] what is not stored, as far as this page knows, has changed
  * @property {typeof globalThis.fetch} [fetch]
  * @property {import('./clock.js').Clock} [clock]
  * @property {() => number} [random]
@@ -43,8 +52,11 @@ const MAX_FAILED = 20;
  *
  * @typedef {object} Sender
  * @property {(text: string) => boolean} send false: too much is waiting, nothing was taken
- * @property {(message: Pick<Final, 'provisionalId' | 'from' | 'text'>) => boolean} settle takes note of a stored
- *   message, as the stream tells of it; whether it is what this page sent under that key
+ * @property {(key: string) => void} retry a message that failed, with the key it had
+ * @property {(key: string) => string | undefined} discard gives up a message that failed, and returns its text
+ * @property {(unsent: Unsent[]) => void} restore what another life of this page has not sent
+ * @property {(message: {provisionalId: string, from: string, text: string}) => void} settle this is stored, as the
+ *   stream knows
  */
 
 /** Refused for good: another attempt would be refused as well. */
@@ -67,50 +79,90 @@ class Unavailable extends Error {
  * @returns {Sender}
  */
 export function createSender(options) {
-  const { url, user, cursor, onPending, onSent, onFailed } = options;
+  const { url, user, cursor, onPending, onSent, onFailed, onUnsent = () => {} } = options;
   const request = options.fetch ?? globalThis.fetch.bind(globalThis);
   const clock = options.clock ?? systemClock;
   const random = options.random ?? Math.random;
   const uuid = options.uuid ?? randomUuid;
 
-  /** @typedef {{key: string, text: string, since: string, settled: AbortController}} Letter */
+  /** @typedef {Unsent & {settled: AbortController}} Letter */
   /** By key. @type {Map<string, Letter>} */
   const waiting = new Map();
-  /** By text, oldest first. @type {Map<string, Letter>} */
+  /** By key. @type {Map<string, Letter>} */
   const failed = new Map();
   let turn = Promise.resolve();
 
-  return { send, settle };
+  return { send, retry, discard, restore, settle };
 
   /** @param {string} text */
   function send(text) {
     if (waiting.size >= MAX_WAITING) return false;
-    const earlier = failed.get(text);
-    failed.delete(text);
+    post({ key: uuid(), text, since: cursor(), at: clock.now() });
+    return true;
+  }
+
+  /** @param {string} key */
+  function retry(key) {
+    const letter = failed.get(key);
+    if (!letter) return;
+    failed.delete(key);
     // The cursor stays that of the first attempt as well: the server looks for the key among what came after it.
-    const { key, since } = earlier ?? { key: uuid(), since: cursor() };
-    const letter = { key, text, since, settled: new AbortController() };
+    post({ key, text: letter.text, since: letter.since, at: clock.now() });
+  }
+
+  /** @param {string} key */
+  function discard(key) {
+    const letter = failed.get(key);
+    failed.delete(key);
+    changed();
+    return letter?.text;
+  }
+
+  /** @param {Unsent[]} unsent */
+  function restore(unsent) {
+    for (const letter of unsent) {
+      if (!letter.failure && clock.now() - letter.at < STALE_MS) {
+        post(letter);
+      } else {
+        show(letter);
+        fail(letter, letter.failure ?? { reason: 'the page was left before it was sent', refused: false });
+      }
+    }
+  }
+
+  /** @param {Unsent} unsent */
+  function post({ key, text, since, at }) {
+    const letter = { key, text, since, at, settled: new AbortController() };
     waiting.set(key, letter);
-    onPending({ provisionalId: key, from: user, text, date: new Date(clock.now()).toISOString() });
+    show(letter);
+    changed();
     // One at a time: what somebody writes must be stored in the order it was written.
     turn = turn.then(() => deliver(letter));
-    return true;
+  }
+
+  /** @param {Unsent} letter */
+  function show({ key, text, at }) {
+    onPending({ provisionalId: key, from: user, text, date: new Date(at).toISOString() });
+  }
+
+  function changed() {
+    const all = [...failed.values(), ...waiting.values()];
+    onUnsent(all.map(({ key, text, since, at, failure }) => ({ key, text, since, at, failure })));
   }
 
   /**
    * Keys are public as soon as a message is shown, so somebody else's message may carry one of ours. Then ours was not
    * sent, and the server's answer will say so.
    *
-   * @type {Sender['settle']}
+   * @param {{ provisionalId: string, from: string, text: string }} message
    */
-  function settle({ provisionalId, from, text }) {
-    const letters = [waiting.get(provisionalId), ...failed.values()];
-    const letter = letters.find((letter) => letter?.key === provisionalId);
-    if (letter && (from !== user || text !== letter.text)) return false;
-    waiting.get(provisionalId)?.settled.abort();
-    waiting.delete(provisionalId);
-    for (const [text, letter] of failed) if (letter.key === provisionalId) failed.delete(text);
-    return true;
+  function settle({ provisionalId: key, from, text }) {
+    const letter = waiting.get(key) ?? failed.get(key);
+    if (!letter || from !== user || text !== letter.text) return;
+    waiting.get(key)?.settled.abort();
+    waiting.delete(key);
+    failed.delete(key);
+    changed();
   }
 
   /** @param {Letter} letter */
@@ -118,13 +170,19 @@ export function createSender(options) {
     const { signal } = letter.settled;
     for (let attempt = 0; !signal.aborted; attempt += 1) {
       try {
-        const message = await post(letter);
+        const message = await attemptOnce(letter);
         if (signal.aborted) return;
         waiting.delete(letter.key);
+        changed();
         return onSent(message);
       } catch (error) {
         if (signal.aborted) return;
-        if (error instanceof Refused || attempt === RETRIES) return fail(letter, error);
+        const refused = error instanceof Refused;
+        if (refused || attempt === RETRIES) {
+          const known = refused || error instanceof Unavailable;
+          const reason = known ? error.message : 'something went wrong on this page';
+          return fail(letter, { reason, refused });
+        }
         const asked = error instanceof Unavailable ? error.retryAfterMs : undefined;
         const pause = asked ?? RETRY_BASE_MS * 2 ** attempt * (1 + random());
         await sleep(Math.min(pause, RETRY_AFTER_CAP_MS), clock, signal).catch(() => {});
@@ -133,24 +191,22 @@ export function createSender(options) {
   }
 
   /**
-   * @param {Letter} letter
-   * @param {unknown} error
+   * @param {Unsent} unsent
+   * @param {{reason: string, refused: boolean}} failure
    */
-  function fail(letter, error) {
-    waiting.delete(letter.key);
-    // What was refused is not stored under this key, and never will be.
-    if (!(error instanceof Refused)) failed.set(letter.text, letter);
-    if (failed.size > MAX_FAILED) failed.delete(/** @type {string} */ (failed.keys().next().value));
-    const known = error instanceof Refused || error instanceof Unavailable;
-    const reason = known ? error.message : 'something went wrong on this page';
-    onFailed({ key: letter.key, text: letter.text, reason });
+  function fail(unsent, failure) {
+    const { key, text } = unsent;
+    waiting.delete(key);
+    failed.set(key, { ...unsent, failure, settled: new AbortController() });
+    changed();
+    onFailed({ key, text, ...failure });
   }
 
   /**
    * @param {Letter} letter
    * @returns {Promise<Final>}
    */
-  async function post(letter) {
+  async function attemptOnce(letter) {
     const attempt = new AbortController();
     const abort = () => attempt.abort();
     const deadline = clock.setTimeout(abort, ATTEMPT_MS);

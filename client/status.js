@@ -1,7 +1,7 @@
-/** The line that says whether the page is live. */
+/** Tells, quietly, whether the page is live. */
 
-/** A reconnection shorter than this is nobody's concern. */
-const GRACE_MS = 1_000;
+/** What is over sooner is nobody's concern. */
+const GRACE_MS = { reconnecting: 1_000, 'catching-up': 400 };
 
 /** @typedef {import('./stream.js').StreamState} StreamState */
 
@@ -15,14 +15,16 @@ export function statusLine(line) {
   return (state, problem) => {
     clearTimeout(later);
     const show = () => {
-      line.dataset.state = state;
-      // A sentence gets a line of its own; a word stands beside the room's name.
+      line.dataset.state = state === 'reconnecting' && !navigator.onLine ? 'offline' : state;
+      // A sentence stands below the bar; a word stands in it.
       line.classList.toggle('long', problem !== undefined || state === 'stopped');
       // Rewriting the same words would make a screen reader say them again.
       const text = words(state, problem);
       if (line.textContent !== text) line.textContent = text;
     };
-    if (state === 'reconnecting' && line.dataset.state === 'live') later = setTimeout(show, GRACE_MS);
+    const grace = line.dataset.state === 'live' && state in GRACE_MS
+      ? GRACE_MS[/** @type {keyof typeof GRACE_MS} */ (state)] : 0;
+    if (grace > 0) later = setTimeout(show, grace);
     else show();
   };
 }
@@ -32,9 +34,13 @@ export function statusLine(line) {
  * @param {string} [problem]
  */
 function words(state, problem) {
-  if (state === 'connecting') return 'Connecting…';
-  if (state === 'live') return 'Live';
-  if (state === 'stopped') return 'The server ended this stream. Reload the page to see new messages.';
-  if (problem) return `Reconnecting… ${problem}`;
-  return navigator.onLine ? 'Reconnecting…' : 'Offline. Waiting for the network…';
+  switch (state) {
+    case 'connecting': return 'Connecting…';
+    case 'live': return 'Live';
+    case 'catching-up': return 'Catching up…';
+    case 'stopped': return 'The server ended this stream. Reload the page to see new messages.';
+    default:
+      if (!navigator.onLine) return 'Offline';
+      return problem ? `Reconnecting… ${problem}` : 'Reconnecting…';
+  }
 }

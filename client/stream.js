@@ -22,13 +22,16 @@ const STALE_MS = 25_000;
 /** A connection that lasted this long is a success: the next failure starts again with a short wait. */
 const STABLE_MS = 10_000;
 
+/** What was missed comes without a pause. */
+const REPLAY_MS = 300;
+
 /** EventSource.CLOSED: at an error it means that the server refused, any other state that the network failed. */
 const CLOSED = 2;
 
 /**
  * @typedef {import('./message.js').Final} Final
  * @typedef {import('./message.js').Provisional} Provisional
- * @typedef {'connecting' | 'live' | 'reconnecting' | 'stopped'} StreamState
+ * @typedef {'connecting' | 'live' | 'reconnecting' | 'catching-up' | 'stopped'} StreamState
  *
  * @typedef {object} StreamOptions
  * @property {string} url
@@ -39,6 +42,7 @@ const CLOSED = 2;
  * @property {(reset: {reason: string, lastEventId: string}) => void} onReset what is shown is out of date: take a
  *   snapshot
  * @property {(state: StreamState, problem?: string) => void} onState `problem`: why the server refuses, in its words
+ * @property {() => void} [onAlive] the server broke the silence
  * @property {new (url: string) => EventSource} [EventSource]
  * @property {import('./clock.js').Clock} [clock]
  * @property {() => number} [random]
@@ -48,6 +52,7 @@ const CLOSED = 2;
  * @typedef {object} Stream
  * @property {() => string} cursor
  * @property {() => void} close
+ * @property {() => void} [nudge] somebody looks at it
  */
 
 /**
@@ -55,7 +60,7 @@ const CLOSED = 2;
  * @returns {Stream}
  */
 export function openStream(options) {
-  const { url, onMessage, onProvisional, onRetract, onReset, onState } = options;
+  const { url, onMessage, onProvisional, onRetract, onReset, onState, onAlive = () => {} } = options;
   const Source = options.EventSource ?? globalThis.EventSource;
   const clock = options.clock ?? systemClock;
   const random = options.random ?? Math.random;
@@ -70,6 +75,9 @@ export function openStream(options) {
   let current = null;
   /** @type {unknown} */
   let retry;
+  let opened = false;
+  /** Armed while the stream catches up. @type {unknown} */
+  let replay;
 
   const unwatch = watchPage({
     window: options.window ?? globalThis.window,
@@ -90,6 +98,8 @@ export function openStream(options) {
 
   function hangUp() {
     clock.clearTimeout(retry);
+    clock.clearTimeout(replay);
+    replay = undefined;
     current?.abort();
     current = null;
   }
@@ -170,19 +180,35 @@ export function openStream(options) {
       if (signal.aborted) return;
       lastEvent = clock.now();
       stable = clock.setTimeout(() => { failures = 0; }, STABLE_MS);
-      onState('live');
+      if (opened) catchUp();
+      else onState('live');
+      opened = true;
     });
     source.addEventListener('error', () => {
       if (signal.aborted) return;
       refused = source.readyState === CLOSED;
       reconnectLater();
     });
-    on('keep-alive', () => {});
+    on('keep-alive', onAlive);
     // Its cursor is not taken: it may name the end of the replay that follows, and taking it would drop the replay.
     // Where it names a place without a replay, the next message shows the hole.
     on('stream-open', () => {});
     on('stream-reset', reset);
     on('message', receive);
+  }
+
+  /** Until what comes is new. The server does not say where a replay ends: it may not have read so far. */
+  function catchUp() {
+    if (replay === undefined) onState('catching-up');
+    clock.clearTimeout(replay);
+    replay = clock.setTimeout(caughtUp, REPLAY_MS);
+  }
+
+  function caughtUp() {
+    if (replay === undefined) return;
+    clock.clearTimeout(replay);
+    replay = undefined;
+    onState('live');
   }
 
   /** @param {{reason?: unknown, lastEventId?: unknown} | undefined} data */
@@ -205,8 +231,11 @@ export function openStream(options) {
       // Jittered like any other failure: a hole is likely to be everybody's at once.
       if (place === 'hole') return reconnectLater();
       cursor = message.id;
+      if (replay !== undefined) catchUp();
       onMessage(message);
     } else if (isProvisional(message)) {
+      // Never replayed.
+      caughtUp();
       if ('retracted' in message && message.retracted === true) onRetract(message.provisionalId);
       else onProvisional(message);
     }

@@ -18,7 +18,7 @@ const PROVISIONAL_MS = 20_000;
  * @typedef {object} MessageElement what the list asks of an element
  * @property {() => void} remove
  *
- * @typedef {'provisional' | 'pending' | 'final'} Status `pending`: this page is sending it
+ * @typedef {'provisional' | 'pending' | 'failed' | 'final'} Status `pending`: this page is sending it
  */
 
 /**
@@ -35,6 +35,7 @@ const PROVISIONAL_MS = 20_000;
 /**
  * @template {MessageElement} E
  * @typedef {object} Guest a message on its way
+ * @property {Provisional} message
  * @property {E} element
  * @property {boolean} pending the sender on this page answers for it: it neither expires nor is retracted from outside
  * @property {unknown} timer
@@ -82,6 +83,20 @@ export class Timeline {
   }
 
   /**
+   * Whether this message is on the page, on its way.
+   *
+   * @param {string} provisionalId
+   */
+  awaits(provisionalId) {
+    return this.#guests.has(provisionalId);
+  }
+
+  /** The provisional ids of the stored messages on the page. */
+  keys() {
+    return this.#settled.values();
+  }
+
+  /**
    * Takes over what the server rendered, in the order of the page.
    *
    * @param {Final} message
@@ -114,12 +129,23 @@ export class Timeline {
   }
 
   /**
-   * A message of this page's own, from the moment it is sent until `final` or `drop`.
+   * A message of this page's own, from the moment it is sent, or sent again, until `final` or `drop`.
    *
    * @param {Provisional} message
    */
   pending(message) {
     this.#welcome(message, true);
+  }
+
+  /**
+   * A message of this page's own could not be sent. It stays until it is sent again, or dropped.
+   *
+   * @param {string} provisionalId
+   * @returns {E | undefined} undefined: it is stored, or gone
+   */
+  failed(provisionalId) {
+    const guest = this.#guests.get(provisionalId);
+    return guest && this.#render(guest.message, 'failed', guest.element);
   }
 
   /** @param {string} provisionalId */
@@ -157,14 +183,12 @@ export class Timeline {
    * Forgets the oldest, so that a page left open for weeks does not grow for weeks.
    *
    * @param {number} count how many stored messages may stay
-   * @returns {boolean} whether any had to go
    */
   trim(count) {
-    const oldest = this.#rows[this.#rows.length - count];
-    if (!oldest || oldest === this.#rows[0]) return false;
+    const oldest = this.#rows.at(-count);
+    if (!oldest) return;
     this.#discard((row) => row.seq < oldest.seq);
     this.#onChange();
-    return true;
   }
 
   /**
@@ -204,17 +228,18 @@ export class Timeline {
     if (this.#settled.has(provisionalId)) return false;
     const known = this.#guests.get(provisionalId);
     if (known) {
-      // A retry of a message that others' copies of this event announced first.
-      if (pending && !known.pending) {
+      // Sent again, maybe after a copy of the event of the first time was here.
+      if (pending) {
         this.#clock.clearTimeout(known.timer);
         known.pending = true;
+        known.message = message;
         this.#render(message, 'pending', known.element);
       }
       return false;
     }
     const element = this.#render(message, pending ? 'pending' : 'provisional');
     const timer = pending ? undefined : this.#clock.setTimeout(() => this.drop(provisionalId), PROVISIONAL_MS);
-    this.#guests.set(provisionalId, { element, pending, timer });
+    this.#guests.set(provisionalId, { message, element, pending, timer });
     this.#list.insertBefore(element, null);
     this.#onChange();
     return true;

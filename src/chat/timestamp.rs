@@ -50,6 +50,16 @@ impl Timestamp {
     pub fn clock(self) -> String {
         self.to_string()[11..16].to_owned()
     }
+
+    /// The day in UTC, in words: `Friday, 2 January 2026`.
+    pub fn day(self) -> String {
+        self.0.strftime("%A, %-d %B %Y").to_string()
+    }
+
+    /// The same in little space: `2 Jan 2026`.
+    pub fn short_day(self) -> String {
+        self.0.strftime("%-d %b %Y").to_string()
+    }
 }
 
 impl fmt::Display for Timestamp {
@@ -89,6 +99,15 @@ mod tests {
         assert_eq!(Timestamp::from_millis(1_767_323_045_670).clock(), "03:04");
     }
 
+    #[test]
+    fn the_day_is_said_in_words() {
+        let timestamp = Timestamp::from_millis(1_767_323_045_670);
+        assert_eq!(
+            (timestamp.day().as_str(), timestamp.short_day().as_str()),
+            ("Friday, 2 January 2026", "2 Jan 2026")
+        );
+    }
+
     proptest! {
         #[test]
         fn what_is_written_reads_back(millis in 0_i64..253_402_300_799_999) {
@@ -99,6 +118,7 @@ mod tests {
         #[test]
         fn no_number_of_milliseconds_panics(millis in any::<i64>()) {
             let _ = Timestamp::from_millis(millis).plus(Duration::MAX).clock();
+            let _ = Timestamp::from_millis(millis).day();
         }
     }
 }

@@ -104,7 +104,7 @@ pub fn router(web: Web, cors: &CorsOrigins) -> Router {
         .route("/healthz", get(alive))
         .route("/readyz", get(health::ready));
     let router = if lists_rooms {
-        router.route("/rooms/", get(rooms::list)).route("/rooms", axum::routing::any(add_slash))
+        router.route("/rooms/", compressed(get(rooms::list))).route("/rooms", axum::routing::any(add_slash))
     } else {
         router
     };

@@ -3,12 +3,17 @@
 use axum::{
     Json,
     extract::{Query, State, rejection::QueryRejection},
-    http::header,
+    http::{HeaderMap, HeaderValue, header},
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Web, error::WebError};
+use super::{
+    Web,
+    error::{PageError, WebError},
+    extract::Reader,
+    pages,
+};
 use crate::{
     chat::{RoomId, Timestamp},
     store::Activity,
@@ -25,6 +30,8 @@ const MOST: usize = 200;
 pub(super) struct RoomsQuery {
     behind: Option<String>,
     limit: Option<usize>,
+    /// Who goes on to a room from the page.
+    user: Option<String>,
 }
 
 /// A stretch of the list.
@@ -44,22 +51,49 @@ struct RoomEntry {
     active_at: Timestamp,
 }
 
-/// GET: the rooms with the newest messages first.
+/// GET: the rooms with the newest messages first, for a program as JSON, for a person as a page.
 pub(super) async fn list(
     State(web): State<Web>,
+    reader: Reader,
     query: Result<Query<RoomsQuery>, QueryRejection>,
-) -> Result<Response, WebError> {
-    let Query(query) = query.map_err(|e| WebError::Query(e.body_text()))?;
-    let limit = query.limit.unwrap_or(USUAL);
-    if !(1..=MOST).contains(&limit) {
-        return Err(WebError::Query(format!("limit must be 1 to {MOST}")));
+    headers: HeaderMap,
+) -> Response {
+    let outcome = async {
+        let Query(query) = query.map_err(|e| WebError::Query(e.body_text()))?;
+        let limit = query.limit.unwrap_or(USUAL);
+        if !(1..=MOST).contains(&limit) {
+            return Err(WebError::Query(format!("limit must be 1 to {MOST}")));
+        }
+        let behind = query.behind.as_deref().map(place).transpose()?;
+        let (rooms, more) = web.app.rooms(behind.as_ref(), limit).await?;
+        Ok((rooms, more, query))
+    };
+    let mut response = match (reader, outcome.await) {
+        (Reader::Program, Ok((rooms, more, _))) => {
+            ([(header::CACHE_CONTROL, "no-cache")], Json(Rooms::new(rooms, more))).into_response()
+        }
+        (Reader::Program, Err(error)) => error.into_response(),
+        (Reader::Person, Ok((rooms, more, query))) => {
+            let next = next(&rooms, more);
+            pages::rooms(&headers, rooms, query.user, next.as_deref(), query.behind.is_some()).into_response()
+        }
+        (Reader::Person, Err(error)) => PageError::from(error).into_response(),
+    };
+    response.headers_mut().append(header::VARY, HeaderValue::from_static("accept"));
+    response
+}
+
+impl Rooms {
+    fn new(rooms: Vec<Activity>, more: bool) -> Self {
+        let next = next(&rooms, more);
+        let entry = |Activity { room, at }: Activity| RoomEntry { room: room.to_string(), active_at: at };
+        Self { rooms: rooms.into_iter().map(entry).collect(), next }
     }
-    let behind = query.behind.as_deref().map(place).transpose()?;
-    let (rooms, more) = web.app.rooms(behind.as_ref(), limit).await?;
-    let next = rooms.last().filter(|_| more).map(|last| format!("{}-{}", last.at.as_millis(), last.room));
-    let rooms =
-        rooms.into_iter().map(|Activity { room, at }| RoomEntry { room: room.to_string(), active_at: at }).collect();
-    Ok(([(header::CACHE_CONTROL, "no-cache")], Json(Rooms { rooms, next })).into_response())
+}
+
+/// What [`place`] reads back.
+fn next(rooms: &[Activity], more: bool) -> Option<String> {
+    rooms.last().filter(|_| more).map(|last| format!("{}-{}", last.at.as_millis(), last.room))
 }
 
 /// The place that an answer's `next` names.

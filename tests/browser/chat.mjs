@@ -20,7 +20,7 @@ export const shown = (page) => page.$$eval('#messages > li', (items) => items.ma
   seq: item.dataset.seq,
   from: item.querySelector('.author').textContent,
   text: item.querySelector('.text').textContent,
-  state: ['pending', 'provisional'].find((name) => item.classList.contains(name)) ?? 'final',
+  state: ['pending', 'provisional', 'failed'].find((name) => item.classList.contains(name)) ?? 'final',
 })));
 
 export const texts = (page) => page.$$eval('#messages > li .text', (items) => items.map((item) => item.textContent));

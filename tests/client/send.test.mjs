@@ -11,6 +11,7 @@ let answers;
 let log;
 let cursor;
 let sender;
+let unsent;
 
 beforeEach(() => {
   clock = new FakeClock();
@@ -25,7 +26,8 @@ beforeEach(() => {
     cursor: () => cursor,
     onPending: ({ provisionalId }) => log.push(`pending ${provisionalId}`),
     onSent: ({ id }) => log.push(`sent ${id}`),
-    onFailed: ({ key, reason }) => log.push(`failed ${key}: ${reason}`),
+    onFailed: ({ key, reason, refused }) => log.push(`${refused ? 'refused' : 'failed'} ${key}: ${reason}`),
+    onUnsent: (letters) => { unsent = letters; },
     clock,
     random: () => 0,
     uuid: () => `key-${(keys += 1)}`,
@@ -102,21 +104,61 @@ test('a refusal is final and names its remedy', async () => {
   answers = [Response.json({ error: 'text', message: 'shorten it' }, { status: 422 }), stored('e-6')];
   sender.send('hello');
   await clock.pass(60_000);
-  assert.deepEqual(log, ['pending key-1', 'failed key-1: shorten it']);
+  assert.deepEqual(log, ['pending key-1', 'refused key-1: shorten it']);
   assert.equal(posts.length, 1);
 });
 
-test('the same text after a failure is the same message; another text is another', async () => {
-  answers = ['lost', 'lost', 'lost', stored('e-6'), stored('e-7'), stored('e-8')];
+test('a retry is the same message; the same text sent anew is another', async () => {
+  answers = ['lost', 'lost', 'lost', stored('e-6'), stored('e-7')];
   sender.send('hello');
   await clock.pass(1500);
   cursor = 'e-50';
-  sender.send('hello');
+  sender.retry('key-1');
   await clock.pass(0);
   sender.send('hello');
-  sender.send('other');
   await clock.pass(0);
-  assert.deepEqual(posts.slice(3).map(({ key, since }) => `${key} ${since}`), ['key-1 e-5', 'key-2 e-50', 'key-3 e-50']);
+  assert.deepEqual(posts.slice(3).map(({ key, since }) => `${key} ${since}`), ['key-1 e-5', 'key-2 e-50']);
+  assert.deepEqual(log.slice(-4), ['pending key-1', 'sent e-6', 'pending key-2', 'sent e-7']);
+});
+
+test('a message that is discarded is not sent again, and its text comes back', async () => {
+  answers = ['lost', 'lost', 'lost'];
+  sender.send('hello');
+  await clock.pass(1500);
+  assert.equal(sender.discard('key-1'), 'hello');
+  sender.retry('key-1');
+  await clock.pass(60_000);
+  assert.equal(posts.length, 3);
+  assert.deepEqual(unsent, []);
+});
+
+test('what is not stored is known at every moment, with all that a retry needs', async () => {
+  answers = ['lost', 'lost', 'lost', stored('e-6')];
+  sender.send('one');
+  sender.send('two');
+  const at = clock.now();
+  assert.deepEqual(unsent.map(({ key, failure }) => [key, failure]), [['key-1', undefined], ['key-2', undefined]]);
+  await clock.pass(1500);
+  const failure = { reason: 'the server cannot be reached', refused: false };
+  assert.deepEqual(unsent, [{ key: 'key-1', text: 'one', since: 'e-5', at, failure }]);
+});
+
+test('another life of the page goes on with what was on its way, and shows what had failed', async () => {
+  answers = [stored('e-6')];
+  const failure = { reason: 'shorten it', refused: true };
+  const at = clock.now();
+  sender.restore([
+    { key: 'a', text: 'one', since: 'e-3', at, failure },
+    { key: 'b', text: 'two', since: 'e-4', at: at - 1000 },
+    { key: 'c', text: 'three', since: 'e-4', at: at - 3_600_000 },
+  ]);
+  await clock.pass(0);
+  assert.deepEqual(posts.map(({ key, since, text }) => [key, since, text]), [['b', 'e-4', 'two']]);
+  assert.deepEqual(log, [
+    'pending a', 'refused a: shorten it', 'pending b',
+    'pending c', 'failed c: the page was left before it was sent', 'sent e-6',
+  ]);
+  assert.deepEqual(unsent.map(({ key }) => key), ['a', 'c']);
 });
 
 test('messages are posted one at a time, in order, and a failure does not stop the next', async () => {
@@ -140,14 +182,15 @@ test('a message that the stream delivers counts as sent', async () => {
   assert.deepEqual([posts.length, clock.pending], [2, 0]);
 });
 
-test('a failed message that turns out to be stored gives its key up', async () => {
-  answers = ['lost', 'lost', 'lost', stored('e-7')];
+test('a failed message that turns out to be stored needs no retry', async () => {
+  answers = ['lost', 'lost', 'lost'];
   sender.send('hello');
   await clock.pass(1500);
   sender.settle({ provisionalId: 'key-1', from: 'Ann', text: 'hello' });
-  sender.send('hello');
+  assert.deepEqual(unsent, []);
+  sender.retry('key-1');
   await settled();
-  assert.equal(posts.at(-1).key, 'key-2');
+  assert.equal(posts.length, 3);
 });
 
 test('more than twenty waiting messages are not taken', () => {
@@ -155,15 +198,12 @@ test('more than twenty waiting messages are not taken', () => {
   assert.equal(sender.send('one more'), false);
 });
 
-test('another’s message under the same key does not count as sent, and its key is given up', async () => {
-  answers = ['lost', Response.json({ error: 'key', message: 'use a new key' }, { status: 422 }), stored('e-7')];
+test('another’s message under the same key does not count as sent', async () => {
+  answers = ['lost', Response.json({ error: 'key', message: 'use a new key' }, { status: 422 })];
   sender.send('hello');
   await clock.pass(0);
-  assert.equal(sender.settle({ provisionalId: 'key-1', from: 'Mallory', text: 'hello' }), false);
-  assert.equal(sender.settle({ provisionalId: 'key-1', from: 'Ann', text: 'goodbye' }), false);
+  sender.settle({ provisionalId: 'key-1', from: 'Mallory', text: 'hello' });
+  sender.settle({ provisionalId: 'key-1', from: 'Ann', text: 'goodbye' });
   await clock.pass(1500);
-  assert.deepEqual(log, ['pending key-1', 'failed key-1: use a new key']);
-  sender.send('hello');
-  await settled();
-  assert.equal(posts.at(-1).key, 'key-2');
+  assert.deepEqual(log, ['pending key-1', 'refused key-1: use a new key']);
 });

@@ -125,7 +125,22 @@ test('older pages come in before what is there', () => {
 
 test('a long list forgets its oldest', () => {
   for (let seq = 1; seq <= 5; seq += 1) timeline.final(final(`e-${seq}`));
-  assert.equal(timeline.trim(5), false);
-  assert.equal(timeline.trim(3), true);
+  timeline.trim(6);
+  timeline.trim(3);
   shown('e-3', 'e-4', 'e-5');
+});
+
+test('what failed stays until it is sent again or dropped', async () => {
+  timeline.pending(provisional('a'));
+  timeline.pending(provisional('b'));
+  const element = timeline.failed('a');
+  assert.equal(element, list.items[0]);
+  await clock.pass(60_000);
+  shown('a (failed)', 'b (pending)');
+  timeline.pending(provisional('a'));
+  shown('a (pending)', 'b (pending)');
+  timeline.failed('b');
+  timeline.final(final('e-1', 'b', 'b'));
+  shown('b', 'a (pending)');
+  assert.equal(timeline.failed('b'), undefined);
 });

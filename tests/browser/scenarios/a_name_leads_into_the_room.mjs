@@ -45,6 +45,6 @@ export default async function aNameLeadsIntoTheRoom({ browser, baseUrl, expect, 
       expect.match(text, /[.]\s/, 'a sentence');
     }
   }
-  await page.click('a');
+  await page.click('main p a');
   expect.equal(new URL(page.url()).pathname, '/default');
 }

@@ -10,12 +10,12 @@ export default async function anOwnMessageAppearsOnce({ browser, baseUrl, ask, e
     document.getElementById('composer').requestSubmit();
     return [...document.querySelectorAll('#messages > li')].map((item) => [item.textContent.includes('at once'), item.className]);
   });
-  expect.equal(atOnce, [[true, 'message own pending']]);
+  expect.equal(atOnce, [[true, 'message hue-4 own pending']]);
   await ann.evaluate(() => { document.querySelector('#messages > li').marked = true; });
   for (const page of [ann, bob]) await expect.eventually('at once', () => showsStored(page, ['at once']));
   expect(await ann.evaluate(() => document.querySelector('#messages > li').marked), 'the same element');
-  expect.equal(await ann.getAttribute('#messages > li', 'class'), 'message own');
-  expect.equal(await bob.getAttribute('#messages > li', 'class'), 'message');
+  expect.equal(await ann.getAttribute('#messages > li', 'class'), 'message hue-4 own lead');
+  expect.equal(await bob.getAttribute('#messages > li', 'class'), 'message hue-4 lead');
 
   // The provisional event long before the answer.
   await ask('store settled');

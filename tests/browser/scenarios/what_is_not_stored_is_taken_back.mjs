@@ -12,7 +12,9 @@ export default async function whatIsNotStoredIsTakenBack({ browser, baseUrl, ask
   await ask('store settled');
   await ask('store refuse');
 
+  const posted = ann.waitForRequest((request) => request.method() === 'POST');
   await say(ann, 'Is anybody there?');
+  const first = await posted;
   expect.equal(await texts(ann), ['Is anybody there?'], 'it is on its way');
   expect.equal(await ann.inputValue('#text'), '');
 
@@ -26,17 +28,17 @@ export default async function whatIsNotStoredIsTakenBack({ browser, baseUrl, ask
   await expect.eventually('the phantom has come and gone', async () => (await seen()).length === 3);
   expect.equal(await seen(), ['before: final', 'before: final, a phantom: provisional', 'before: final']);
 
-  await expect.eventually('an alert', () => ann.isVisible('[role=alert] .problem'), 40_000);
-  expect.match(await ann.textContent('.reason'), /^Not sent: .+\. Your text is back in the box\.$/);
-  expect.equal(await ann.inputValue('#text'), 'Is anybody there?');
-  expect.equal(await texts(ann), []);
-  expect(await ann.isVisible('#empty'));
+  await expect.eventually('it failed', () => ann.isVisible('.message.failed .failure'), 40_000);
+  expect.match(await ann.textContent('.failure'), /^Not sent: .+\. Retry Discard $/);
+  expect.equal(await texts(ann), ['Is anybody there?'], 'it stays where it is');
 
   await ask('store pass');
-  await ann.press('#text', 'Enter');
+  const again = ann.waitForRequest((request) => request.method() === 'POST');
+  await ann.click('.failure >> text=Retry');
+  expect.equal((await again).headers()['idempotency-key'], first.headers()['idempotency-key'], 'the same message');
   await expect.eventually('the second try', () => showsStored(ann, ['Is anybody there?']), 15_000);
-  expect.equal(await ann.locator('.problem').count(), 0, 'the alert is settled');
-  expect.equal(await ann.inputValue('#text'), '');
+  expect.equal(await ann.locator('.failure').count(), 0);
+  expect(await ann.evaluate(() => document.activeElement?.id === 'text'), 'writing goes on');
   await post(baseUrl, 'reader', 'after');
   await expect.eventually('after', () => showsStored(bob, ['before', 'after']));
   // Nobody who comes later sees it either.

@@ -1,5 +1,11 @@
 //! The pages, rendered on the server with the history in them.
 
+mod author;
+mod text;
+mod view;
+
+use std::time::Duration;
+
 use askama::Template;
 use axum::{
     extract::{Query, State, rejection::QueryRejection},
@@ -9,8 +15,10 @@ use axum::{
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
+use tokio::time::timeout;
 use tracing::error;
 
+use self::view::{MessageView, ReaderView, RoomView};
 use super::{
     Web,
     caching::{REVALIDATED, VARY, tagged},
@@ -19,12 +27,17 @@ use super::{
 };
 use crate::{
     app::NEWEST,
-    chat::{Author, Message, RoomId},
+    chat::{Author, MessageId, RoomId},
     feed,
+    store::Activity,
 };
 
 /// Where `/` goes.
 const DEFAULT_ROOM: &str = "/default";
+/// Rooms in the list beside a room; a page of their own has the rest.
+const ROOMS_BESIDE: usize = 30;
+/// A room is not kept waiting for the list of the others: the script asks for it again.
+const ROOMS_WITHIN: Duration = Duration::from_millis(500);
 
 /// What every page is sent with. Scripts come from this server's files alone, and of styles there is the one in the page;
 /// the query holds a person's name, so it is no other site's business.
@@ -59,22 +72,33 @@ struct JoinPage {
 struct RoomPage {
     room: String,
     room_path: String,
-    user: String,
+    reader: ReaderView,
+    /// Whether rooms are listed at all.
+    listed: bool,
+    rooms: Vec<RoomView>,
+    more_rooms: bool,
     messages: Vec<MessageView>,
+    blank: MessageView,
     cursor: String,
+    /// The id of the first message.
+    oldest: String,
+    /// Whether there are messages before that.
     more: bool,
+    /// Older messages only, which nothing is added to.
+    archive: bool,
 }
 
-/// A message as the template shows it.
-struct MessageView {
-    id: String,
-    seq: u64,
-    provisional_id: String,
-    from: String,
-    text: String,
-    date: String,
-    time: String,
-    own: bool,
+#[derive(Template)]
+#[template(path = "rooms.html")]
+struct RoomsPage {
+    rooms: Vec<RoomView>,
+    user: Option<String>,
+    /// `?user=…`, or nothing.
+    query: String,
+    /// The query of the next stretch, if there is one.
+    next: Option<String>,
+    /// Not the first stretch.
+    further: bool,
 }
 
 #[derive(Template)]
@@ -89,11 +113,26 @@ pub(super) struct ErrorPage {
 #[derive(Debug, Deserialize)]
 pub(super) struct RoomQuery {
     user: Option<String>,
+    before: Option<String>,
 }
 
-/// `/`: to the default room, for now; so not permanently.
-pub(super) async fn index() -> Redirect {
-    Redirect::temporary(DEFAULT_ROOM)
+#[derive(Debug, Deserialize)]
+pub(super) struct IndexQuery {
+    room: Option<String>,
+    user: Option<String>,
+}
+
+/// `/`: to the room that a form without scripts names; else to the default room, for now; so not permanently.
+pub(super) async fn index(query: Result<Query<IndexQuery>, QueryRejection>) -> Result<Redirect, PageError> {
+    let Query(query) = query.map_err(|e| WebError::Query(e.body_text()))?;
+    let Some(name) = query.room else {
+        return Ok(Redirect::temporary(DEFAULT_ROOM));
+    };
+    let room = RoomId::parse(name.trim().trim_start_matches('#')).map_err(WebError::from)?;
+    Ok(Redirect::to(&match query.user.as_deref().map(Author::parse) {
+        Some(Ok(user)) => room_path(&room, &user),
+        _ => format!("/{}", feed::path_segment(&room)),
+    }))
 }
 
 /// `/{room}`: asks for a name, or shows the room to whom has one.
@@ -110,16 +149,55 @@ pub(super) async fn room(
         Some(Err(error)) => return page(&headers, &join(&room, Some(in_words(&error.into())))),
         None => return page(&headers, &join(&room, None)),
     };
-    let history = web.app.history(&room, None, NEWEST).await.map_err(WebError::from)?;
+    let before = query.before.as_deref().map(str::parse::<MessageId>).transpose();
+    let before = before.map_err(|_| WebError::Query("before must be the id of a message".to_owned()))?;
+    let (history, (rooms, more_rooms)) =
+        tokio::join!(web.app.history(&room, before.as_ref(), NEWEST), rooms_beside(&web));
+    let history = history.map_err(WebError::from)?;
     let room = RoomPage {
         room: room.to_string(),
         room_path: feed::path_segment(&room),
+        reader: ReaderView::new(&user),
+        listed: web.app.lists_rooms(),
+        rooms: RoomView::all(rooms, Some(&room)),
+        more_rooms,
         cursor: history.cursor().to_string(),
+        oldest: history.messages.first().map(|message| message.id.to_string()).unwrap_or_default(),
         more: history.more,
-        messages: history.messages.into_iter().map(|message| MessageView::new(message, &user)).collect(),
-        user: user.to_string(),
+        messages: MessageView::all(history.messages, &user),
+        blank: MessageView::blank(),
+        archive: before.is_some(),
     };
     page(&headers, &room)
+}
+
+/// The rooms with the newest messages, as far as they can be told now, and whether there are more.
+async fn rooms_beside(web: &Web) -> (Vec<Activity>, bool) {
+    timeout(ROOMS_WITHIN, web.app.rooms(None, ROOMS_BESIDE)).await.ok().and_then(Result::ok).unwrap_or_default()
+}
+
+/// A stretch of the list of rooms. `next`: what its page is asked for with.
+pub(super) fn rooms(
+    headers: &HeaderMap,
+    rooms: Vec<Activity>,
+    user: Option<String>,
+    next: Option<&str>,
+    further: bool,
+) -> Result<Response, PageError> {
+    let query = |pairs: &[(&str, Option<&str>)]| {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(pairs.iter().filter_map(|&(name, value)| Some((name, value?))));
+        query.finish()
+    };
+    let user = user.filter(|user| Author::parse(user).is_ok());
+    let list = RoomsPage {
+        rooms: RoomView::all(rooms, None),
+        query: user.as_deref().map(|user| format!("?{}", query(&[("user", Some(user))]))).unwrap_or_default(),
+        next: next.map(|next| query(&[("behind", Some(next)), ("user", user.as_deref())])),
+        user,
+        further,
+    };
+    page(headers, &list)
 }
 
 /// A room's page as one who goes by this name sees it, as a path with a query.
@@ -143,21 +221,6 @@ fn page(request: &HeaderMap, template: &impl Template) -> Result<Response, PageE
         Err(error) => {
             error!(%error, "a page cannot be rendered");
             Err(WebError::Internal.into())
-        }
-    }
-}
-
-impl MessageView {
-    fn new(message: Message, reader: &Author) -> Self {
-        Self {
-            own: message.from == *reader,
-            id: message.id.to_string(),
-            seq: message.id.seq,
-            provisional_id: message.provisional_id.to_string(),
-            from: message.from.to_string(),
-            text: message.text.to_string(),
-            date: message.date.to_string(),
-            time: message.date.clock(),
         }
     }
 }

@@ -1,0 +1,66 @@
+/** Moments, in the reader's language and zone. The server writes UTC, since it knows neither. */
+
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+
+const clockTime = new Intl.DateTimeFormat(undefined, { hour: 'numeric', minute: '2-digit' });
+const inFull = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'medium' });
+const dayOfYear = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric', month: 'long' });
+const dayInFull = new Intl.DateTimeFormat(undefined, { dateStyle: 'full' });
+const shortDay = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short' });
+const ago = new Intl.RelativeTimeFormat(undefined, { numeric: 'auto', style: 'short' });
+
+/**
+ * The reader's day, as something that can be compared.
+ *
+ * @param {Date} date
+ */
+export const dayOf = (date) => date.toDateString();
+
+/**
+ * @param {Date} date
+ * @param {Date} now
+ */
+export function dayName(date, now) {
+  for (const days of [0, -1]) {
+    const day = new Date(now.getFullYear(), now.getMonth(), now.getDate() + days);
+    if (dayOf(day) === dayOf(date)) return capitalized(ago.format(days, 'day'));
+  }
+  return (date.getFullYear() === now.getFullYear() ? dayOfYear : dayInFull).format(date);
+}
+
+/** @param {Date} date */
+export const exactly = (date) => inFull.format(date);
+
+/** @param {Date} date */
+export const clock = (date) => clockTime.format(date);
+
+/**
+ * How long ago, for an hour; then the time of the day, which is named above the message.
+ *
+ * @param {Date} date
+ * @param {Date} now
+ */
+export function relative(date, now) {
+  // A clock that is ahead of ours shows now, not the future.
+  const age = Math.max(0, now.getTime() - date.getTime());
+  if (age < MINUTE) return ago.format(0, 'second');
+  if (age < HOUR) return ago.format(-Math.floor(age / MINUTE), 'minute');
+  return clockTime.format(date);
+}
+
+/**
+ * The same in little space, and where no day is named beside it.
+ *
+ * @param {Date} date
+ * @param {Date} now
+ */
+export function roughly(date, now) {
+  const age = now.getTime() - date.getTime();
+  if (age < 2 * MINUTE) return ago.format(0, 'second');
+  if (age < HOUR) return ago.format(-Math.floor(age / MINUTE), 'minute');
+  return dayOf(date) === dayOf(now) ? clockTime.format(date) : shortDay.format(date);
+}
+
+/** @param {string} words */
+const capitalized = (words) => words.charAt(0).toLocaleUpperCase() + words.slice(1);

@@ -1,0 +1,81 @@
+/**
+ * How messages stand to those before them: what somebody says in a row stands together, and a day begins with its name.
+ * The server does the same for the history it renders, in UTC (src/web/pages/view.rs).
+ *
+ * It watches the list, whoever changes it: what comes between two messages, or goes, concerns the one behind as well.
+ */
+
+import { clock, dayName, dayOf, exactly, relative } from './dates.js';
+import { authorOf, part, write } from './render.js';
+
+/** What somebody says within this time of their last message needs no head of its own. */
+const TOGETHER_MS = 5 * 60_000;
+
+/** A relative time is never wrong by more than this. */
+const REFRESH_MS = 30_000;
+
+/** A time that is older than this does not change any more. */
+const SETTLED_MS = 2 * 60 * 60_000;
+
+/** @param {HTMLElement} list */
+export function group(list) {
+  const items = () => /** @type {Iterable<HTMLElement>} */ (list.children);
+  let today = dayOf(new Date());
+  for (const item of items()) place(item);
+  new MutationObserver((changes) => {
+    /** @type {Set<Node | null>} */
+    const concerned = new Set();
+    for (const { addedNodes, nextSibling } of changes) {
+      for (const node of addedNodes) concerned.add(node);
+      // Between elements of the server there are line ends.
+      concerned.add(nextSibling instanceof Text ? nextSibling.nextElementSibling : nextSibling);
+    }
+    for (const node of concerned) if (node?.parentNode === list) place(/** @type {HTMLElement} */ (node));
+  }).observe(list, { childList: true });
+
+  setInterval(() => {
+    const now = new Date();
+    const midnight = dayOf(now) !== today;
+    today = dayOf(now);
+    for (let item = list.lastElementChild; item; item = item.previousElementSibling) {
+      const old = now.getTime() - dateOf(/** @type {HTMLElement} */ (item)).getTime() > SETTLED_MS;
+      if (old && !midnight) break;
+      place(/** @type {HTMLElement} */ (item));
+    }
+  }, REFRESH_MS);
+}
+
+/** @param {HTMLElement} item */
+function place(item) {
+  const before = /** @type {HTMLElement | null} */ (item.previousElementSibling);
+  const date = dateOf(item);
+  const now = new Date();
+  const earlier = before && dateOf(before);
+  const newDay = !earlier || dayOf(earlier) !== dayOf(date);
+  const leads = newDay || authorOf(before) !== authorOf(item)
+    || date.getTime() - earlier.getTime() > TOGETHER_MS;
+  item.classList.toggle('lead', leads);
+
+  const label = /** @type {HTMLElement | null} */ (item.querySelector('.day'));
+  if (!newDay) label?.remove();
+  else write(label ?? newLabel(item), dayName(date, now));
+
+  const time = part(item, 'time');
+  // Beside a message that has no head there is no space for more.
+  write(time, leads ? relative(date, now) : clock(date));
+  const exact = exactly(date);
+  if (time.title !== exact) time.title = exact;
+}
+
+/** @param {HTMLElement} item */
+function newLabel(item) {
+  const label = document.createElement('p');
+  label.className = 'day';
+  item.prepend(label);
+  return label;
+}
+
+/** @param {HTMLElement} item */
+function dateOf(item) {
+  return new Date(part(item, 'time').getAttribute('datetime') ?? '');
+}

@@ -1,0 +1,158 @@
+/**
+ * A browser opens six connections to a host over HTTP/1.1, for all its tabs together, and a stream takes one for good:
+ * six rooms in six tabs, and the seventh page does not even load. So four streams are open at most, and a room beyond
+ * them asks every few seconds; whichever room somebody looks at takes the place of one that nobody sees.
+ */
+
+import { sleep, systemClock } from './clock.js';
+import { relation } from './cursor.js';
+import { newest } from './history.js';
+
+/** Two connections stay for everything else. */
+const SLOTS = 4;
+
+const POLL_MS = 4_000;
+const POLL_HIDDEN_MS = 15_000;
+
+/** A read that takes longer is worth a word. */
+const SLOW_MS = 5_000;
+
+const NAME = 'gripchat.streams';
+
+/**
+ * @typedef {import('./stream.js').Stream} Stream
+ * @typedef {import('./stream.js').StreamOptions} StreamOptions
+ * @typedef {(options: StreamOptions) => Stream} Open
+ */
+
+/**
+ * @param {Open} open
+ * @param {object} [browser]
+ * @param {LockManager | null} [browser.locks]
+ * @param {new (name: string) => BroadcastChannel} [browser.Channel]
+ * @param {Document} [browser.document]
+ * @param {typeof newest} [browser.read]
+ * @returns {Open}
+ */
+export function limitStreams(open, browser = {}) {
+  const {
+    locks = globalThis.navigator?.locks, Channel = globalThis.BroadcastChannel, document = globalThis.document,
+    read = newest,
+  } = browser;
+  return locks && Channel && !isMultiplexed() ? limited : open;
+
+  /** @param {StreamOptions} options */
+  function limited(options) {
+    const clock = options.clock ?? systemClock;
+    const { onMessage, onReset, onState } = options;
+    const closed = new AbortController();
+    const channel = new Channel(NAME);
+    let { cursor } = options;
+    /** While there is a slot. @type {Stream | null} */
+    let stream = null;
+    let giveUp = () => {};
+    /** While there is none. */
+    let waiting = new AbortController();
+
+    // A room that nobody sees makes place for one that somebody looks at; its own turn comes again.
+    channel.addEventListener('message', () => {
+      if (document.hidden) giveUp();
+    });
+    document.addEventListener('visibilitychange', nudge, { signal: closed.signal });
+    void run();
+    return { cursor: () => stream?.cursor() ?? cursor, close, nudge };
+
+    function close() {
+      closed.abort();
+      waiting.abort();
+      giveUp();
+      channel.close();
+      onState('stopped');
+    }
+
+    /** Somebody looks at the room, in this tab or another. */
+    function nudge() {
+      if (!stream && !closed.signal.aborted) channel.postMessage('make place');
+    }
+
+    async function run() {
+      while (!closed.signal.aborted) {
+        waiting = new AbortController();
+        const late = clock.setTimeout(() => {
+          if (!document.hidden) nudge();
+          void poll(waiting.signal);
+        }, 100);
+        const release = await anySlot(waiting.signal).catch(() => null);
+        clock.clearTimeout(late);
+        waiting.abort();
+        if (!release) return;
+        if (!closed.signal.aborted) await streamed();
+        release();
+      }
+    }
+
+    async function streamed() {
+      const over = new Promise((resolve) => { giveUp = () => resolve(undefined); });
+      let ending = false;
+      stream = open({
+        ...options,
+        cursor,
+        onState(state, problem) {
+          // Its last word is about the connection, not about the room.
+          if (!ending) onState(state, problem);
+        },
+      });
+      await over;
+      ending = true;
+      cursor = stream.cursor();
+      stream.close();
+      stream = null;
+      giveUp = () => {};
+    }
+
+    /** @param {AbortSignal} signal */
+    async function poll(signal) {
+      while (!signal.aborted) {
+        const slow = clock.setTimeout(() => onState('reconnecting'), SLOW_MS);
+        // Until it succeeds, or is not wanted any more.
+        const snapshot = await read(options.url, signal).catch(() => null);
+        clock.clearTimeout(slow);
+        if (signal.aborted || !snapshot) return;
+        onState('live');
+        const fresh = snapshot.messages.filter((message) => relation(cursor, message.id) !== 'seen');
+        const whole = fresh.length > 0 ? relation(cursor, fresh[0].id) === 'next' : snapshot.lastEventId === cursor;
+        cursor = snapshot.lastEventId;
+        if (whole) fresh.forEach(onMessage);
+        else onReset({ reason: 'polled', lastEventId: cursor });
+        await sleep(document.hidden ? POLL_HIDDEN_MS : POLL_MS, clock, signal).catch(() => {});
+      }
+    }
+
+    /**
+     * @param {AbortSignal} signal
+     * @returns {Promise<() => void>} gives the slot back
+     */
+    function anySlot(signal) {
+      const granted = new AbortController();
+      signal.addEventListener('abort', () => granted.abort(), { once: true });
+      return new Promise((resolve, reject) => {
+        signal.addEventListener('abort', reject, { once: true });
+        for (let slot = 0; slot < SLOTS; slot += 1) {
+          const request = locks?.request(`${NAME}.${slot}`, { signal: granted.signal }, () => {
+            // Two may come free at once.
+            if (granted.signal.aborted) return undefined;
+            granted.abort();
+            return new Promise((release) => resolve(() => release(undefined)));
+          });
+          request?.catch(() => {});
+        }
+      });
+    }
+  }
+}
+
+/** HTTP/2 and 3 carry a hundred streams over one connection. */
+function isMultiplexed() {
+  const [page] = globalThis.performance?.getEntriesByType?.('navigation') ?? [];
+  return /^h[23]/u.test(/** @type {PerformanceNavigationTiming | undefined} */ (page)?.nextHopProtocol ?? '');
+}

@@ -1,0 +1,298 @@
+/**
+ * One stream for all tabs that show a room: browsers open six connections to a host over HTTP/1.1, and a stream takes
+ * one for good. The tab that has the room's lock opens the stream and tells the others what comes; when it goes, the
+ * browser gives the lock to the next one, which goes on from its own cursor.
+ *
+ * What the others hear is judged like what a stream says: each message once, in order, and a hole is asked about. So it
+ * does not matter which tab leads, or that it changes. Without locks or channels each tab has a stream of its own.
+ */
+
+import { systemClock } from './clock.js';
+import { relation } from './cursor.js';
+import { openStream } from './stream.js';
+import { uuid } from './uuid.js';
+import { watchPage } from './wakeups.js';
+
+/** Messages that are kept for tabs that come later or have missed some; who lacks more takes a snapshot. */
+const MAX_KEPT = 200;
+
+/** A leader that is asked answers at once, unless its tab is frozen or its page hangs. */
+const ANSWER_MS = 3_000;
+
+/** Two keep-alives of the stream and a margin, as for the stream itself. */
+const SILENCE_MS = 50_000;
+
+/**
+ * @typedef {import('./message.js').Final} Final
+ * @typedef {import('./stream.js').StreamOptions} StreamOptions
+ * @typedef {import('./stream.js').StreamState} StreamState
+ * @typedef {{state: StreamState, problem?: string}} Standing
+ *
+ * @typedef {{type: 'final', message: Final}
+ *   | {type: 'provisional', message: import('./message.js').Provisional}
+ *   | {type: 'retract', provisionalId: string}
+ *   | {type: 'reset', reset: {reason: string, lastEventId: string}}
+ *   | {type: 'state', standing: Standing}
+ *   | {type: 'alive'}
+ *   | {type: 'ask', tab: string, cursor: string}
+ *   | {type: 'tell', tab: string, messages: Final[], reset?: string, standing: Standing}} Word
+ *
+ * @typedef {StreamOptions & {
+ *   name: string,
+ *   locks?: LockManager | null,
+ *   Channel?: new (name: string) => BroadcastChannel,
+ *   open?: typeof openStream,
+ *   tab?: string,
+ * }} TabOptions `name`: what tabs of one room, and no others, have in common
+ */
+
+/**
+ * @param {TabOptions} options
+ * @returns {import('./stream.js').Stream}
+ */
+export function shareStream(options) {
+  const { locks = globalThis.navigator?.locks, Channel = globalThis.BroadcastChannel, open = openStream } = options;
+  return locks && Channel ? share(options, locks, Channel, open) : open(options);
+}
+
+/**
+ * @param {TabOptions} options
+ * @param {LockManager} locks
+ * @param {new (name: string) => BroadcastChannel} Channel
+ * @param {typeof openStream} open
+ * @returns {import('./stream.js').Stream}
+ */
+function share(options, locks, Channel, open) {
+
+  const clock = options.clock ?? systemClock;
+  const tab = options.tab ?? uuid();
+  const { onMessage, onProvisional, onRetract, onReset, onState } = options;
+
+  let cursor = options.cursor;
+  let heard = clock.now();
+  /** @type {unknown} */
+  let silence;
+  /** @type {Standing} */
+  let standing = { state: 'connecting' };
+  /** Oldest first, without a hole. @type {Final[]} */
+  let kept = [];
+  /** Of this tab, while it leads. @type {import('./stream.js').Stream | null} */
+  let stream = null;
+  /** Aborted when this tab stops to lead or to wait for it. */
+  let part = new AbortController();
+  /** @type {BroadcastChannel | null} */
+  let channel = null;
+
+  const unwatch = watchPage({
+    window: options.window ?? globalThis.window,
+    // The leader's own stream sees to the network.
+    onWake: () => { if (!channel) join(); },
+    onVisible: ask,
+    // A page that has a lock or an open channel is not kept for the way back.
+    onSleep: leave,
+  });
+  onState('connecting');
+  join();
+  return { cursor: () => cursor, close };
+
+  function join() {
+    part = new AbortController();
+    channel = new Channel(options.name);
+    channel.addEventListener('message', (event) => hear(event.data));
+    void lead(part, false);
+    ask();
+    watchSilence();
+  }
+
+  function leave() {
+    part.abort();
+    clock.clearTimeout(silence);
+    channel?.close();
+    channel = null;
+  }
+
+  function close() {
+    unwatch();
+    leave();
+    onState('stopped');
+  }
+
+  /** @param {Word} word */
+  function say(word) {
+    channel?.postMessage(word);
+  }
+
+  // === Leading ===
+
+  /**
+   * Waits for the lock and leads until the part is over.
+   *
+   * @param {AbortController} mine
+   * @param {boolean} steal from a leader that is silent
+   */
+  async function lead(mine, steal) {
+    const { signal } = mine;
+    const over = new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+    try {
+      // What is stolen cannot be waited for, and so not be given up.
+      await locks.request(options.name, steal ? { steal } : { signal }, () => {
+        if (signal.aborted) return undefined;
+        begin();
+        return over;
+      });
+    } catch {
+      // Given up while it waited, or stolen by a tab that heard nothing of this one.
+      if (signal.aborted) return;
+      end();
+      void lead(mine, false);
+      return;
+    }
+    end();
+  }
+
+  function begin() {
+    clock.clearTimeout(silence);
+    stream = open({
+      ...options,
+      cursor,
+      onMessage(message) {
+        say({ type: 'final', message });
+        take(message);
+      },
+      onProvisional(message) {
+        say({ type: 'provisional', message });
+        onProvisional(message);
+      },
+      onRetract(provisionalId) {
+        say({ type: 'retract', provisionalId });
+        onRetract(provisionalId);
+      },
+      onReset(reset) {
+        say({ type: 'reset', reset });
+        start(reset);
+      },
+      onState(state, problem) {
+        // Its last word is about this tab, not about the room.
+        if (!stream && state === 'stopped') return;
+        stand({ state, problem });
+        say({ type: 'state', standing });
+      },
+      onAlive: () => say({ type: 'alive' }),
+    });
+  }
+
+  function end() {
+    const ended = stream;
+    stream = null;
+    ended?.close();
+    if (!part.signal.aborted) watchSilence();
+  }
+
+  // === Following ===
+
+  /** @param {Word} word */
+  function hear(word) {
+    if (word.type === 'ask') {
+      if (!stream) return;
+      stream.nudge?.();
+      tell(word.tab, word.cursor);
+      return;
+    }
+    // Two lead for a moment, when one steals from another: each believes its own stream.
+    if (stream) return;
+    heard = clock.now();
+    switch (word.type) {
+      case 'final':
+        if (relation(cursor, word.message.id) === 'hole') ask();
+        else take(word.message);
+        break;
+      case 'provisional':
+        onProvisional(word.message);
+        break;
+      case 'retract':
+        onRetract(word.provisionalId);
+        break;
+      case 'reset':
+        start(word.reset);
+        break;
+      case 'state':
+        stand(word.standing);
+        break;
+      case 'tell':
+        if (word.tab !== tab) break;
+        if (word.reset !== undefined) start({ reason: 'tab', lastEventId: word.reset });
+        word.messages.forEach(take);
+        stand(word.standing);
+        break;
+      default:
+    }
+  }
+
+  /** Asks the leader what this tab has missed; one that does not answer is no leader any more. */
+  function ask() {
+    if (stream || !channel) return;
+    const asked = clock.now();
+    say({ type: 'ask', tab, cursor });
+    const mine = part;
+    clock.setTimeout(() => {
+      if (mine.signal.aborted || stream || heard >= asked) return;
+      void locks.query().then(({ held = [] }) => {
+        // Where nobody has the lock, it is about to be given to somebody.
+        if (held.some(({ name }) => name === options.name) && !mine.signal.aborted && !stream) takeOver();
+      });
+    }, ANSWER_MS);
+  }
+
+  function takeOver() {
+    part.abort();
+    part = new AbortController();
+    void lead(part, true);
+  }
+
+  /**
+   * @param {string} to
+   * @param {string} from a cursor
+   */
+  function tell(to, from) {
+    const messages = kept.filter((message) => relation(from, message.id) !== 'seen');
+    const whole = from === cursor || (messages.length > 0 && relation(from, messages[0].id) === 'next');
+    /** @type {Word} */
+    const word = whole || relation(from, cursor) === 'seen'
+      ? { type: 'tell', tab: to, messages: whole ? messages : [], standing }
+      : { type: 'tell', tab: to, messages: [], reset: cursor, standing };
+    say(word);
+  }
+
+  function watchSilence() {
+    clock.clearTimeout(silence);
+    silence = clock.setTimeout(() => {
+      if (stream || !channel) return;
+      if (clock.now() - heard >= SILENCE_MS) ask();
+      watchSilence();
+    }, SILENCE_MS);
+  }
+
+  // === Both ===
+
+  /** @param {Final} message */
+  function take(message) {
+    if (relation(cursor, message.id) === 'seen') return;
+    cursor = message.id;
+    kept.push(message);
+    if (kept.length > MAX_KEPT) kept.shift();
+    onMessage(message);
+  }
+
+  /** @param {{reason: string, lastEventId: string}} reset */
+  function start(reset) {
+    cursor = reset.lastEventId;
+    kept = [];
+    onReset(reset);
+  }
+
+  /** @param {Standing} now */
+  function stand(now) {
+    standing = now;
+    onState(now.state, now.problem);
+  }
+}

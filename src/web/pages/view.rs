@@ -1,0 +1,168 @@
+//! What the templates show, worked out beforehand. `client/render.js` and `client/grouping.js` make the same of what
+//! comes later, element for element.
+
+use std::time::Duration;
+
+use super::{author, text};
+use crate::{
+    chat::{Author, Message, RoomId, Timestamp},
+    feed,
+    store::Activity,
+};
+
+/// What somebody says within this time of their last message stands below it, without a head of its own.
+const TOGETHER: Duration = Duration::from_mins(5);
+
+/// A message.
+pub(super) struct MessageView {
+    pub(super) id: String,
+    pub(super) seq: String,
+    pub(super) provisional_id: String,
+    pub(super) class: String,
+    /// In words, where it is the first of its day.
+    pub(super) day: Option<String>,
+    pub(super) from: String,
+    pub(super) initials: String,
+    pub(super) pieces: Vec<text::Piece>,
+    pub(super) date: String,
+    pub(super) time: String,
+}
+
+/// Whoever reads the page.
+pub(super) struct ReaderView {
+    pub(super) name: String,
+    pub(super) initials: String,
+    pub(super) hue: u32,
+    /// `?user=…`
+    pub(super) query: String,
+}
+
+/// A room in the list.
+pub(super) struct RoomView {
+    pub(super) name: String,
+    pub(super) path: String,
+    pub(super) date: String,
+    pub(super) time: String,
+    pub(super) current: bool,
+}
+
+impl MessageView {
+    /// A stretch of a room's log as one reader sees it, oldest first.
+    pub(super) fn all(messages: Vec<Message>, reader: &Author) -> Vec<Self> {
+        let mut before: Option<(Author, Timestamp)> = None;
+        let view = |message: Message| {
+            let Message { from, date, .. } = &message;
+            let new_day = before.as_ref().is_none_or(|(_, earlier)| earlier.day() != date.day());
+            let leads =
+                before.as_ref().is_none_or(|(author, earlier)| author != from || *date > earlier.plus(TOGETHER));
+            before = Some((from.clone(), *date));
+            Self::new(message, reader, new_day, leads || new_day)
+        };
+        messages.into_iter().map(view).collect()
+    }
+
+    /// What the script fills.
+    pub(super) fn blank() -> Self {
+        Self {
+            id: String::new(),
+            seq: String::new(),
+            provisional_id: String::new(),
+            class: "message".to_owned(),
+            day: None,
+            from: String::new(),
+            initials: String::new(),
+            pieces: Vec::new(),
+            date: String::new(),
+            time: String::new(),
+        }
+    }
+
+    fn new(message: Message, reader: &Author, new_day: bool, leads: bool) -> Self {
+        let from = message.from.to_string();
+        let text = message.text.to_string();
+        let class = |applies: bool, name| if applies { name } else { "" };
+        Self {
+            // The order of `className` in client/render.js.
+            class: format!(
+                "message hue-{}{}{}{}",
+                author::hue(&from),
+                class(message.from == *reader, " own"),
+                class(text::is_emoji_alone(&text), " emoji"),
+                class(leads, " lead"),
+            ),
+            id: message.id.to_string(),
+            seq: message.id.seq.to_string(),
+            provisional_id: message.provisional_id.to_string(),
+            day: new_day.then(|| message.date.day()),
+            initials: author::initials(&from),
+            from,
+            pieces: text::pieces(&text),
+            date: message.date.to_string(),
+            time: format!("{} UTC", message.date.clock()),
+        }
+    }
+}
+
+impl ReaderView {
+    pub(super) fn new(author: &Author) -> Self {
+        let name = author.to_string();
+        let query = url::form_urlencoded::Serializer::new("?".to_owned()).append_pair("user", &name).finish();
+        Self { initials: author::initials(&name), hue: author::hue(&name), query, name }
+    }
+}
+
+impl RoomView {
+    pub(super) fn all(rooms: Vec<Activity>, current: Option<&RoomId>) -> Vec<Self> {
+        let view = |Activity { room, at }| Self {
+            current: current == Some(&room),
+            path: feed::path_segment(&room),
+            name: room.to_string(),
+            date: at.to_string(),
+            time: at.short_day(),
+        };
+        rooms.into_iter().map(view).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::chat::{MessageId, Text};
+
+    const MINUTE: i64 = 60_000;
+
+    /// Who says what, and when, in minutes of 2 January 2026, UTC.
+    fn shown(log: &[(&str, i64, &str)]) -> Vec<String> {
+        let message = |&(from, minute, text): &(&str, i64, &str)| Message {
+            id: MessageId { epoch: "e".parse().unwrap(), seq: 1 },
+            provisional_id: Uuid::nil(),
+            from: Author::parse(from).unwrap(),
+            text: Text::parse(text).unwrap(),
+            date: Timestamp::from_millis(1_767_312_000_000 + minute * MINUTE),
+        };
+        let views = MessageView::all(log.iter().map(message).collect(), &Author::parse("Ada").unwrap());
+        views.into_iter().map(|view| format!("{}{}", view.class, view.day.map_or("", |_| " (day)"))).collect()
+    }
+
+    #[test]
+    fn what_somebody_says_in_a_row_stands_together() {
+        let log = [("Bob", 0, "a"), ("Bob", 5, "b"), ("Bob", 11, "c"), ("Ada", 11, "👍"), ("Bob", 12, "d")];
+        let expected = [
+            "message hue-4 lead (day)",
+            "message hue-4",
+            "message hue-4 lead",
+            "message hue-11 own emoji lead",
+            "message hue-4 lead",
+        ];
+        assert_eq!(shown(&log), expected);
+    }
+
+    #[test]
+    fn a_new_day_begins_with_its_name() {
+        let midnight = 24 * 60;
+        let log = [("Bob", midnight - 1, "a"), ("Bob", midnight, "b"), ("Bob", midnight + 1, "c")];
+        assert_eq!(shown(&log), ["message hue-4 lead (day)", "message hue-4 lead (day)", "message hue-4"]);
+    }
+}

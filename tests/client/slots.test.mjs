@@ -1,0 +1,138 @@
+import assert from 'node:assert/strict';
+import { beforeEach, test } from 'node:test';
+
+import { limitStreams } from '../../client/slots.js';
+import { FakeClock, settled } from './support/clock.mjs';
+import { final } from './support/messages.mjs';
+import { Browser } from './support/tabs.mjs';
+
+let clock;
+let browser;
+/** Rooms with a stream, in the order in which they got it. */
+let streams;
+/** What a read of a room's messages is answered with. */
+let snapshots;
+let reads;
+
+beforeEach(() => {
+  clock = new FakeClock();
+  browser = new Browser();
+  streams = [];
+  snapshots = {};
+  reads = [];
+});
+
+/** A room in a tab, which begins at `e-5`. */
+function room(name, hidden = false) {
+  const document = Object.assign(new EventTarget(), { hidden });
+  const seen = [];
+  const open = limitStreams((options) => {
+    streams.push(name);
+    let { cursor } = options;
+    options.onState('live');
+    seen.push(`stream from ${cursor}`);
+    tab.deliver = (message) => {
+      cursor = message.id;
+      options.onMessage(message);
+    };
+    return {
+      cursor: () => cursor,
+      close() {
+        streams.splice(streams.indexOf(name), 1);
+        options.onState('stopped');
+      },
+    };
+  }, {
+    locks: browser.locks,
+    Channel: browser.Channel,
+    document,
+    async read() {
+      reads.push(name);
+      return snapshots[name] ?? { messages: [], lastEventId: 'e-5', more: true };
+    },
+  });
+  const stream = open({
+    url: name,
+    cursor: 'e-5',
+    clock,
+    onMessage: ({ id }) => seen.push(id),
+    onReset: ({ lastEventId }) => seen.push(`reset ${lastEventId}`),
+    onState: (state) => { if (state === 'stopped') seen.push(state); },
+  });
+  const tab = {
+    stream,
+    seen,
+    look(at) {
+      document.hidden = !at;
+      document.dispatchEvent(new Event('visibilitychange'));
+    },
+  };
+  return tab;
+}
+
+const five = async () => {
+  const tabs = ['a', 'b', 'c', 'd', 'e'].map((name) => room(name));
+  await settled();
+  return tabs;
+};
+
+test('four rooms have streams; a fifth asks for what is new', async () => {
+  const tabs = await five();
+  assert.deepEqual(streams, ['a', 'b', 'c', 'd']);
+  snapshots.e = { messages: [final('e-5'), final('e-6')], lastEventId: 'e-6', more: true };
+  await clock.pass(200);
+  snapshots.e = { messages: [final('e-6'), final('e-7'), final('e-8')], lastEventId: 'e-8', more: true };
+  await clock.pass(4_000);
+  await clock.pass(4_000);
+  assert.deepEqual(tabs[4].seen, ['e-6', 'e-7', 'e-8']);
+  assert.equal(tabs[4].stream.cursor(), 'e-8');
+  assert.deepEqual(reads, ['e', 'e', 'e']);
+});
+
+test('a fifth room that missed more than a page takes a new one', async () => {
+  const tabs = await five();
+  snapshots.e = { messages: [final('e-60'), final('e-61')], lastEventId: 'e-61', more: true };
+  await clock.pass(200);
+  assert.deepEqual(tabs[4].seen, ['reset e-61']);
+});
+
+test('a stream that ends makes place for the room that waits, which goes on from where it is', async () => {
+  const tabs = await five();
+  snapshots.e = { messages: [final('e-6')], lastEventId: 'e-6', more: true };
+  await clock.pass(200);
+  tabs[1].stream.close();
+  await clock.pass(0);
+  assert.deepEqual(streams, ['a', 'c', 'd', 'e']);
+  assert.deepEqual(tabs[4].seen, ['e-6', 'stream from e-6']);
+  const asked = reads.length;
+  await clock.pass(60_000);
+  assert.equal(reads.length, asked);
+});
+
+test('a room that somebody looks at takes the place of one that nobody sees, which loses nothing', async () => {
+  const tabs = await five();
+  await clock.pass(200);
+  tabs[2].look(false);
+  tabs[2].deliver(final('e-6'));
+  tabs[4].look(true);
+  await settled();
+  assert.deepEqual(streams, ['a', 'b', 'd', 'e']);
+  snapshots.c = { messages: [final('e-6'), final('e-7')], lastEventId: 'e-7', more: true };
+  await clock.pass(20_000);
+  tabs[0].stream.close();
+  await clock.pass(0);
+  tabs[2].deliver(final('e-8'));
+  assert.deepEqual(tabs[2].seen, ['stream from e-5', 'e-6', 'e-7', 'stream from e-7', 'e-8']);
+});
+
+test('a room that is closed while it waits says nothing more', async () => {
+  const tabs = await five();
+  await clock.pass(200);
+  tabs[4].stream.close();
+  tabs[0].stream.close();
+  await clock.pass(60_000);
+  assert.deepEqual(streams, ['b', 'c', 'd']);
+  assert.deepEqual(tabs[4].seen, ['stopped']);
+  assert.equal(reads.length, 1);
+  assert.equal(clock.pending, 0);
+});

@@ -40,6 +40,8 @@ const browser = await chromium.launch({
     '--disable-component-update',
     '--disable-sync',
   ],
+  // Playwright switches off what every visitor has: pages that are kept for the way back.
+  ignoreDefaultArgs: ['--disable-back-forward-cache'],
 });
 console.log('@started');
 

@@ -1,0 +1,71 @@
+import { enter, say, send, shown, showsStored, texts } from '../chat.mjs';
+
+export default async function aFailedMessageStaysUntilItIsSent({ browser, baseUrl, expect, allowErrors }) {
+  allowErrors('ERR_FAILED|status of 400');
+  const page = await enter(browser, `${baseUrl}/failures?user=Ann`);
+  const keys = [];
+  page.on('request', (request) => {
+    if (request.method() === 'POST') keys.push(request.headers()['idempotency-key']);
+  });
+  const answerPosts = async (answer) => {
+    await page.unroute('**/messages/');
+    if (answer) {
+      await page.route('**/messages/', (route) => (route.request().method() === 'POST' ? answer(route) : route.fallback()));
+    }
+  };
+  const failed = () => page.locator('.message.failed');
+
+  await answerPosts((route) => route.abort());
+  await say(page, 'not lost');
+  expect.equal((await shown(page))[0].state, 'pending');
+  await expect.eventually('it failed', () => failed().count(), 10_000);
+  expect.equal(await texts(page), ['not lost'], 'it stays where it is');
+  expect.match(await page.textContent('.failure'), /^Not sent: the server cannot be reached\. Retry Discard $/);
+  expect.equal(await page.inputValue('#text'), '', 'the box is free for something else');
+  expect.match(await page.textContent('#news'), /Not sent: the server cannot be reached\.$/, 'it is said aloud');
+
+  // Others go on, and what comes after it does not hide it.
+  await send(baseUrl, 'failures', { from: 'Bob', text: 'hello' });
+  await expect.eventually('hello', async () => (await texts(page)).join() === 'hello,not lost');
+
+  // A reload keeps it, with what can be done.
+  await page.reload();
+  await expect.eventually('it is back', () => failed().count());
+  expect.equal(await texts(page), ['hello', 'not lost']);
+  await answerPosts(null);
+  await page.getByRole('button', { name: 'Retry: not lost' }).click();
+  await expect.eventually('sent', () => showsStored(page, ['hello', 'not lost']));
+  expect.equal(new Set(keys).size, 1, 'one key, however often it was sent');
+  expect.equal(await page.evaluate(() => document.activeElement?.id), 'text', 'writing goes on');
+  await page.reload();
+  expect.equal(await texts(page), ['hello', 'not lost'], 'nothing is left over');
+
+  // On its way while the page is reloaded: the next page sends it, under the same key.
+  keys.length = 0;
+  await answerPosts(() => {});
+  await say(page, 'in between');
+  await expect.eventually('a first attempt', () => keys.length === 1);
+  await answerPosts(null);
+  await page.reload();
+  await expect.eventually('sent by the next page', () => showsStored(page, ['hello', 'not lost', 'in between']));
+  expect.equal(new Set(keys).size, 1);
+
+  // What the server refuses would be refused again.
+  const refusal = { error: 'invalid_message', message: 'say it in other words' };
+  await answerPosts((route) => route.fulfill({ status: 400, json: refusal }));
+  await say(page, 'improper');
+  await expect.eventually('refused', () => failed().count());
+  expect.equal(await page.textContent('.failure'), 'Not sent: say it in other words. Edit Discard ');
+  await page.fill('#text', 'and another thing');
+  await page.getByRole('button', { name: 'Edit: improper' }).click();
+  expect.equal(await page.inputValue('#text'), 'improper\nand another thing');
+  expect.equal((await texts(page)).at(-1), 'in between');
+  await page.fill('#text', '');
+
+  await say(page, 'never mind');
+  await expect.eventually('refused', () => failed().count());
+  await page.getByRole('button', { name: 'Discard: never mind' }).click();
+  expect.equal(await texts(page), ['hello', 'not lost', 'in between']);
+  await page.reload();
+  expect.equal(await texts(page), ['hello', 'not lost', 'in between'], 'it is gone for good');
+}

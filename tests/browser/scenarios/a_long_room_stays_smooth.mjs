@@ -1,0 +1,63 @@
+import { live, post, send, texts } from '../chat.mjs';
+
+const STORED = 5_000;
+const A_SECOND = 20;
+const SECONDS = 5;
+
+/** What a person notices, and what the browser calls a long task. */
+const LONG_MS = 50;
+
+export default async function aLongRoomStaysSmooth({ browser, baseUrl, ask, expect }) {
+  const direct = await ask('backend url');
+  const start = Date.now();
+  for (let sent = 0; sent < STORED;) {
+    const batch = Array.from({ length: 50 }, (_, i) => post(direct, 'long', words(sent + i), `Person ${(sent + i) % 7}`));
+    sent += (await Promise.all(batch)).length;
+  }
+  console.log(`${STORED} messages stored after ${Date.now() - start} ms`);
+  const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
+  await page.goto(`${baseUrl}/long?user=Ann`);
+  await live(page);
+
+  const measure = async (what) => {
+    const before = (await texts(page)).length;
+    await browser.startTracing(page, { categories: ['toplevel', 'devtools.timeline', '__metadata'] });
+    for (let n = 0; n < SECONDS * A_SECOND; n += 1) {
+      const began = Date.now();
+      void send(direct, 'long', { from: `Person ${n % 7}`, text: words(n) });
+      await new Promise((resolve) => setTimeout(resolve, 1_000 / A_SECOND - (Date.now() - began)));
+    }
+    const last = words(SECONDS * A_SECOND - 1);
+    await expect.eventually('the last', () => page.$eval('#messages', (list, text) =>
+      list.lastElementChild?.querySelector('.text').textContent === text, last), 10_000);
+    const { traceEvents } = JSON.parse(await browser.stopTracing());
+    const main = traceEvents.filter(({ name, args }) => name === 'thread_name' && args.name === 'CrRendererMain');
+    const mains = new Set(main.map(({ pid, tid }) => `${pid} ${tid}`));
+    // The processor's time, not the clock's: other tests run on this machine.
+    const tasks = traceEvents
+      .filter(({ name, pid, tid, tdur }) => /RunTask$/.test(name) && tdur && mains.has(`${pid} ${tid}`))
+      .map(({ tdur }) => tdur / 1000).sort((a, b) => b - a);
+    expect(tasks.length > SECONDS * A_SECOND, `${tasks.length} tasks were seen`);
+    const longest = tasks.slice(0, 3).map((duration) => duration.toFixed(1)).join(', ');
+    console.log(`${what}: ${before} messages on the page, the longest of ${tasks.length} tasks took ${longest} ms`);
+    return tasks[0];
+  };
+
+  const atEnd = await measure('at the end');
+  // All of it, as somebody who reads a whole room.
+  const began = Date.now();
+  await expect.eventually('all messages', async () => page.evaluate(() => {
+    const log = document.getElementById('log');
+    log.scrollTop = -log.scrollHeight;
+    return document.getElementById('earlier').hidden;
+  }), 30_000);
+  console.log(`all of them after ${Date.now() - began} ms`);
+  expect((await texts(page)).length >= STORED);
+  const atBeginning = await measure('at the beginning, with all of them');
+  await page.click('#jump');
+  await expect.eventually('the page forgets what nobody looks at', async () => (await texts(page)).length < 2_000, 10_000);
+  const backAtEnd = await measure('back at the end');
+  for (const longest of [atEnd, atBeginning, backAtEnd]) expect(longest < LONG_MS, `a task took ${longest} ms`);
+}
+
+const words = (n) => `Message ${n}: ${'some words that make a line or two, '.repeat(n % 5)}and https://example.org/${n}`;

@@ -1,0 +1,109 @@
+import { readFile } from 'node:fs/promises';
+import { enter, live, post, say, texts } from '../chat.mjs';
+
+const AXE = await readFile(new URL('../node_modules/axe-core/axe.min.js', import.meta.url), 'utf8');
+
+/** Levels A and AA up to WCAG 2.2, and what axe knows beyond them. */
+const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
+
+const PHONE = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true };
+
+export default async function pagesAreAccessible({ browser, baseUrl, ask, expect, allowErrors }) {
+  allowErrors('ERR_FAILED|ERR_INTERNET_DISCONNECTED|ERR_CONNECTION_RESET|ERR_NETWORK_CHANGED|status of 400');
+  const front = await ask('front url');
+  const check = async (page, what) => {
+    // No script of another origin may run in the page; what the debugger evaluates may.
+    await page.evaluate(AXE);
+    const { violations, passes } = await page.evaluate((tags) => globalThis.axe.run(document, {
+      runOnly: { type: 'tag', values: tags },
+    }), TAGS);
+    expect(passes.length > 10, `${what}: ${passes.length} rules applied`);
+    const found = violations.flatMap(({ id, help, nodes }) => nodes.map((node) =>
+      `${id}: ${help}: ${node.html.slice(0, 120)} ${node.failureSummary}`));
+    expect.equal(found, [], what);
+  };
+
+  const log = [
+    ['Mira Okafor', 'Good morning!\nSee https://example.org/notes'], ['Mira Okafor', 'And another'], ['Ann', 'Mine'],
+    ['Ann', '👍'], ['李小龙', '👏👏'], ['שרה', 'שלום'], ...Array.from({ length: 12 }, (_, i) => [`Person ${i}`, 'x']),
+  ];
+  for (const [from, text] of log) await post(baseUrl, 'axe', text, from);
+  for (let i = 0; i < 50; i += 1) await post(baseUrl, 'long', `message ${i}`);
+  await post(baseUrl, 'long', 'the last');
+
+  for (const colorScheme of ['light', 'dark']) {
+    for (const [device, options] of Object.entries({ desktop: { viewport: { width: 1280, height: 800 } }, phone: PHONE })) {
+      const where = `${colorScheme}, ${device}`;
+      const page = await enter(browser, `${front}/axe?user=Ann`, { colorScheme, ...options });
+      await check(page, `room, ${where}`);
+      if (device === 'phone') {
+        await page.click('button[aria-label="Rooms"]');
+        await check(page, `list of rooms, ${where}`);
+        await page.keyboard.press('Escape');
+      }
+      await page.route('**/messages/', (route) => (route.request().method() === 'POST' ? route.abort() : route.fallback()));
+      await say(page, 'lost');
+      await expect.eventually('it failed', () => page.locator('.failed').count(), 10_000);
+      await page.locator('#log').evaluate((element) => { element.scrollTop = 0; });
+      await check(page, `failed, ${where}`);
+      // The switch leaves open streams alone; the proxy in front resets them.
+      await page.context().setOffline(true);
+      await ask('front hang');
+      await ask('front pass');
+      await expect.eventually('offline', async () => (await page.textContent('#status')) === 'Offline', 10_000);
+      await check(page, `offline, ${where}`);
+      await page.context().setOffline(false);
+      for (const [what, path] of Object.entries({
+        empty: '/nobody?user=Ann', join: '/axe', 'join again': '/axe?user=', rooms: '/rooms/?user=Ann',
+        'no room': '/not%20a%20room',
+      })) {
+        await page.goto(baseUrl + path);
+        await check(page, `${what}, ${where}`);
+      }
+      await page.context().close();
+    }
+  }
+
+  // Older messages on a page of their own, as they are without a script.
+  const plain = await browser.newContext({ javaScriptEnabled: false });
+  const silent = await plain.newPage();
+  await silent.goto(`${baseUrl}/long?user=Ann`);
+  const older = await silent.getAttribute('#earlier', 'href');
+  const archive = await enter(browser, baseUrl + older, { javaScriptEnabled: false });
+  expect.equal(await texts(archive), ['message 0']);
+  await archive.context().close();
+  const scripted = await (await browser.newContext()).newPage();
+  await scripted.goto(baseUrl + older);
+  await check(scripted, 'older messages');
+
+  // At 200 % of a small laptop, and as narrow as WCAG 2.2 asks for (1.4.10): nothing is cut off or scrolls sideways.
+  for (const viewport of [{ width: 640, height: 400 }, { width: 320, height: 256 }]) {
+    const page = await enter(browser, `${baseUrl}/axe?user=Ann`, { viewport, deviceScaleFactor: 2 });
+    const wide = await page.evaluate(() => ['html', '#log'].map((selector) => {
+      const { scrollWidth, clientWidth } = document.querySelector(selector);
+      return scrollWidth - clientWidth;
+    }));
+    expect.equal(wide, [0, 0], `${viewport.width} px`);
+    for (const selector of ['#text', '.send', 'h1', '.me', '#share']) {
+      const { x, y, width, height } = await page.locator(selector).boundingBox();
+      const inside = x >= 0 && y >= 0 && x + width <= viewport.width && y + height <= viewport.height;
+      expect(inside && width > 0, `${selector} at ${viewport.width} px: ${[x, y, width, height]}`);
+    }
+    await page.context().close();
+  }
+
+  // Screen readers hear what is new, once, and no history.
+  const page = await enter(browser, `${baseUrl}/axe?user=Ann`, { reducedMotion: 'reduce' });
+  const heard = () => page.$$eval('#news p', (lines) => lines.map((line) => line.textContent));
+  expect.equal(await heard(), []);
+  await post(baseUrl, 'axe', 'news', 'Bob');
+  await say(page, 'my own');
+  await post(baseUrl, 'axe', 'more news', 'Bob');
+  await expect.eventually('news', async () => (await heard()).length === 2);
+  expect.equal(await heard(), ['Bob: news', 'Bob: more news']);
+  await page.reload();
+  await live(page);
+  expect.equal(await heard(), []);
+  const moving = await page.evaluate(() => document.getAnimations().filter((one) => one.effect?.getTiming().iterations === Infinity).length);
+  expect.equal(moving, 0, 'nothing moves for who asked for that');
+}

@@ -1,0 +1,24 @@
+import { countCopies, enter, live, post, say, showsStored } from '../chat.mjs';
+
+export default async function theWayBackNeedsNoReload({ browser, baseUrl, expect }) {
+  const page = await enter(browser, `${baseUrl}/back?user=Ann`);
+  await say(page, 'before');
+  await expect.eventually('before', () => showsStored(page, ['before']));
+  await page.fill('#text', 'a draft');
+  await page.evaluate(() => {
+    window.kept = true;
+    addEventListener('pageshow', ({ persisted }) => { window.persisted = persisted; });
+  });
+  const copies = await countCopies(page);
+  await page.goto(`${baseUrl}/rooms/`);
+  await post(baseUrl, 'back', 'while away', 'Bob');
+  // A page that is kept is not loaded again.
+  await page.goBack({ waitUntil: 'commit' });
+  expect.equal(await page.evaluate(() => [window.kept, window.persisted]), [true, true], 'from the back/forward cache');
+  await live(page);
+  await expect.eventually('while away', () => showsStored(page, ['before', 'while away']));
+  await post(baseUrl, 'back', 'after', 'Bob');
+  await expect.eventually('after', () => showsStored(page, ['before', 'while away', 'after']));
+  expect.equal(await page.inputValue('#text'), 'a draft');
+  expect.equal(await copies.most(), 1, 'copies of a message');
+}

@@ -153,6 +153,13 @@ need_node() { { have node && have npm; } || apt_install node nodejs npm; }
 # Not on the PATH as a program alone: what the tests use is its library.
 need_faketime() { compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1' >/dev/null || apt_install faketime faketime; }
 
+# Emoji and Chinese, which people use and a server's system has no letters for.
+need_fonts() {
+  compgen -G '/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf' >/dev/null &&
+    compgen -G '/usr/share/fonts/opentype/noto/NotoSansCJK-*.ttc' >/dev/null && return 0
+  apt_install fonts fonts-noto-color-emoji fonts-noto-cjk
+}
+
 need_chromium() { have chromium || apt_install chromium chromium; }
 
 need_node_modules() {

@@ -10,6 +10,8 @@ export default async function formsWorkWithoutScripts({ browser, baseUrl, ask, e
   const page = await enter(browser, `${baseUrl}/plain`, { javaScriptEnabled: false });
   await page.fill('#user', 'Ann & Bob');
   await page.click('button');
+  // A page is shown as it comes.
+  await page.waitForLoadState();
   expect.equal(await texts(page), many);
   expect(await page.isVisible('noscript .notice, .notice'), 'it says that nothing will come by itself');
   const inView = (text) => page.locator('.message', { hasText: text }).last().evaluate((item) => {

@@ -1,13 +1,17 @@
-// Pictures of the page's main states: `node screenshots.mjs GRIPCHAT FOLDER`, which scripts/screenshots calls.
+// Pictures of the page's main states: `node screenshots.mjs GRIPCHAT FOLDER [FOLDER_OF_THE_README]`, which
+// scripts/screenshots calls.
 
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 import { live, post, say } from '../chat.mjs';
 import { LAUNCH, start } from './program.mjs';
 
-const [binary, folder] = process.argv.slice(2);
+const [binary, folder, readme] = process.argv.slice(2);
+
+/** Those that README.md shows. */
+const SHOWN = ['light', 'dark', 'phone'];
 
 /** How long ago, where, who, what. */
 const LOG = [
@@ -101,5 +105,12 @@ async function picture(chat, name, options, { path = '/deploys?user=Ada+Lovelace
   await prepare(page);
   await page.screenshot({ path: join(folder, `${name}.png`) });
   console.log(join(folder, `${name}.png`));
+  if (readme && SHOWN.includes(name)) {
+    const session = await context.newCDPSession(page);
+    // Playwright has no WebP, which is a fifth of the bytes.
+    const { data: image } = await session.send('Page.captureScreenshot', { format: 'webp', quality: 82 });
+    await mkdir(readme, { recursive: true });
+    await writeFile(join(readme, `${name}.webp`), image, 'base64');
+  }
   await context.close();
 }

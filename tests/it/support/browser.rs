@@ -28,8 +28,9 @@ const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/browser");
 /// Where Debian has it, unless the variable CHROMIUM says otherwise. Playwright's own download is not used.
 const CHROMIUM: &str = "/usr/bin/chromium";
 
-/// For a whole scenario, the start of the browser included, which takes about a second.
-const LIMIT: Duration = Duration::from_secs(60);
+/// For a whole scenario, the start of the browser included, which takes about a second. What takes longest is a room of
+/// 5,000 messages in DynamoDB.
+const LIMIT: Duration = Duration::from_secs(150);
 
 /// Whether there is all it takes, or what is missing.
 pub(crate) fn available() -> Result<(), String> {

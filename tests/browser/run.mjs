@@ -1,4 +1,4 @@
-// Runs one scenario in Chromium: `node run.mjs SCENARIO BASE_URL`, exit code 0 if it passed.
+// Runs one scenario in Chromium: `node run.mjs DEVICE SCENARIO BASE_URL`, exit code 0 if it passed.
 //
 // Started by tests/it/support/browser.rs. What goes to standard output and begins with `@` is for that side: `@ask
 // TEXT` wants one line on standard input, `@ok TEXT` or `@error TEXT`; `@started` and `@closing` enclose the time in
@@ -7,10 +7,11 @@
 import { mkdir } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { chromium } from 'playwright-core';
+import { DEVICES } from './devices.mjs';
 import { expect } from './expect.mjs';
 import { Watch } from './watch.mjs';
 
-const [scenario, baseUrl] = process.argv.slice(2);
+const [device, scenario, baseUrl] = process.argv.slice(2);
 
 // Standard input is read from the start: readline drops lines that come while nobody listens. No more of it means that
 // the test has gone, and nobody is left to end this.
@@ -45,11 +46,11 @@ const browser = await chromium.launch({
 });
 console.log('@started');
 
-const watch = new Watch(browser);
+const watch = new Watch(browser, DEVICES[device]);
 let failure;
 try {
   const { default: run } = await import(`./scenarios/${scenario}.mjs`);
-  await run({ browser, baseUrl, ask, expect, allowErrors: (pattern) => watch.allow(pattern) });
+  await run({ browser, device, baseUrl, ask, expect, allowErrors: (pattern) => watch.allow(pattern) });
   await watch.settle();
   watch.check();
 } catch (error) {
@@ -68,7 +69,7 @@ async function screenshots() {
   await mkdir('target/browser', { recursive: true });
   const pages = browser.contexts().flatMap((context) => context.pages());
   for (const [index, page] of pages.entries()) {
-    const path = `target/browser/${scenario}${index === 0 ? '' : `-${index + 1}`}.png`;
+    const path = `target/browser/${scenario}-${device}${index === 0 ? '' : `-${index + 1}`}.png`;
     // A page that hangs must not keep its reason from being told.
     await page.screenshot({ path, timeout: 5_000 }).then(
       () => console.log(`screenshot: ${path}`),

@@ -5,12 +5,13 @@ export class Watch {
   #allowed = [];
   #browser;
 
-  constructor(browser) {
+  /** `device`: what contexts are made with, where they do not say otherwise. */
+  constructor(browser, device = {}) {
     this.#browser = browser;
     const newContext = browser.newContext.bind(browser);
     // browser.newPage() makes its context by this method too. An event would come when the first page may be loading
     // already.
-    browser.newContext = async (options) => this.#watch(await newContext(options));
+    browser.newContext = async (options) => this.#watch(await newContext({ ...device, ...options }));
   }
 
   /** Errors that match are part of the scenario. A violation of the policy never is. */

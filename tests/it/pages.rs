@@ -8,7 +8,8 @@ use serde_json::json;
 
 use crate::support::{
     backend::Backend,
-    browser, dynamodb,
+    browser::{self, Device},
+    dynamodb,
     eventually::eventually,
     fault::{FaultProxy, Mode},
     stack::{self, Kind, SOON, Stack},
@@ -43,21 +44,36 @@ const SCENARIOS: &[(&str, &[Kind])] = &[
     ("the_way_back_needs_no_reload", Kind::ALL),
 ];
 
+/// What a page does for who reads and writes on it, on a desktop and on a phone.
+const ON_DEVICES: &[&str] = &[];
+
 pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = on_stacks![
         [ALL] => only_who_prefers_html_is_answered_with_a_page,
         [DYNAMODB] => a_page_tells_of_a_store_that_is_away,
     ];
     for (scenario, kinds) in SCENARIOS {
-        trials.extend(on(kinds, module_path!(), scenario, &[Need::Browser], async move |kind: Kind| {
-            let stack = Stack::start_with(kind, &[RECHECK]).await?;
-            let front = FaultProxy::start(stack.proxy.http_addr()).await?;
-            let mut hand = Hand { stack, front, second: None };
-            let base = hand.stack.proxy.url();
-            browser::run(scenario, &base, async |request| hand.serve(request).await).await
+        trials.extend(on(kinds, module_path!(), scenario, &[Need::Browser], async move |kind| {
+            play(Device::Desktop, scenario, kind).await
         }));
     }
+    for scenario in ON_DEVICES {
+        for (device, suffix) in [(Device::Desktop, ""), (Device::Phone, "_on_a_phone")] {
+            let name = format!("{scenario}{suffix}");
+            trials.extend(on(Kind::APART, module_path!(), &name, &[Need::Browser], async move |kind| {
+                play(device, scenario, kind).await
+            }));
+        }
+    }
     trials
+}
+
+async fn play(device: Device, scenario: &str, kind: Kind) -> anyhow::Result<()> {
+    let stack = Stack::start_with(kind, &[RECHECK]).await?;
+    let front = FaultProxy::start(stack.proxy.http_addr()).await?;
+    let mut hand = Hand { stack, front, second: None };
+    let base = hand.stack.proxy.url();
+    browser::run_on(device, scenario, &base, async |request| hand.serve(request).await).await
 }
 
 /// Does to the stack what scenarios ask for.

@@ -32,6 +32,22 @@ const CHROMIUM: &str = "/usr/bin/chromium";
 /// 5,000 messages in DynamoDB.
 const LIMIT: Duration = Duration::from_secs(150);
 
+/// What the pages are looked at on. tests/browser/devices.mjs knows them by these names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Device {
+    Desktop,
+    Phone,
+}
+
+impl Device {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Desktop => "desktop",
+            Self::Phone => "phone",
+        }
+    }
+}
+
 /// Whether there is all it takes, or what is missing.
 pub(crate) fn available() -> Result<(), String> {
     let path = env::var_os("PATH").unwrap_or_default();
@@ -57,11 +73,21 @@ pub(crate) async fn run(
     base_url: &str,
     answer: impl AsyncFnMut(&str) -> anyhow::Result<String>,
 ) -> anyhow::Result<()> {
+    run_on(Device::Desktop, scenario, base_url, answer).await
+}
+
+/// The same on some device.
+pub(crate) async fn run_on(
+    device: Device,
+    scenario: &str,
+    base_url: &str,
+    answer: impl AsyncFnMut(&str) -> anyhow::Result<String>,
+) -> anyhow::Result<()> {
     // For the profile and all else that Chromium leaves lying about.
     let scratch = tempfile::Builder::new().prefix("browser-").tempdir()?;
     let (output, input) = std::io::pipe()?;
     let mut command = Command::new("node");
-    command.arg(format!("{SCRIPTS}/run.mjs")).arg(scenario).arg(base_url).current_dir(ROOT);
+    command.arg(format!("{SCRIPTS}/run.mjs")).args([device.name(), scenario, base_url]).current_dir(ROOT);
     for variable in ["TMPDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"] {
         command.env(variable, scratch.path());
     }

@@ -18,6 +18,9 @@ impl Kind {
     /// between a process and its own file.
     pub(crate) const DYNAMODB: &[Self] = &[Self::PushpinDynamoDb, Self::EdgeDynamoDb];
 
+    /// For what is the pages' own and takes its time: two that have no part in common.
+    pub(crate) const APART: &[Self] = &[Self::PushpinDynamoDb, Self::EdgeEmbedded];
+
     /// In the names of trials.
     pub(crate) fn name(self) -> &'static str {
         match self {

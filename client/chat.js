@@ -62,7 +62,7 @@ group(list);
 
 const announce = announcer(element('news'));
 const problems = problemArea(element('problems'));
-const scroll = followEnd(log, /** @type {HTMLElement} */ (log.firstElementChild), () => {
+const scroll = followEnd(log, list, () => {
   unread.moved();
   backlog.drain();
   tidy();
@@ -148,7 +148,7 @@ function place(message) {
 
 function tidy() {
   if (timeline.size <= MAX_SHOWN + SURPLUS || !scroll.isNear()) return;
-  scroll.above(() => timeline.trim(MAX_SHOWN));
+  timeline.trim(MAX_SHOWN);
   earlier.hidden = false;
 }
 
@@ -227,10 +227,10 @@ loadOlder({
   log,
   link: earlier,
   oldestId: () => timeline.oldestId,
-  onPage: (page) => scroll.above(() => {
+  onPage(page) {
     timeline.prepend(page.messages);
     earlier.hidden = !page.more;
-  }),
+  },
   onOutcome(wrong) {
     if (wrong) problems.show('earlier', 'Earlier messages could not be loaded. Try again.');
     else problems.clear('earlier');

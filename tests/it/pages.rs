@@ -45,7 +45,10 @@ const SCENARIOS: &[(&str, &[Kind])] = &[
 ];
 
 /// What a page does for who reads and writes on it, on a desktop and on a phone.
-const ON_DEVICES: &[&str] = &[];
+const ON_DEVICES: &[&str] = &[
+    "older_messages_come_in_as_one_scrolls_up",
+    "who_reads_further_up_is_told_of_new_messages",
+];
 
 pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = on_stacks![

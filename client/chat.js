@@ -137,6 +137,7 @@ function show(message) {
   // What is on the page already gets its number there.
   if (!timeline.awaits(message.provisionalId) && backlog.add(message)) news(message);
   else if (place(message) === 'added') news(message);
+  seen?.();
 }
 
 /** @param {Final} message */
@@ -238,5 +239,11 @@ loadOlder({
 });
 // Not there where the operator keeps the names of rooms a secret.
 const rooms = document.getElementById('room-list');
-if (rooms) listRooms({ list: rooms, more: element('more-rooms'), room, user });
+const seen = rooms && listRooms({
+  list: rooms,
+  more: element('more-rooms'),
+  room,
+  user,
+  newest: () => timeline.newestDate,
+});
 shareLink(element('share'), element('share-label'), new URL(`/${roomPath}`, location.href).href);

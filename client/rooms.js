@@ -1,4 +1,4 @@
-/** The list of rooms beside the room: newest activity first, and what is new since this browser last looked. */
+/** The list of rooms beside the room: newest activity first, and in which there is what this browser has not shown. */
 
 import { roughly } from './dates.js';
 import { parseJson } from './message.js';
@@ -7,11 +7,8 @@ import { forGood } from './storage.js';
 const REFRESH_MS = 30_000;
 const SHOWN = 30;
 
-/** Rooms whose last visit is remembered. */
+/** Rooms of which is remembered how far they were read. */
 const MAX_SEEN = 200;
-
-/** Activity is told to the minute. */
-const MINUTE_MS = 60_000;
 
 /** @typedef {{room: string, activeAt: string}} Entry */
 
@@ -21,8 +18,10 @@ const MINUTE_MS = 60_000;
  * @param {HTMLElement} options.more shown if there are more rooms than fit in
  * @param {string} options.room this one
  * @param {string} options.user
+ * @param {() => string | undefined} options.newest the date of the newest message on the page
+ * @returns {() => void} to be called when a message has come
  */
-export function listRooms({ list, more, room, user }) {
+export function listRooms({ list, more, room, user, newest }) {
   remember();
   for (const item of list.querySelectorAll('li')) adopt(item);
   const refresh = async () => {
@@ -39,6 +38,7 @@ export function listRooms({ list, more, room, user }) {
   document.addEventListener('visibilitychange', refresh);
   document.getElementById('rooms')?.addEventListener('toggle', refresh);
   if (list.childElementCount === 0) void refresh();
+  return remember;
 
   /** @param {Entry[]} entries */
   function show(entries) {
@@ -68,23 +68,24 @@ export function listRooms({ list, more, room, user }) {
     /** @type {HTMLElement} */ (item.querySelector('.name')).textContent = name;
     time.dateTime = activeAt;
     time.textContent = roughly(date, new Date());
-    const seen = visits()[name];
+    const seen = readUntil()[name];
     item.classList.toggle('unseen', name !== room && seen !== undefined && date.getTime() > seen);
     return item;
   }
 
   function remember() {
     if (document.hidden) return;
-    const { [room]: _, ...others } = visits();
-    const newest = Object.entries(others).sort(([, a], [, b]) => b - a).slice(0, MAX_SEEN);
-    const now = Math.floor(Date.now() / MINUTE_MS) * MINUTE_MS;
-    forGood.put('visits', JSON.stringify(Object.fromEntries([...newest, [room, now]])));
+    const { [room]: before = 0, ...others } = readUntil();
+    const kept = Object.entries(others).slice(1 - MAX_SEEN);
+    // The server's own date: this browser's clock may be another, and what is listed may be a minute old.
+    const until = Math.max(before, Date.parse(newest() ?? '') || 0);
+    forGood.put('read', JSON.stringify(Object.fromEntries([...kept, [room, until]])));
   }
 }
 
-/** When a room was last looked at. @returns {Record<string, number>} */
-function visits() {
-  const kept = parseJson(forGood.get('visits') ?? '{}');
+/** The newest message that was on the page, by room; least recently visited first. @returns {Record<string, number>} */
+function readUntil() {
+  const kept = parseJson(forGood.get('read') ?? '{}');
   return typeof kept === 'object' && kept !== null ? /** @type {Record<string, number>} */ (kept) : {};
 }
 

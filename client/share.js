@@ -26,6 +26,7 @@ async function copy(text) {
     return true;
   } catch {
     // Plain http, as on somebody's LAN, has no clipboard but this.
+    const focused = /** @type {HTMLElement | null} */ (document.activeElement);
     const box = document.createElement('textarea');
     box.value = text;
     box.className = 'visually-hidden';
@@ -33,6 +34,7 @@ async function copy(text) {
     box.select();
     const copied = document.execCommand('copy');
     box.remove();
+    focused?.focus();
     return copied;
   }
 }

@@ -91,6 +91,11 @@ export class Timeline {
     return this.#guests.has(provisionalId);
   }
 
+  /** When the newest stored message on the page was said. */
+  get newestDate() {
+    return this.#rows.at(-1)?.date;
+  }
+
   /** The provisional ids of the stored messages on the page. */
   keys() {
     return this.#settled.values();

@@ -48,6 +48,7 @@ const SCENARIOS: &[(&str, &[Kind])] = &[
 const ON_DEVICES: &[&str] = &[
     "older_messages_come_in_as_one_scrolls_up",
     "who_reads_further_up_is_told_of_new_messages",
+    "the_list_of_rooms_shows_activity",
     "a_keyboard_is_enough",
 ];
 

@@ -3,7 +3,7 @@
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 
-const clockTime = new Intl.DateTimeFormat(undefined, { hour: 'numeric', minute: '2-digit' });
+const clockTime = new Intl.DateTimeFormat(undefined, { timeStyle: 'short' });
 const inFull = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'medium' });
 const dayOfYear = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric', month: 'long' });
 const dayInFull = new Intl.DateTimeFormat(undefined, { dateStyle: 'full' });
@@ -42,8 +42,8 @@ export const clock = (date) => clockTime.format(date);
  * @param {Date} now
  */
 export function relative(date, now) {
-  // A clock that is ahead of ours shows now, not the future.
-  const age = Math.max(0, now.getTime() - date.getTime());
+  const age = now.getTime() - date.getTime();
+  // Now, not the future, where the server's clock is ahead of ours.
   if (age < MINUTE) return ago.format(0, 'second');
   if (age < HOUR) return ago.format(-Math.floor(age / MINUTE), 'minute');
   return clockTime.format(date);

@@ -14,13 +14,13 @@ const TOGETHER_MS = 5 * 60_000;
 /** A relative time is never wrong by more than this. */
 const REFRESH_MS = 30_000;
 
-/** A time that is older than this does not change any more. */
+/** What was older than this when it was last looked at does not change any more. */
 const SETTLED_MS = 2 * 60 * 60_000;
 
 /** @param {HTMLElement} list */
 export function group(list) {
   const items = () => /** @type {Iterable<HTMLElement>} */ (list.children);
-  let today = dayOf(new Date());
+  let last = new Date();
   for (const item of items()) place(item);
   new MutationObserver((changes) => {
     /** @type {Set<Node | null>} */
@@ -34,11 +34,12 @@ export function group(list) {
   }).observe(list, { childList: true });
 
   setInterval(() => {
-    const now = new Date();
-    const midnight = dayOf(now) !== today;
-    today = dayOf(now);
+    // Not always so long ago: laptops sleep.
+    const before = last;
+    last = new Date();
+    const midnight = dayOf(before) !== dayOf(last);
     for (let item = list.lastElementChild; item; item = item.previousElementSibling) {
-      const old = now.getTime() - dateOf(/** @type {HTMLElement} */ (item)).getTime() > SETTLED_MS;
+      const old = before.getTime() - dateOf(/** @type {HTMLElement} */ (item)).getTime() > SETTLED_MS;
       if (old && !midnight) break;
       place(/** @type {HTMLElement} */ (item));
     }

@@ -49,6 +49,7 @@ const ON_DEVICES: &[&str] = &[
     "older_messages_come_in_as_one_scrolls_up",
     "who_reads_further_up_is_told_of_new_messages",
     "the_list_of_rooms_shows_activity",
+    "moments_are_told_in_the_readers_words",
     "a_keyboard_is_enough",
 ];
 

@@ -50,6 +50,7 @@ const ON_DEVICES: &[&str] = &[
     "who_reads_further_up_is_told_of_new_messages",
     "the_list_of_rooms_shows_activity",
     "moments_are_told_in_the_readers_words",
+    "older_messages_and_rooms_need_no_script",
     "a_keyboard_is_enough",
 ];
 

@@ -106,7 +106,7 @@ impl MessageView {
 impl ReaderView {
     pub(super) fn new(author: &Author) -> Self {
         let name = author.to_string();
-        let query = url::form_urlencoded::Serializer::new("?".to_owned()).append_pair("user", &name).finish();
+        let query = url::form_urlencoded::Serializer::for_suffix("?".to_owned(), 1).append_pair("user", &name).finish();
         Self { initials: author::initials(&name), hue: author::hue(&name), query, name }
     }
 }

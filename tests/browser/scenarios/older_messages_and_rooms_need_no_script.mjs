@@ -1,0 +1,77 @@
+import { enter, post, texts } from '../chat.mjs';
+import { fill, isAtEnd } from '../reading.mjs';
+import { listed, openList } from '../rooms.mjs';
+
+/** As many as one page has, and some. */
+const ROOMS = Array.from({ length: 55 }, (_, n) => `room-${n}`);
+
+export default async function olderMessagesAndRoomsNeedNoScript({ browser, device, baseUrl, expect }) {
+  await Promise.all(ROOMS.map((room) => post(baseUrl, room, 'hello')));
+  const all = await fill(baseUrl, 'plain', 120);
+  await listed(baseUrl, 'plain', ROOMS.at(-1));
+  const page = await enter(browser, `${baseUrl}/plain?user=Ann+%26+Co`, { javaScriptEnabled: false });
+  const path = () => page.url().slice(baseUrl.length);
+  const click = async (what) => {
+    const loaded = page.waitForEvent('load');
+    await what.click();
+    await loaded;
+  };
+
+  // Back through the history, and to its end.
+  let seen = await texts(page);
+  expect.equal(seen, all.slice(-seen.length));
+  expect.equal(await page.locator('#composer').count(), 1);
+  for (const more of [true, true, false]) {
+    expect.equal(await page.locator('#earlier').isVisible(), more);
+    if (!more) break;
+    await click(page.locator('#earlier'));
+    expect.match(path(), /^\/plain\?user=Ann\+%26\+Co&before=\w+-\d+$/);
+    const earlier = await texts(page);
+    seen = [...earlier, ...seen];
+    expect.equal(seen, all.slice(-seen.length), 'what comes before, and nothing twice');
+    expect(await isAtEnd(page), 'reading goes on at the end of it');
+    expect.equal(await page.locator('#composer, #status, script').count(), 0, 'nothing is said or live there');
+  }
+  expect.equal(seen, all);
+  await click(page.getByRole('link', { name: 'Go to the newest messages' }));
+  expect.equal(path(), '/plain?user=Ann+%26+Co');
+  expect.equal((await texts(page)).at(-1), all.at(-1));
+
+  // The list beside the room.
+  expect(await page.locator('#share').isHidden(), 'what needs a script is not shown');
+  if (device === 'phone') {
+    expect(await page.locator('#rooms').isHidden());
+    await openList(page);
+    await page.getByRole('button', { name: 'Close the list of rooms' }).click();
+    await expect.eventually('the list closes', () => page.locator('#rooms').isHidden());
+    await openList(page);
+  }
+  expect(await page.locator('#rooms').isVisible());
+  const [beside] = await page.locator('#room-list .name').allTextContents();
+  await click(page.locator('#room-list a').first());
+  expect.equal(path(), `/${beside}?user=Ann+%26+Co`);
+  await openList(page);
+  await page.fill('#open', 'new-room');
+  await click(page.getByRole('button', { name: 'Go', exact: true }));
+  expect.equal(path(), '/new-room?user=Ann+%26+Co');
+
+  // All of them.
+  await openList(page);
+  await click(page.getByRole('link', { name: 'All rooms' }));
+  expect.equal(path(), '/rooms/?user=Ann+%26+Co');
+  const names = () => page.locator('.list .name').allTextContents();
+  const rooms = await names();
+  await click(page.getByRole('link', { name: 'More rooms' }));
+  rooms.push(...await names());
+  expect.equal(rooms.toSorted(), [...ROOMS, 'plain'].toSorted(), 'each once');
+  expect.equal(await page.getByRole('link', { name: 'More rooms' }).count(), 0);
+  const last = rooms.at(-1);
+  await click(page.locator('.list a').filter({ has: page.getByText(last, { exact: true }) }));
+  expect.equal(path(), `/${last}?user=Ann+%26+Co`);
+  expect.equal(await texts(page), ['hello']);
+  await page.goto(`${baseUrl}/rooms/`);
+  await page.getByLabel('Open or make a room').fill('#another');
+  await page.keyboard.press('Enter');
+  await page.waitForURL(`${baseUrl}/another`);
+  expect.equal(await page.textContent('h1'), 'Join another', 'who has no name yet is asked for it');
+}

@@ -48,8 +48,10 @@ const SCENARIOS: &[(&str, &[Kind])] = &[
 const ON_DEVICES: &[&str] = &[
     "older_messages_come_in_as_one_scrolls_up",
     "who_reads_further_up_is_told_of_new_messages",
+    "drafts_are_kept_per_room",
     "the_list_of_rooms_shows_activity",
     "moments_are_told_in_the_readers_words",
+    "messages_are_grouped_by_author_and_time",
     "older_messages_and_rooms_need_no_script",
     "a_keyboard_is_enough",
 ];

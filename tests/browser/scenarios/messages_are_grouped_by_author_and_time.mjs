@@ -1,0 +1,97 @@
+import { enter, live, post, say, shown, texts } from '../chat.mjs';
+import { date } from '../moments.mjs';
+import { fill, toTop } from '../reading.mjs';
+
+const NAMES = { Ada: 'A 11', 'ada king lovelace': 'AL', '李 小龙': '李小', '🦊': '🦊', '(bob)': 'B', éva: 'É', '- -': '-' };
+
+const SHAPES = [
+  'see https://example.org/a?b=c&d=%20, (http://example.org/x_(y)) or JAVASCRIPT:alert(1) and javascript:alert(1)',
+  '🎉', '👩‍👩‍👧‍👦👍🏽', '🎉 yes', 'one\n  two\n\nfour',
+];
+
+/** `D` for the first of a day, `*` for one with a head. */
+const groups = (page) => page.$$eval('#messages > li', (items) => items.map((item) => {
+  const head = item.classList.contains('lead') ? '*' : '';
+  return (item.querySelector('.day') ? 'D' : '') + head + item.querySelector('.text').textContent;
+}));
+
+export default async function messagesAreGroupedByAuthorAndTime({ browser, baseUrl, expect, allowErrors }) {
+  allowErrors('status of 400');
+  const open = (room) => enter(browser, `${baseUrl}/${room}?user=Ann`);
+  const shows = (page, what, expected) => expect.eventually(what, async () => {
+    expect.equal(await groups(page), expected);
+    return true;
+  });
+
+  const page = await open('groups');
+  for (const [from, text] of [['Ada', 'a'], ['Ada', 'b'], ['Bo', 'c'], ['Ada', 'd'], ['Ann', 'e']]) {
+    await post(baseUrl, 'groups', text, from);
+  }
+  const five = ['D*a', 'b', '*c', '*d', '*e'];
+  await shows(page, 'by author', five);
+  await say(page, 'f');
+  await shows(page, 'an own one', [...five, 'f']);
+  await expect.eventually('it is stored', async () => (await shown(page)).at(-1).state === 'final');
+  // What goes concerns the one behind it.
+  await page.route('**/messages/', (route) => (
+    route.request().method() === 'POST' ? route.fulfill({ status: 400, json: { error: 'x', message: 'no' } }) : route.continue()
+  ));
+  await post(baseUrl, 'groups', 'g', 'Bo');
+  await shows(page, 'another', [...five, 'f', '*g']);
+  await say(page, 'refused');
+  await say(page, 'refused too');
+  await shows(page, 'two that fail', [...five, 'f', '*g', '*refused', 'refused too']);
+  await page.getByRole('button', { name: 'Discard: refused', exact: true }).click();
+  await shows(page, 'the second alone', [...five, 'f', '*g', '*refused too']);
+  await page.unroute('**/messages/');
+  await post(baseUrl, 'groups', 'h', 'Ann');
+  await shows(page, 'one that comes before it', [...five, 'f', '*g', '*h', 'refused too']);
+  expect.equal(await groups(await open('groups')), [...five, 'f', '*g', '*h'], 'by the server');
+
+  for (const text of ['a', 'b', 'c']) await post(baseUrl, 'pause', text, 'Ada');
+  const pause = await (await browser.newContext({ timezoneId: 'UTC' })).newPage();
+  await date(pause, '**/pause?user=Ann', ['2026-01-01T10:00:00.000Z', '2026-01-01T10:05:00.000Z', '2026-01-01T10:10:00.001Z']);
+  await pause.goto(`${baseUrl}/pause?user=Ann`);
+  await live(pause);
+  expect.equal(await groups(pause), ['D*a', 'b', '*c'], 'five minutes are one breath');
+
+  const older = await fill(baseUrl, 'older', 60, () => 'Ada');
+  const above = await open('older');
+  expect.match((await groups(above))[0], /^D\*/);
+  await toTop(above);
+  await shows(above, 'what comes above takes the head', [`D*${older[0]}`, ...older.slice(1)]);
+
+  // Made by the script, and by the server.
+  const scripted = await open('shapes');
+  for (const name of Object.keys(NAMES)) await post(baseUrl, 'shapes', name, name);
+  for (const text of SHAPES) await post(baseUrl, 'shapes', text, 'Ada');
+  await expect.eventually('all shapes', async () => (await texts(scripted)).at(-1) === SHAPES.at(-1));
+  const rendered = await open('shapes');
+  for (const each of [scripted, rendered]) {
+    const faces = await each.$$eval('#messages > li', (items) => items.map((item) => (
+      `${item.querySelector('.avatar').textContent} ${/hue-(\d+)/.exec(item.className)[1]}`
+    )));
+    Object.values(NAMES).forEach((face, index) => expect(faces[index].startsWith(face), `${faces[index]} is ${face}`));
+    const item = (text) => each.locator('#messages .text').and(each.getByText(text, { exact: true }));
+    const links = await each.$$eval('#messages .text a', (all) => all.map((a) => [a.getAttribute('href'), a.textContent, a.target]));
+    expect.equal(links, ['https://example.org/a?b=c&d=%20', 'http://example.org/x_(y)'].map((href) => [href, href, '_blank']));
+    for (const rel of await each.$$eval('#messages .text a', (all) => all.map((a) => a.rel))) expect.match(rel, /\bnoopener\b/);
+    const size = (text) => item(text).evaluate((element) => parseFloat(getComputedStyle(element).fontSize));
+    expect(await size('🎉') > 1.5 * await size('🎉 yes'), 'emoji alone are larger');
+    expect.equal(await size('👩‍👩‍👧‍👦👍🏽'), await size('🎉'));
+    expect.equal(await each.locator('#messages .text').last().innerText(), 'one\n  two\n\nfour', 'lines are kept');
+    const lines = await each.locator('#messages .text').last().evaluate((element) => {
+      const range = document.createRange();
+      range.selectNodeContents(element);
+      return range.getBoundingClientRect().height / parseFloat(getComputedStyle(element).lineHeight);
+    });
+    expect(lines > 3.5, `four lines are ${lines} lines high`);
+  }
+  const faces = (each) => each.$$eval('#messages > li', (items) => items.map((li) => [li.className, li.querySelector('.avatar').textContent]));
+  expect.equal(await faces(scripted), await faces(rendered), 'the same letters and colours');
+
+  await scripted.context().route('https://example.org/**', (route) => route.fulfill({ contentType: 'text/html', body: 'there' }));
+  const [popup] = await Promise.all([scripted.waitForEvent('popup'), scripted.locator('#messages .text a').first().click()]);
+  await popup.waitForLoadState();
+  expect.equal([popup.url(), await popup.evaluate(() => window.opener)], ['https://example.org/a?b=c&d=%20', null]);
+}

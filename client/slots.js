@@ -5,7 +5,7 @@
  */
 
 import { sleep, systemClock } from './clock.js';
-import { relation } from './cursor.js';
+import { EMPTY, relation } from './cursor.js';
 import { newest } from './history.js';
 
 /** Two connections stay for everything else. */
@@ -28,7 +28,7 @@ const NAME = 'gripchat.streams';
 /**
  * @param {Open} open
  * @param {object} [browser]
- * @param {LockManager | null} [browser.locks]
+ * @param {LockManager} [browser.locks]
  * @param {new (name: string) => BroadcastChannel} [browser.Channel]
  * @param {Document} [browser.document]
  * @param {typeof newest} [browser.read]
@@ -36,10 +36,10 @@ const NAME = 'gripchat.streams';
  */
 export function limitStreams(open, browser = {}) {
   const {
-    locks = globalThis.navigator?.locks, Channel = globalThis.BroadcastChannel, document = globalThis.document,
+    locks = globalThis.navigator.locks, Channel = globalThis.BroadcastChannel, document = globalThis.document,
     read = newest,
   } = browser;
-  return locks && Channel && !isMultiplexed() ? limited : open;
+  return isMultiplexed() ? open : limited;
 
   /** @param {StreamOptions} options */
   function limited(options) {
@@ -58,7 +58,9 @@ export function limitStreams(open, browser = {}) {
     channel.addEventListener('message', () => {
       if (document.hidden) giveUp();
     });
-    document.addEventListener('visibilitychange', nudge, { signal: closed.signal });
+    document.addEventListener('visibilitychange', () => {
+      if (!document.hidden) nudge();
+    }, { signal: closed.signal });
     void run();
     return { cursor: () => stream?.cursor() ?? cursor, close, nudge };
 
@@ -72,16 +74,14 @@ export function limitStreams(open, browser = {}) {
 
     /** Somebody looks at the room, in this tab or another. */
     function nudge() {
-      if (!stream && !closed.signal.aborted) channel.postMessage('make place');
+      if (stream) stream.nudge?.();
+      else if (!closed.signal.aborted) channel.postMessage('make place');
     }
 
     async function run() {
       while (!closed.signal.aborted) {
         waiting = new AbortController();
-        const late = clock.setTimeout(() => {
-          if (!document.hidden) nudge();
-          void poll(waiting.signal);
-        }, 100);
+        const late = clock.setTimeout(() => void poll(waiting.signal), 100);
         const release = await anySlot(waiting.signal).catch(() => null);
         clock.clearTimeout(late);
         waiting.abort();
@@ -113,6 +113,8 @@ export function limitStreams(open, browser = {}) {
     /** @param {AbortSignal} signal */
     async function poll(signal) {
       while (!signal.aborted) {
+        // Each time: those before it in the queue may be hidden as well.
+        if (!document.hidden) nudge();
         const slow = clock.setTimeout(() => onState('reconnecting'), SLOW_MS);
         // Until it succeeds, or is not wanted any more.
         const snapshot = await read(options.url, signal).catch(() => null);
@@ -120,7 +122,8 @@ export function limitStreams(open, browser = {}) {
         if (signal.aborted || !snapshot) return;
         onState('live');
         const fresh = snapshot.messages.filter((message) => relation(cursor, message.id) !== 'seen');
-        const whole = fresh.length > 0 ? relation(cursor, fresh[0].id) === 'next' : snapshot.lastEventId === cursor;
+        const next = fresh.length > 0 && relation(cursor, fresh[0].id) === 'next' && !(cursor === EMPTY && snapshot.more);
+        const whole = next || snapshot.lastEventId === cursor;
         cursor = snapshot.lastEventId;
         if (whole) fresh.forEach(onMessage);
         else onReset({ reason: 'polled', lastEventId: cursor });
@@ -138,13 +141,14 @@ export function limitStreams(open, browser = {}) {
       return new Promise((resolve, reject) => {
         signal.addEventListener('abort', reject, { once: true });
         for (let slot = 0; slot < SLOTS; slot += 1) {
-          const request = locks?.request(`${NAME}.${slot}`, { signal: granted.signal }, () => {
+          const request = locks.request(`${NAME}.${slot}`, { signal: granted.signal }, () => {
             // Two may come free at once.
             if (granted.signal.aborted) return undefined;
             granted.abort();
             return new Promise((release) => resolve(() => release(undefined)));
           });
-          request?.catch(() => {});
+          // Without a lock to be had there is no limit.
+          request.catch(({ name }) => { if (name !== 'AbortError') resolve(() => {}); });
         }
       });
     }

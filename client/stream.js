@@ -82,15 +82,17 @@ export function openStream(options) {
   const unwatch = watchPage({
     window: options.window ?? globalThis.window,
     onWake: reconnectNow,
-    onVisible: () => {
-      if (clock.now() - lastEvent > STALE_MS) reconnectNow();
-    },
+    onVisible: nudge,
     onSleep: hangUp,
   });
   onState('connecting');
   void connect();
 
-  return { cursor: () => cursor, close: () => stop() };
+  return { cursor: () => cursor, close: () => stop(), nudge };
+
+  function nudge() {
+    if (clock.now() - lastEvent > STALE_MS) reconnectNow();
+  }
 
   function address() {
     return `${url}?lastEventId=${encodeURIComponent(cursor)}`;

@@ -3,12 +3,13 @@
  * one for good. The tab that has the room's lock opens the stream and tells the others what comes; when it goes, the
  * browser gives the lock to the next one, which goes on from its own cursor.
  *
- * What the others hear is judged like what a stream says: each message once, in order, and a hole is asked about. So it
- * does not matter which tab leads, or that it changes. Without locks or channels each tab has a stream of its own.
+ * What the others hear is judged like what a stream says: each message once, in order, and a hole is asked about. Every
+ * sign of life names the leader's cursor, so that a hole shows also where nothing follows it. Without locks or channels
+ * each tab has a stream of its own.
  */
 
 import { systemClock } from './clock.js';
-import { relation } from './cursor.js';
+import { EMPTY, relation } from './cursor.js';
 import { openStream } from './stream.js';
 import { uuid } from './uuid.js';
 import { watchPage } from './wakeups.js';
@@ -32,8 +33,8 @@ const SILENCE_MS = 50_000;
  *   | {type: 'provisional', message: import('./message.js').Provisional}
  *   | {type: 'retract', provisionalId: string}
  *   | {type: 'reset', reset: {reason: string, lastEventId: string}}
- *   | {type: 'state', standing: Standing}
- *   | {type: 'alive'}
+ *   | {type: 'state', standing: Standing, cursor: string}
+ *   | {type: 'alive', cursor: string}
  *   | {type: 'ask', tab: string, cursor: string}
  *   | {type: 'tell', tab: string, messages: Final[], reset?: string, standing: Standing}} Word
  *
@@ -42,8 +43,10 @@ const SILENCE_MS = 50_000;
  *   locks?: LockManager | null,
  *   Channel?: new (name: string) => BroadcastChannel,
  *   open?: typeof openStream,
+ *   limit?: (open: typeof openStream) => typeof openStream,
  *   tab?: string,
- * }} TabOptions `name`: what tabs of one room, and no others, have in common
+ * }} TabOptions `name`: what tabs of one room, and no others, have in common; `limit`: what keeps a shared stream from
+ *   being one too many
  */
 
 /**
@@ -51,8 +54,16 @@ const SILENCE_MS = 50_000;
  * @returns {import('./stream.js').Stream}
  */
 export function shareStream(options) {
-  const { locks = globalThis.navigator?.locks, Channel = globalThis.BroadcastChannel, open = openStream } = options;
-  return locks && Channel ? share(options, locks, Channel, open) : open(options);
+  const {
+    locks = globalThis.navigator?.locks, Channel = globalThis.BroadcastChannel, open = openStream, limit, name,
+  } = options;
+  try {
+    // Where a page may store nothing, it may not talk to others either.
+    new Channel(name).close();
+  } catch {
+    return open(options);
+  }
+  return locks ? share(options, locks, Channel, limit ? limit(open) : open) : open(options);
 }
 
 /**
@@ -76,6 +87,10 @@ function share(options, locks, Channel, open) {
   let standing = { state: 'connecting' };
   /** Oldest first, without a hole. @type {Final[]} */
   let kept = [];
+  /** What they go on from. */
+  let base = cursor;
+  /** An answer is on its way, which tells of all that has come by then. */
+  let asking = false;
   /** Of this tab, while it leads. @type {import('./stream.js').Stream | null} */
   let stream = null;
   /** Aborted when this tab stops to lead or to wait for it. */
@@ -106,6 +121,7 @@ function share(options, locks, Channel, open) {
 
   function leave() {
     part.abort();
+    asking = false;
     clock.clearTimeout(silence);
     channel?.close();
     channel = null;
@@ -140,14 +156,15 @@ function share(options, locks, Channel, open) {
         begin();
         return over;
       });
-    } catch {
-      // Given up while it waited, or stolen by a tab that heard nothing of this one.
+      end();
+    } catch (error) {
+      // Given up while it waited.
       if (signal.aborted) return;
       end();
-      void lead(mine, false);
-      return;
+      // Stolen by a tab that heard nothing of this one; anything else is no lock to be had at all.
+      if (/** @type {Error} */ (error).name === 'AbortError') void lead(mine, false);
+      else begin();
     }
-    end();
   }
 
   function begin() {
@@ -175,9 +192,9 @@ function share(options, locks, Channel, open) {
         // Its last word is about this tab, not about the room.
         if (!stream && state === 'stopped') return;
         stand({ state, problem });
-        say({ type: 'state', standing });
+        say({ type: 'state', standing, cursor });
       },
-      onAlive: () => say({ type: 'alive' }),
+      onAlive: () => say({ type: 'alive', cursor }),
     });
   }
 
@@ -185,7 +202,10 @@ function share(options, locks, Channel, open) {
     const ended = stream;
     stream = null;
     ended?.close();
-    if (!part.signal.aborted) watchSilence();
+    if (part.signal.aborted) return;
+    watchSilence();
+    // What came meanwhile was told to the others. Whoever has just taken over is not to be robbed for a late answer.
+    say({ type: 'ask', tab, cursor });
   }
 
   // === Following ===
@@ -201,9 +221,11 @@ function share(options, locks, Channel, open) {
     // Two lead for a moment, when one steals from another: each believes its own stream.
     if (stream) return;
     heard = clock.now();
+    if ('cursor' in word && word.cursor !== cursor && relation(cursor, word.cursor) !== 'seen') ask();
     switch (word.type) {
       case 'final':
-        if (relation(cursor, word.message.id) === 'hole') ask();
+        // Behind nothing comes anything, and only the leader knows what came before.
+        if (cursor === EMPTY || relation(cursor, word.message.id) === 'hole') ask();
         else take(word.message);
         break;
       case 'provisional':
@@ -220,6 +242,7 @@ function share(options, locks, Channel, open) {
         break;
       case 'tell':
         if (word.tab !== tab) break;
+        asking = false;
         if (word.reset !== undefined) start({ reason: 'tab', lastEventId: word.reset });
         word.messages.forEach(take);
         stand(word.standing);
@@ -230,11 +253,13 @@ function share(options, locks, Channel, open) {
 
   /** Asks the leader what this tab has missed; one that does not answer is no leader any more. */
   function ask() {
-    if (stream || !channel) return;
+    if (stream || !channel || asking) return;
+    asking = true;
     const asked = clock.now();
     say({ type: 'ask', tab, cursor });
     const mine = part;
     clock.setTimeout(() => {
+      asking = false;
       if (mine.signal.aborted || stream || heard >= asked) return;
       void locks.query().then(({ held = [] }) => {
         // Where nobody has the lock, it is about to be given to somebody.
@@ -255,7 +280,7 @@ function share(options, locks, Channel, open) {
    */
   function tell(to, from) {
     const messages = kept.filter((message) => relation(from, message.id) !== 'seen');
-    const whole = from === cursor || (messages.length > 0 && relation(from, messages[0].id) === 'next');
+    const whole = from === base || (from !== EMPTY && kept.length > 0 && relation(from, kept[0].id) !== 'hole');
     /** @type {Word} */
     const word = whole || relation(from, cursor) === 'seen'
       ? { type: 'tell', tab: to, messages: whole ? messages : [], standing }
@@ -279,13 +304,14 @@ function share(options, locks, Channel, open) {
     if (relation(cursor, message.id) === 'seen') return;
     cursor = message.id;
     kept.push(message);
-    if (kept.length > MAX_KEPT) kept.shift();
+    if (kept.length > MAX_KEPT) base = /** @type {Final} */ (kept.shift()).id;
     onMessage(message);
   }
 
   /** @param {{reason: string, lastEventId: string}} reset */
   function start(reset) {
     cursor = reset.lastEventId;
+    base = cursor;
     kept = [];
     onReset(reset);
   }

@@ -22,8 +22,8 @@ beforeEach(() => {
   reads = [];
 });
 
-/** A room in a tab, which begins at `e-5`. */
-function room(name, hidden = false) {
+/** A room in a tab. */
+function room(name, hidden = false, cursor = 'e-5') {
   const document = Object.assign(new EventTarget(), { hidden });
   const seen = [];
   const open = limitStreams((options) => {
@@ -53,7 +53,7 @@ function room(name, hidden = false) {
   });
   const stream = open({
     url: name,
-    cursor: 'e-5',
+    cursor,
     clock,
     onMessage: ({ id }) => seen.push(id),
     onReset: ({ lastEventId }) => seen.push(`reset ${lastEventId}`),
@@ -135,4 +135,23 @@ test('a room that is closed while it waits says nothing more', async () => {
   assert.deepEqual(tabs[4].seen, ['stopped']);
   assert.equal(reads.length, 1);
   assert.equal(clock.pending, 0);
+});
+
+test('a room that somebody looks at does not wait behind those that nobody sees', async () => {
+  const hidden = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'].map((name) => room(name, true));
+  await clock.pass(200);
+  assert.deepEqual(streams, ['a', 'b', 'c', 'd']);
+  const seen = room('z');
+  await clock.pass(10_000);
+  assert.ok(streams.includes('z'), `${streams}`);
+  for (const tab of [...hidden, seen]) tab.stream.close();
+});
+
+test('an empty room that missed its first page takes a new one', async () => {
+  for (const name of ['a', 'b', 'c', 'd']) room(name);
+  const tab = room('e', false, '0');
+  await settled();
+  snapshots.e = { messages: [final('e-31'), final('e-32')], lastEventId: 'e-32', more: true };
+  await clock.pass(200);
+  assert.deepEqual(tab.seen, ['reset e-32']);
 });

@@ -186,3 +186,42 @@ test('a tab that is closed says nothing more', async () => {
   await settled();
   assert.equal(streams.length, 0);
 });
+
+test('a follower learns of a hole by a sign of life', async () => {
+  const [, b] = [tab('a'), tab('b')];
+  await settled();
+  const [, channel] = browser.channels;
+  channel.frozen = true;
+  leader().onMessage(final('e-6'));
+  await settled();
+  channel.frozen = false;
+  assert.deepEqual(b.messages(), []);
+  leader().onAlive();
+  await settled();
+  assert.deepEqual(b.messages(), ['e-6']);
+});
+
+test('a tab in an empty room is told what came first, or that it cannot be told', async () => {
+  tab('a', '0');
+  const b = tab('b', '0');
+  await settled();
+  for (const id of ['e-1', 'e-2']) leader().onMessage(final(id));
+  await settled();
+  assert.deepEqual(b.messages(), ['e-1', 'e-2']);
+
+  browser = new Browser();
+  streams = [];
+  tab('c', 'e-50');
+  await settled();
+  leader().onMessage(final('e-51'));
+  const d = tab('d', '0');
+  await settled();
+  assert.deepEqual(d.messages(), ['reset e-51']);
+});
+
+test('where a tab can have no lock it has a stream of its own', async () => {
+  const denied = () => Promise.reject(new DOMException('no storage', 'SecurityError'));
+  tab('a', 'e-5', { locks: { request: denied, query: denied } });
+  await settled();
+  assert.equal(streams.length, 1);
+});

@@ -15,7 +15,7 @@ export function initials(name) {
   const words = name.split(/\s+/u).filter((word) => word !== '');
   const letters = [words.at(0), words.length > 1 ? words.at(-1) : undefined].map((word = '') => {
     const characters = [...word];
-    return characters.find((character) => /[\p{L}\p{N}]/u.test(character)) ?? '';
+    return characters.find((character) => /[\p{Alphabetic}\p{N}]/u.test(character)) ?? '';
   });
   return letters.join('').toUpperCase() || ([...name.trim()][0] ?? '');
 }

@@ -19,7 +19,7 @@ const MAX_JUMPED = 200;
  * @param {(messages: Final[]) => void} page.replace shows these and no others
  */
 export function createBacklog({ isNear, show, replace }) {
-  /** Ascending, without a hole. @type {Final[]} */
+  /** All that came since the first of them, ascending. @type {Final[]} */
   let waiting = [];
   let draining = false;
   return { add, drain, jump, clear };

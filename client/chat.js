@@ -3,12 +3,11 @@
 import { announcer } from './announce.js';
 import { createBacklog } from './backlog.js';
 import { compose } from './composer.js';
-import { sentence, showFailure } from './failure.js';
 import { group } from './grouping.js';
 import * as history from './history.js';
 import { loadOlder } from './older.js';
 import { outbox } from './outbox.js';
-import { problemArea } from './problems.js';
+import { problemArea, sentence, showFailure } from './problems.js';
 import { readMessage, renderer } from './render.js';
 import { listRooms } from './rooms.js';
 import { followEnd } from './scroll.js';
@@ -17,7 +16,6 @@ import { shareLink } from './share.js';
 import { limitStreams } from './slots.js';
 import { statusLine } from './status.js';
 import { forGood } from './storage.js';
-import { openStream } from './stream.js';
 import { shareStream } from './tabs.js';
 import { Timeline } from './timeline.js';
 import { unreadCount } from './unread.js';
@@ -61,13 +59,13 @@ for (const item of list.children) {
 group(list);
 
 const announce = announcer(element('news'));
-const problems = problemArea(element('problems'));
+const problems = problemArea(element('problems'), () => composer.focus());
 const scroll = followEnd(log, list, () => {
   unread.moved();
   backlog.drain();
   tidy();
 });
-const unread = unreadCount(element('jump'), scroll.atEnd);
+const unread = unreadCount(element('jump'), log, scroll.atEnd);
 const backlog = createBacklog({
   isNear: scroll.isNear,
   show: place,
@@ -76,10 +74,7 @@ const backlog = createBacklog({
     earlier.hidden = false;
   },
 });
-element('jump').addEventListener('click', () => {
-  toEnd();
-  log.focus();
-});
+element('jump').addEventListener('click', toEnd);
 const status = statusLine(element('status'));
 /** What the stream says of itself. @type {Parameters<typeof status>} */
 let standing = ['connecting'];
@@ -88,7 +83,7 @@ let standing = ['connecting'];
 let held = null;
 let resync = new AbortController();
 
-const kept = outbox(roomPath);
+const kept = outbox(roomPath, user);
 const sender = createSender({
   url,
   user,
@@ -107,7 +102,7 @@ const stream = shareStream({
   url,
   cursor,
   name: `gripchat.room.${roomPath}`,
-  open: limitStreams(openStream),
+  limit: limitStreams,
   onMessage: receive,
   onProvisional(message) {
     // It comes again when it is stored, so none has to wait for a reader who is far away.
@@ -134,9 +129,9 @@ function receive(message) {
 /** @param {Final} message */
 function show(message) {
   sender.settle(message);
-  // What is on the page already gets its number there.
-  if (!timeline.awaits(message.provisionalId) && backlog.add(message)) news(message);
-  else if (place(message) === 'added') news(message);
+  // What is on the page already gets its number there, and is none the less one of those that wait.
+  const shown = timeline.awaits(message.provisionalId) && place(message);
+  if (backlog.add(message) ? !shown : place(message) === 'added') news(message);
   seen?.();
 }
 
@@ -154,8 +149,8 @@ function tidy() {
 }
 
 function toEnd() {
-  backlog.jump();
   scroll.toEnd();
+  backlog.jump();
 }
 
 /** @param {Provisional} message */
@@ -201,7 +196,12 @@ function send(text) {
 /** @param {import('./send.js').Failure} failure */
 function failed({ key, reason, refused }) {
   const item = timeline.failed(key);
-  if (!item) return;
+  announce(`Not sent: ${sentence(reason)}`);
+  if (!item) {
+    // Somebody else's message with this key stands there.
+    composer.add(sender.discard(key) ?? '');
+    return;
+  }
   const discard = () => {
     timeline.drop(key);
     composer.focus();
@@ -216,7 +216,6 @@ function failed({ key, reason, refused }) {
     ? /** @type {const} */ (['Edit', () => composer.add(discard())])
     : /** @type {const} */ (['Retry', retry]);
   showFailure(item, reason, [[...remedy], ['Discard', discard]]);
-  announce(`Not sent: ${sentence(reason)}`);
 }
 
 // What the page was rendered with has arrived, whatever the last page knew of it.
@@ -229,7 +228,9 @@ loadOlder({
   link: earlier,
   oldestId: () => timeline.oldestId,
   onPage(page) {
+    page.messages.forEach(sender.settle);
     timeline.prepend(page.messages);
+    if (!page.more && document.activeElement === earlier) log.focus();
     earlier.hidden = !page.more;
   },
   onOutcome(wrong) {
@@ -246,4 +247,4 @@ const seen = rooms && listRooms({
   user,
   newest: () => timeline.newestDate,
 });
-shareLink(element('share'), element('share-label'), new URL(`/${roomPath}`, location.href).href);
+shareLink(element('share'), element('share-label'), new URL(`/${roomPath}`, location.href).href, announce);

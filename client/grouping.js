@@ -40,7 +40,8 @@ export function group(list) {
     const midnight = dayOf(before) !== dayOf(last);
     for (let item = list.lastElementChild; item; item = item.previousElementSibling) {
       const old = before.getTime() - dateOf(/** @type {HTMLElement} */ (item)).getTime() > SETTLED_MS;
-      if (old && !midnight) break;
+      // One that could not be sent stands last, however old it is.
+      if (old && !midnight && /** @type {HTMLElement} */ (item).dataset.id) break;
       place(/** @type {HTMLElement} */ (item));
     }
   }, REFRESH_MS);

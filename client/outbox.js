@@ -1,13 +1,16 @@
-/** What this tab has not sent, kept over reloads. */
+/** What somebody has not sent in this tab, kept over reloads. */
 
 import { parseJson } from './message.js';
 import { forThisTab } from './storage.js';
 
 /** @typedef {import('./send.js').Unsent} Unsent */
 
-/** @param {string} roomPath */
-export function outbox(roomPath) {
-  const key = `unsent.${roomPath}`;
+/**
+ * @param {string} roomPath
+ * @param {string} user nobody sends what another wrote
+ */
+export function outbox(roomPath, user) {
+  const key = `unsent.${roomPath}.${user}`;
   return {
     /** @param {Unsent[]} unsent */
     keep(unsent) {

@@ -5,6 +5,7 @@ import { parseJson } from './message.js';
 import { forGood } from './storage.js';
 
 const REFRESH_MS = 30_000;
+const TIMEOUT_MS = 10_000;
 const SHOWN = 30;
 
 /** Rooms of which is remembered how far they were read. */
@@ -19,7 +20,7 @@ const MAX_SEEN = 200;
  * @param {string} options.room this one
  * @param {string} options.user
  * @param {() => string | undefined} options.newest the date of the newest message on the page
- * @returns {() => void} to be called when a message has come
+ * @returns {() => void} to be called when a message has come here
  */
 export function listRooms({ list, more, room, user, newest }) {
   remember();
@@ -27,7 +28,10 @@ export function listRooms({ list, more, room, user, newest }) {
   const refresh = async () => {
     if (document.hidden) return;
     remember();
-    const answer = await fetch(`/rooms/?limit=${SHOWN}`, { headers: { Accept: 'application/json' } }).catch(() => null);
+    const answer = await fetch(`/rooms/?limit=${SHOWN}`, {
+      headers: { Accept: 'application/json' },
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    }).catch(() => null);
     const { rooms, next } = (answer?.ok && await answer.json().catch(() => null)) || {};
     // What cannot be had stays as it is: a list that is a little old beats none.
     if (!Array.isArray(rooms)) return;
@@ -38,16 +42,28 @@ export function listRooms({ list, more, room, user, newest }) {
   document.addEventListener('visibilitychange', refresh);
   document.getElementById('rooms')?.addEventListener('toggle', refresh);
   if (list.childElementCount === 0) void refresh();
-  return remember;
+  return () => {
+    remember();
+    const item = fill(items().get(room) ?? blank(), { room, activeAt: newest() ?? '' });
+    // Ahead of the server's list, which is some seconds old.
+    if (item !== list.firstElementChild && !hasFocus()) list.prepend(item);
+  };
+
+  function items() {
+    return new Map([...list.querySelectorAll('li')].map((item) => [nameOf(item), item]));
+  }
+
+  /** Moving what has the focus would lose it. */
+  function hasFocus() {
+    return list.contains(document.activeElement);
+  }
 
   /** @param {Entry[]} entries */
   function show(entries) {
-    const focused = document.activeElement?.closest('li');
-    const items = new Map([...list.querySelectorAll('li')].map((item) => [nameOf(item), item]));
-    const rows = entries.map((entry) => fill(items.get(entry.room) ?? blank(), entry));
-    // Moving what has the focus would lose it.
-    if (focused && list.contains(focused)) return;
-    list.replaceChildren(...rows);
+    const known = items();
+    const rows = entries.map((entry) => fill(known.get(entry.room) ?? blank(), entry));
+    const same = rows.length === list.childElementCount && rows.every((row, at) => row === list.children[at]);
+    if (!same && !hasFocus()) list.replaceChildren(...rows);
   }
 
   /** @param {HTMLLIElement} item */

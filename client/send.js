@@ -128,6 +128,7 @@ export function createSender(options) {
         fail(letter, letter.failure ?? { reason: 'the page was left before it was sent', refused: false });
       }
     }
+    changed();
   }
 
   /** @param {Unsent} unsent */
@@ -137,7 +138,7 @@ export function createSender(options) {
     show(letter);
     changed();
     // One at a time: what somebody writes must be stored in the order it was written.
-    turn = turn.then(() => deliver(letter));
+    turn = turn.then(() => deliver(letter)).catch(() => {});
   }
 
   /** @param {Unsent} letter */

@@ -7,16 +7,25 @@ const SAID_MS = 2_000;
  * @param {HTMLElement} button
  * @param {HTMLElement} label
  * @param {string} url
+ * @param {(words: string) => void} announce
  */
-export function shareLink(button, label, url) {
+export function shareLink(button, label, url, announce) {
   const { textContent: usual } = label;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let later;
   button.addEventListener('click', async () => {
-    label.textContent = (await copy(url)) ? 'Copied' : 'Not copied';
+    say((await copy(url)) ? 'Copied' : 'Not copied');
+    announce(label.textContent ?? '');
     clearTimeout(later);
-    later = setTimeout(() => { label.textContent = usual; }, SAID_MS);
+    later = setTimeout(() => say(usual), SAID_MS);
   });
+
+  /** @param {string | null} words */
+  function say(words) {
+    label.textContent = words;
+    // Shown also where the usual words are not.
+    button.classList.toggle('said', words !== usual);
+  }
 }
 
 /** @param {string} text */

@@ -13,7 +13,7 @@ const TRAILING = '.,;:!?\'*_~`’”»…';
 
 const BRACKETS = [['(', ')'], ['[', ']'], ['{', '}']];
 
-/** Emoji that stand alone are shown large, up to so many characters: a family of four has seven. */
+/** Emoji that stand alone are shown large, up to so many UTF-16 units: a family of four has eleven. */
 const MOST_ALONE = 24;
 
 /** Digits, `#` and `*` are emoji too, in Unicode's word for what can be made one. */
@@ -31,7 +31,7 @@ export function pieces(text) {
   let from = 0;
   for (const { 0: match, index } of text.matchAll(ADDRESS)) {
     const address = trimmed(match);
-    if (address.endsWith('://') || !URL.canParse(address)) continue;
+    if (address.endsWith('://') || !(URL.canParse?.(address) ?? true)) continue;
     if (index > from) found.push({ text: text.slice(from, index) });
     found.push({ text: address, href: address });
     from = index + address.length;

@@ -17,6 +17,7 @@ const PROVISIONAL_MS = 20_000;
  *
  * @typedef {object} MessageElement what the list asks of an element
  * @property {() => void} remove
+ * @property {unknown} [nextElementSibling]
  *
  * @typedef {'provisional' | 'pending' | 'failed' | 'final'} Status `pending`: this page is sending it
  */
@@ -120,6 +121,13 @@ export class Timeline {
    * @returns {'added' | 'settled' | 'known'} `settled`: it was on the page already, on its way
    */
   final(message) {
+    const [oldest] = this.#rows;
+    const at = parseId(message.id);
+    // A late answer to a post of long ago is among the older messages, with all that came between.
+    if (oldest && at?.epoch === oldest.epoch && at.seq < oldest.seq) {
+      this.drop(message.provisionalId);
+      return 'known';
+    }
     const outcome = this.#place(message);
     if (outcome !== 'known') this.#onChange();
     return outcome;
@@ -220,7 +228,8 @@ export class Timeline {
     const { id, date, provisionalId } = message;
     this.#rows.splice(index, 0, { ...at, id, date, provisionalId, element });
     this.#settled.add(provisionalId);
-    this.#list.insertBefore(element, next);
+    // Where it stands already it keeps the focus, or the selection, that moving it would lose.
+    if (!guest || element.nextElementSibling !== next) this.#list.insertBefore(element, next);
     return guest ? 'settled' : 'added';
   }
 

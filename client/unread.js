@@ -2,9 +2,10 @@
 
 /**
  * @param {HTMLElement} jump the button
+ * @param {HTMLElement} log gets the focus of a button that goes
  * @param {() => boolean} atEnd
  */
-export function unreadCount(jump, atEnd) {
+export function unreadCount(jump, log, atEnd) {
   const { title } = document;
   let unseen = 0;
   let below = 0;
@@ -26,6 +27,7 @@ export function unreadCount(jump, atEnd) {
     }
     const words = unseen > 0 ? `(${unseen}) ${title}` : title;
     if (document.title !== words) document.title = words;
+    if (atEnd() && document.activeElement === jump) log.focus();
     jump.hidden = atEnd();
     jump.classList.toggle('news', below > 0);
     const label = below > 0 ? `${below} new message${below === 1 ? '' : 's'}` : 'Newest messages';

@@ -161,6 +161,14 @@ test('another life of the page goes on with what was on its way, and shows what 
   assert.deepEqual(unsent.map(({ key }) => key), ['a', 'c']);
 });
 
+test('what the last page knew and has arrived is forgotten', () => {
+  sender.send('hello');
+  unsent = undefined;
+  sender.settle({ provisionalId: 'key-1', from: 'Ann', text: 'hello' });
+  sender.restore([]);
+  assert.deepEqual(unsent, []);
+});
+
 test('messages are posted one at a time, in order, and a failure does not stop the next', async () => {
   answers = ['lost', 'lost', 'lost', stored('e-6')];
   sender.send('one');

@@ -21,9 +21,19 @@ const shown = (...texts) => assert.deepEqual(list.texts, texts);
 test('stored messages stand in the order of their numbers, each once', () => {
   assert.equal(timeline.final(final('e-2')), 'added');
   timeline.final(final('e-10'));
-  timeline.final(final('e-1'));
+  timeline.final(final('e-5'));
   assert.equal(timeline.final(final('e-2')), 'known');
-  shown('e-1', 'e-2', 'e-10');
+  shown('e-2', 'e-5', 'e-10');
+});
+
+test('a late answer to a post of long ago makes no hole among the older messages', () => {
+  timeline.final(final('e-150'));
+  timeline.pending(provisional('a'));
+  assert.equal(timeline.final(final('e-120', 'a')), 'known');
+  shown('e-150');
+  assert.equal(timeline.oldestId, 'e-150');
+  timeline.prepend([final('e-149')]);
+  shown('e-149', 'e-150');
 });
 
 test('messages on their way stand behind the stored ones, in order of arrival', () => {

@@ -23,7 +23,7 @@ const RECHECK: (&str, &str) = ("RECHECK_INTERVAL", "120s");
 const SCENARIOS: &[(&str, &[Kind])] = &[
     // The longest first: it waits for the store's deadline three times.
     ("what_is_not_stored_is_taken_back", Kind::DYNAMODB),
-    ("a_long_room_stays_smooth", Kind::ALL),
+    ("a_long_room_stays_smooth", Kind::APART),
     ("pages_are_accessible", Kind::ALL),
     ("two_browsers_chat", Kind::ALL),
     ("a_name_leads_into_the_room", Kind::ALL),
@@ -38,14 +38,14 @@ const SCENARIOS: &[(&str, &[Kind])] = &[
     ("a_phone_is_wide_enough", Kind::ALL),
     ("a_page_names_all_that_it_loads", Kind::ALL),
     ("forms_work_without_scripts", Kind::DYNAMODB),
-    ("a_failed_message_stays_until_it_is_sent", Kind::ALL),
-    ("tabs_share_one_stream", Kind::ALL),
-    ("nothing_moves_when_the_stream_starts", Kind::ALL),
-    ("the_way_back_needs_no_reload", Kind::ALL),
 ];
 
 /// What a page does for who reads and writes on it, on a desktop and on a phone.
 const ON_DEVICES: &[&str] = &[
+    "tabs_share_one_stream",
+    "a_failed_message_stays_until_it_is_sent",
+    "nothing_moves_when_the_stream_starts",
+    "the_way_back_needs_no_reload",
     "older_messages_come_in_as_one_scrolls_up",
     "who_reads_further_up_is_told_of_new_messages",
     "drafts_are_kept_per_room",

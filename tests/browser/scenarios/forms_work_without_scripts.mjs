@@ -41,7 +41,8 @@ export default async function formsWorkWithoutScripts({ browser, baseUrl, ask, e
   expect.equal(await page.textContent('h1'), 'Your message was not sent');
   expect.match(await page.textContent('main'), /Your message must have 1 to 4000 characters/);
   await page.screenshot({ path: 'target/browser/not-sent.png' });
-  await page.goBack();
+  // A page that is kept for the way back is not loaded again.
+  await page.goBack({ waitUntil: 'commit' });
 
   await page.fill('#text', 'not lost');
   await ask('store refuse');
@@ -49,7 +50,7 @@ export default async function formsWorkWithoutScripts({ browser, baseUrl, ask, e
   await page.waitForSelector('.card');
   expect.match(await page.textContent('main'), /Try again in a moment/);
   await ask('store pass');
-  await page.goBack();
+  await page.goBack({ waitUntil: 'commit' });
   expect.equal(await page.inputValue('#text'), 'not lost', 'the text is still in the box');
   await page.click('#composer button');
   await page.waitForURL(`${baseUrl}/plain?user=Ann+%26+Bob`);

@@ -3,7 +3,7 @@
  * same (src/web/pages/author.rs); tests/client/vectors/author.json holds both to it.
  */
 
-/** As many as chat.css has. */
+/** As many as base.css has. */
 const HUES = 12;
 
 /**

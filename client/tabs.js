@@ -74,7 +74,6 @@ export function shareStream(options) {
  * @returns {import('./stream.js').Stream}
  */
 function share(options, locks, Channel, open) {
-
   const clock = options.clock ?? systemClock;
   const tab = options.tab ?? uuid();
   const { onMessage, onProvisional, onRetract, onReset, onState } = options;

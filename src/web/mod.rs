@@ -2,11 +2,11 @@
 //!
 //! | path | methods | what |
 //! |---|---|---|
-//! | `/` | GET | goes to the default room |
+//! | `/` | GET | goes to the default room, or to the one that a form names |
 //! | `/{room}` | GET | a room's page; asks for a name first |
 //! | `/assets/{version}/{file}` | GET | scripts of the pages, to be kept for ever |
 //! | `/assets/{file}` | GET | the same, to be asked for again |
-//! | `/rooms/` | GET | which rooms there are, as JSON, unless the operator keeps that a secret |
+//! | `/rooms/` | GET | which rooms there are, as a page or as JSON, by `Accept`, unless the operator keeps that a secret |
 //! | `/rooms/{room}/messages/` | GET | the stream, or a snapshot as JSON, by `Accept` |
 //! | | POST | posts a message; answers a form sent without scripts with the way back to the room |
 //! | `/rooms/{room}/recover/…` | GET | for GRIP proxies: what a stream missed |

@@ -182,7 +182,7 @@ async fn another_version_and_no_version_are_answered_with_what_there_is(kind: Ki
             assert_eq!((again.status, again.header("cache-control")), (304, Some("no-cache")), "{path}");
         }
     }
-    for file in ["package.json", "tsconfig.json", "chat.css", "..%2FCargo.toml", "none.js", "version/none.js"] {
+    for file in ["package.json", "tsconfig.json", "room.css", "..%2FCargo.toml", "none.js", "version/none.js"] {
         assert_eq!(get(&stack, &format!("/assets/{file}"), &[]).await?.status, 404, "{file}");
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! What stands for an author on a page: one or two letters, and one of a few hues. `client/author.js` does the same.
 
-/// As many as `client/chat.css` has.
+/// As many as `client/base.css` has.
 const HUES: u32 = 12;
 
 /// The first letters of the first and the last word.

@@ -83,7 +83,6 @@ pub async fn serve(
     }
     checks.iter().for_each(tokio::task::JoinHandle::abort);
     app.close(STOPS_WITHIN.saturating_sub(begun.elapsed())).await;
-    info!("stopped");
     Ok(())
 }
 

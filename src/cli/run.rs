@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use tokio::time::timeout;
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::{descriptors, listen::bind, shutdown::signalled};
 use crate::{
@@ -72,7 +72,9 @@ pub(super) async fn run(args: RunArgs) -> anyhow::Result<()> {
             edge.abort();
         }
     }
-    served
+    served?;
+    info!("stopped");
+    Ok(())
 }
 
 /// What to write into a browser on this machine.

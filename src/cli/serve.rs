@@ -2,6 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use tracing::info;
+
 use super::{aws, descriptors, listen::bind, shutdown::signalled};
 use crate::{
     config::{self, Problems, ServeArgs},
@@ -49,5 +51,7 @@ pub(super) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     if let Some(dynamodb) = dynamodb {
         dynamodb.finish_listing(LISTED_WITHIN).await;
     }
-    served
+    served?;
+    info!("stopped");
+    Ok(())
 }

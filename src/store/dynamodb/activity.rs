@@ -26,6 +26,7 @@ use aws_sdk_dynamodb::{
     types::{AttributeValue, ReturnConsumedCapacity},
 };
 use tokio::time::{sleep, timeout};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{Instrument as _, debug, warn};
 
 use super::{
@@ -71,25 +72,36 @@ fn offset(room: &RoomId) -> i64 {
     i64::from(hash % MINUTE.as_millis() as u32)
 }
 
+/// What is under way of the list.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Listing {
+    rooms: TaskTracker,
+    given_up: CancellationToken,
+}
+
 impl DynamoDb {
     /// Notes that a message is stored, behind others of which `before` is the latest date. Nobody waits for it, and
     /// nothing fails by it: a room that is not listed can be read all the same.
     pub(super) fn note_activity(&self, room: &RoomId, before: Option<Timestamp>, date: Timestamp) {
         let Some(listing) = self.listing.as_ref().filter(|_| begins_a_minute(room, before, date)) else { return };
-        if listing.len() >= MOST_WAITING {
+        if listing.rooms.len() >= MOST_WAITING {
             metrics::failed(Kind::DynamoDb, OPERATION, StoreError::Busy.kind());
             return;
         }
         let (store, room) = (self.clone(), room.clone());
-        listing.spawn(async move { store.list(&room, date).await }.in_current_span());
+        let given_up = listing.given_up.clone();
+        let listed = async move { given_up.run_until_cancelled(store.list(&room, date)).await };
+        listing.rooms.spawn(listed.in_current_span());
     }
 
     /// Waits for the rooms that are being listed, so that the end of the program leaves none out.
     pub async fn finish_listing(&self, within: Duration) {
-        if let Some(listing) = &self.listing {
-            listing.close();
-            if timeout(within, listing.wait()).await.is_err() {
-                warn!(rooms = listing.len(), "stopped before every room was listed");
+        if let Some(Listing { rooms, given_up }) = &self.listing {
+            rooms.close();
+            if timeout(within, rooms.wait()).await.is_err() {
+                warn!(rooms = rooms.len(), "stopped before every room was listed");
+                given_up.cancel();
+                rooms.wait().await;
             }
         }
     }

@@ -28,10 +28,10 @@ use aws_sdk_dynamodb::{
     types::{AttributeValue, ConsumedCapacity, ReturnConsumedCapacity},
 };
 use tokio::time::timeout;
-use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
 use self::{
+    activity::Listing,
     error::classify,
     item::{PARTITION_KEY, SORT_KEY, partition, sort_key},
     rooms::Rooms,
@@ -58,7 +58,7 @@ pub struct DynamoDb {
     retention: Retention,
     rooms: Arc<Rooms>,
     /// Rooms that are being listed; none, where there is no list of rooms.
-    listing: Option<TaskTracker>,
+    listing: Option<Listing>,
     consumed: Arc<Mutex<Consumed>>,
 }
 
@@ -96,7 +96,7 @@ impl DynamoDb {
             table,
             retention,
             rooms: Arc::default(),
-            listing: Some(TaskTracker::new()),
+            listing: Some(Listing::default()),
             consumed: Arc::default(),
         }
     }

@@ -37,6 +37,7 @@ function room(name, hidden = false, cursor = 'e-5') {
     };
     return {
       cursor: () => cursor,
+      nudge: () => seen.push('nudged'),
       close() {
         streams.splice(streams.indexOf(name), 1);
         options.onState('stopped');
@@ -154,4 +155,13 @@ test('an empty room that missed its first page takes a new one', async () => {
   snapshots.e = { messages: [final('e-31'), final('e-32')], lastEventId: 'e-32', more: true };
   await clock.pass(200);
   assert.deepEqual(tab.seen, ['reset e-32']);
+});
+
+test('a room with a stream has it looked at when somebody comes', async () => {
+  const tab = room('a', true);
+  await settled();
+  tab.look(true);
+  assert.deepEqual(tab.seen, ['stream from e-5', 'nudged']);
+  tab.look(false);
+  assert.equal(tab.seen.length, 2, 'who goes looks at nothing');
 });

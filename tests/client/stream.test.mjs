@@ -228,3 +228,33 @@ test('a closed stream leaves no timer behind', async () => {
   stream.close();
   assert.deepEqual([latest().closed, clock.pending], [true, 0]);
 });
+
+test('a stream that comes back catches up until what comes has a pause, or is not stored yet', async () => {
+  open();
+  latest().accept();
+  for (const end of ['pause', 'provisional']) {
+    latest().fail();
+    await clock.pass(30_000);
+    seen = [];
+    latest().accept();
+    for (let n = 0; n < 3; n += 1) {
+      await clock.pass(299);
+      assert.deepEqual(seen.filter((entry) => entry.startsWith('[')), ['[catching-up]'], end);
+      latest().say('message', final(`e-${(end === 'pause' ? 6 : 9) + n}`));
+    }
+    if (end === 'pause') await clock.pass(300);
+    else latest().say('message', provisional('p'));
+    assert.deepEqual(seen.filter((entry) => entry.startsWith('[')).at(-1), '[live]', end);
+  }
+});
+
+test('somebody who looks at a stream that has been silent has it opened anew', async () => {
+  const stream = open();
+  latest().accept();
+  await clock.pass(25_000);
+  stream.nudge();
+  assert.equal(count(), 1);
+  await clock.pass(1);
+  stream.nudge();
+  assert.equal(count(), 2);
+});

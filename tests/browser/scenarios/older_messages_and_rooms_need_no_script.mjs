@@ -74,4 +74,14 @@ export default async function olderMessagesAndRoomsNeedNoScript({ browser, devic
   await page.keyboard.press('Enter');
   await page.waitForURL(`${baseUrl}/another`);
   expect.equal(await page.textContent('h1'), 'Join another', 'who has no name yet is asked for it');
+
+  // What no link of these pages says is refused with a page that names the remedy.
+  for (const [where, remedy] of [
+    ['/plain?user=Ann&before=x', 'the id of a message'], ['/rooms/?behind=x', 'the next of an earlier answer'],
+    ['/rooms/?limit=0', 'must be 1 to 200'], ['/?room=a%20b', 'is none of them'],
+  ]) {
+    const response = await fetch(baseUrl + where, { headers: { Accept: 'text/html' } });
+    expect.equal([response.status, response.headers.get('content-type')], [400, 'text/html; charset=utf-8'], where);
+    expect((await response.text()).includes(remedy), `${where} names the remedy`);
+  }
 }

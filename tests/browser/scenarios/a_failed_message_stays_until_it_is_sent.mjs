@@ -1,4 +1,4 @@
-import { enter, say, send, shown, showsStored, texts } from '../chat.mjs';
+import { enter, live, say, send, shown, showsStored, texts } from '../chat.mjs';
 
 export default async function aFailedMessageStaysUntilItIsSent({ browser, baseUrl, expect, allowErrors }) {
   allowErrors('ERR_FAILED|status of 400');
@@ -68,4 +68,17 @@ export default async function aFailedMessageStaysUntilItIsSent({ browser, baseUr
   expect.equal(await texts(page), ['hello', 'not lost', 'in between']);
   await page.reload();
   expect.equal(await texts(page), ['hello', 'not lost', 'in between'], 'it is gone for good');
+
+  // It is the writer's, also in the tab of somebody who goes by another name now.
+  await answerPosts((route) => route.abort());
+  await say(page, 'by Ann');
+  await expect.eventually('it failed', () => failed().count(), 10_000);
+  await answerPosts(null);
+  keys.length = 0;
+  await page.goto(`${baseUrl}/failures?user=Bob`);
+  await live(page);
+  expect.equal(await texts(page), ['hello', 'not lost', 'in between'], 'Bob has written nothing');
+  await page.goto(`${baseUrl}/failures?user=Ann`);
+  await expect.eventually('it is there for Ann', () => failed().count());
+  expect.equal(keys, [], 'and nobody has sent it');
 }

@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict';
+import { beforeEach, test } from 'node:test';
+
+import { createBacklog } from '../../client/backlog.js';
+import { final } from './support/messages.mjs';
+
+let near;
+let frames;
+let shown;
+let backlog;
+
+beforeEach(() => {
+  near = false;
+  frames = [];
+  shown = [];
+  globalThis.requestAnimationFrame = (run) => frames.push(run);
+  backlog = createBacklog({
+    isNear: () => near,
+    show: ({ id }) => shown.push(id),
+    replace: (messages) => shown.push(`only ${messages[0].id} to ${messages.at(-1).id}`),
+  });
+});
+
+const add = (from, to) => {
+  for (let seq = from; seq <= to; seq += 1) backlog.add(final(`e-${seq}`));
+};
+
+test('nothing waits for a reader who is near the end, unless something waits already', () => {
+  near = true;
+  assert.equal(backlog.add(final('e-1')), false);
+  near = false;
+  assert.equal(backlog.add(final('e-2')), true);
+  near = true;
+  assert.equal(backlog.add(final('e-3')), true, 'in order');
+});
+
+test('who comes near gets what waits, some of it in each frame', () => {
+  add(1, 60);
+  backlog.drain();
+  assert.equal(frames.length, 0, 'not yet near');
+  near = true;
+  backlog.drain();
+  backlog.drain();
+  assert.equal(frames.length, 1);
+  frames.shift()();
+  assert.deepEqual([shown.length, shown.at(-1)], [50, 'e-50']);
+  frames.shift()();
+  assert.deepEqual([shown.length, shown.at(-1), frames.length], [60, 'e-60', 0]);
+});
+
+test('who jumps over little gets all of it, and over much the newest and no others', () => {
+  add(1, 3);
+  backlog.jump();
+  assert.deepEqual(shown, ['e-1', 'e-2', 'e-3']);
+  add(4, 304);
+  backlog.jump();
+  assert.equal(shown.at(-1), 'only e-105 to e-304');
+  near = true;
+  backlog.drain();
+  assert.equal(frames.length, 0, 'nothing waits any more');
+});

@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context as _, bail, ensure};
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::sleep};
 use uuid::Uuid;
 
 use crate::support::{
@@ -25,6 +25,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         [ALL] => a_key_in_the_form_is_the_key_in_the_header,
         [DYNAMODB] => a_post_whose_write_lost_its_answer_yields_one_message,
         [DYNAMODB] => a_post_repeated_after_an_error_yields_one_message,
+        [DYNAMODB] => a_post_that_waited_too_long_for_its_turn_is_not_stored,
     ]
 }
 
@@ -52,17 +53,19 @@ fn seq(message: &Value) -> u64 {
     id.rsplit_once('-').and_then(|(_, seq)| seq.parse().ok()).unwrap_or_else(|| panic!("{id:?} has no number"))
 }
 
-/// As a client should: under one key, again where the store is too busy. That may be, with so many in one room.
+/// As a client should: under one key, and where the store is too busy, which it may be with so many in one room, again
+/// after ever longer pauses.
 async fn post_until_taken(room: &Room, text: &str) -> anyhow::Result<Value> {
-    const TRIES: usize = 10;
+    const TRIES: u32 = 10;
     let key = Uuid::new_v4().to_string();
-    for _ in 0..TRIES {
+    for attempt in 0..TRIES {
         let Answer { status, body } = room.post_with(text, &[("Idempotency-Key", &key)]).await?;
         match status {
             200 => return Ok(body),
             503 => println!("not taken yet: {text}"),
             _ => bail!("{status}: {body}"),
         }
+        sleep(Duration::from_secs(1 << attempt.min(3)).mul_f64(rand::random_range(0.5..1.0))).await;
     }
     bail!("not taken at {TRIES} tries")
 }
@@ -201,6 +204,32 @@ async fn a_post_repeated_after_an_error_yields_one_message(kind: Kind) -> anyhow
     assert_eq!(elsewhere, repeated);
     let after = room.post("after").await?;
     assert_eq!(paged_back(&room, 50).await?, [before, repeated.body, after]);
+    Ok(())
+}
+
+/// A table that is slow, but answers: whoever is refused had to wait for the others, and knows what became of the message.
+async fn a_post_that_waited_too_long_for_its_turn_is_not_stored(kind: Kind) -> anyhow::Result<()> {
+    const WRITERS: usize = 12;
+
+    let stack = Stack::start(kind).await?;
+    let other = stack.another_backend().await?;
+    // As many as can be written in eight seconds, and a half.
+    stack.store().set(Mode::DelayAnswers(Duration::from_millis(1_500)));
+    let mut posts = JoinSet::new();
+    for n in 0..WRITERS {
+        let backend = [&stack.backend, &other][n % 2];
+        let room = stack.room_at(&backend.url(), "lobby");
+        posts.spawn(async move { room.post_with(&format!("writer {n}"), &[]).await });
+    }
+    let answers: Vec<Answer> = posts.join_all().await.into_iter().collect::<Result<_, _>>()?;
+    stack.store().set(Mode::Pass);
+
+    let (mut acknowledged, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status == 200);
+    assert!(acknowledged.len() >= 2 && refused.len() >= 2, "{acknowledged:?}, {refused:?}");
+    assert!(refused.iter().all(|answer| answer.status == 503), "{refused:?}");
+    acknowledged.sort_by_key(|answer| seq(&answer.body));
+    let acknowledged: Vec<Value> = acknowledged.into_iter().map(|answer| answer.body).collect();
+    assert_eq!(paged_back(&stack.room("lobby"), 50).await?, acknowledged);
     Ok(())
 }
 

@@ -36,6 +36,10 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_m
 const PATIENCE: Duration = Duration::from_secs(4);
 /// Slots that are then tried one after the other, without a pause or a read, when others take them.
 const STEPS: usize = 8;
+/// A write is begun only if so much of the append's deadline is left, and tried again only as long. A table that answers
+/// within this time never leaves an append without its outcome, however long the append had to wait for its turn or lost
+/// to others: who was refused for that can tell, and by repeating it stores nothing twice.
+const OUTCOME_WITHIN: Duration = Duration::from_secs(2);
 
 /// What became of one write.
 enum Put {
@@ -90,10 +94,13 @@ impl DynamoDb {
         since: Since,
         announce: Announce,
     ) -> Result<Appended, StoreError> {
+        let deadline = Instant::now() + APPEND_DEADLINE;
+        let begin_by = deadline - OUTCOME_WITHIN;
         let work = async {
-            let mut head = self.rooms.turn(room).await?;
+            let turn = timeout_at(begin_by, self.rooms.turn(room)).await;
+            let mut head = turn.unwrap_or(Err(StoreError::Deadline))?;
             let recent = head.take();
-            let (appended, recent) = self.append_behind(room, draft, since, recent).await?;
+            let (appended, recent) = self.append_behind(room, draft, since, recent, begin_by).await?;
             if let Some(recent) = recent {
                 head.put(recent);
             }
@@ -101,16 +108,17 @@ impl DynamoDb {
             announce(&appended);
             Ok(appended)
         };
-        timeout_at(Instant::now() + APPEND_DEADLINE, work).await.unwrap_or(Err(StoreError::Deadline))
+        timeout_at(deadline, work).await.unwrap_or(Err(StoreError::Deadline))
     }
 
-    /// Appends, with what is known of the room's newest messages; gives what is known then.
+    /// Appends, with what is known of the room's newest messages, in a write that begins in time; gives what is known then.
     async fn append_behind(
         &self,
         room: &RoomId,
         draft: Draft,
         since: Since,
         recent: Option<Recent>,
+        begin_by: Instant,
     ) -> Result<(Appended, Option<Recent>), StoreError> {
         let key = draft.provisional_id;
         let (searched, started) = (since != Since::Never, Instant::now());
@@ -133,6 +141,9 @@ impl DynamoDb {
                 // What is known is forgotten, since nothing tells that it is the newest still and for another minute:
                 // repeating one post must not keep an old belief alive.
                 return Ok((Appended::new(message, first, true), None));
+            }
+            if Instant::now() >= begin_by {
+                return Err(StoreError::Deadline);
             }
             let Slot { id, first } = tail.next();
             let message = draft.clone().numbered(id);

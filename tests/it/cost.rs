@@ -27,6 +27,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         [DynamoDb] => a_message_of_three_kilobytes_is_three_writes,
         [DynamoDb] => a_room_costs_the_list_one_write_a_minute,
         [DynamoDb] => backends_and_clocks_that_differ_cost_the_list_no_more,
+        [DynamoDb] => posts_with_cursors_cost_the_list_no_more,
         [DynamoDb] => a_list_of_a_hundred_rooms_is_a_read_or_two,
         [DynamoDb] => a_store_without_the_list_writes_nothing_for_it,
     ]
@@ -229,13 +230,36 @@ async fn backends_and_clocks_that_differ_cost_the_list_no_more() -> anyhow::Resu
         if n % 2 == 0 {
             ahead.post_dated(date, "hello", Since::Never).await?;
         } else {
-            let date = Timestamp::from_millis(date.as_millis() - 3_000);
-            late.post_dated(date, "hello", Since::Never).await?;
+            late.post_dated(three_seconds_before(date), "hello", Since::Never).await?;
         }
     }
     let writes = ahead.consumed().await.write + late.consumed().await.write;
     assert_eq!(writes, 121.0 + 1.0 + 4.0);
     Ok(())
+}
+
+/// As pages post: with the cursor, which spares the conflicts. So each reads no more than the message of the other, in
+/// whose date a minute may not have begun yet.
+async fn posts_with_cursors_cost_the_list_no_more() -> anyhow::Result<()> {
+    let ahead = Meter::start().await?;
+    let late = ahead.another();
+    let mut since = Since::Cursor(Cursor::Start);
+    for n in 0..=480 {
+        let date = ahead.date.plus(Duration::from_millis(500 * n));
+        let posted = if n % 2 == 0 {
+            ahead.post_dated(date, "hello", since).await?
+        } else {
+            late.post_dated(three_seconds_before(date), "hello", since).await?
+        };
+        since = Since::Cursor(posted.id.into());
+    }
+    let writes = ahead.consumed().await.write + late.consumed().await.write;
+    assert_eq!(writes, 481.0 + 1.0 + 4.0);
+    Ok(())
+}
+
+fn three_seconds_before(date: Timestamp) -> Timestamp {
+    Timestamp::from_millis(date.as_millis() - 3_000)
 }
 
 async fn a_list_of_a_hundred_rooms_is_a_read_or_two() -> anyhow::Result<()> {

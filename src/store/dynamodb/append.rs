@@ -100,7 +100,7 @@ impl DynamoDb {
             let turn = timeout_at(begin_by, self.rooms.turn(room)).await;
             let mut head = turn.unwrap_or(Err(StoreError::Deadline))?;
             let recent = head.take();
-            let (appended, recent) = self.append_behind(room, draft, since, recent, begin_by).await?;
+            let (appended, recent) = self.append_behind(room, draft, since, recent, head.latest(), begin_by).await?;
             if let Some(recent) = recent {
                 head.put(recent);
             }
@@ -111,13 +111,15 @@ impl DynamoDb {
         timeout_at(deadline, work).await.unwrap_or(Err(StoreError::Deadline))
     }
 
-    /// Appends, with what is known of the room's newest messages, in a write that begins in time; gives what is known then.
+    /// Appends, with what is known of the room's newest messages and the latest date of any, in a write that begins in
+    /// time; gives what is known then.
     async fn append_behind(
         &self,
         room: &RoomId,
         draft: Draft,
         since: Since,
         recent: Option<Recent>,
+        latest: Option<Timestamp>,
         begin_by: Instant,
     ) -> Result<(Appended, Option<Recent>), StoreError> {
         let key = draft.provisional_id;
@@ -147,7 +149,7 @@ impl DynamoDb {
             }
             let Slot { id, first } = tail.next();
             let message = draft.clone().numbered(id);
-            (tried, before) = (true, recent.as_ref().map(Recent::latest));
+            (tried, before) = (true, recent.as_ref().map(Recent::latest).max(latest));
             log = match self.put(room, &message, first).await? {
                 Put::Stored => {
                     let visible = !self.retention.has_expired(message.date, None, Timestamp::now());

@@ -35,7 +35,10 @@ pub(super) type Turn = OwnedMutexGuard<Head>;
 
 /// What was last known of a room's newest messages.
 #[derive(Default)]
-pub(super) struct Head(Option<(Recent, Instant)>);
+pub(super) struct Head {
+    recent: Option<(Recent, Instant)>,
+    latest: Option<Timestamp>,
+}
 
 /// A room's newest messages, as this process last saw them: the id of the newest, and the idempotency
 /// keys of the last of them, without a hole.
@@ -53,12 +56,18 @@ impl Head {
     /// Takes out what is known, if it was seen not long ago. Until it is put back nothing is known: while a write is
     /// under way, nothing is certain.
     pub(super) fn take(&mut self) -> Option<Recent> {
-        let (recent, seen) = self.0.take()?;
+        let (recent, seen) = self.recent.take()?;
         (seen.elapsed() < BELIEVED_FOR).then_some(recent)
     }
 
     pub(super) fn put(&mut self, recent: Recent) {
-        self.0 = Some((recent, Instant::now()));
+        self.latest = self.latest.max(Some(recent.latest));
+        self.recent = Some((recent, Instant::now()));
+    }
+
+    /// The latest date of all messages of which this process ever knew, also where it has forgotten them since.
+    pub(super) fn latest(&self) -> Option<Timestamp> {
+        self.latest
     }
 }
 

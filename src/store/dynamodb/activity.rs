@@ -9,8 +9,8 @@
 //!
 //! It is written with the first message of a minute. Whoever stores message n+1 knows the date of message n, or the write
 //! would not have found its place: so of all processes exactly one writes, and asks nobody. A room costs one write unit a
-//! minute, however many backends there are. Where their clocks differ, a process that has not looked at the room for a
-//! minute may write once more.
+//! minute, however many backends there are. Where their clocks differ, a process may write once more whose look at the
+//! room is the first, or the first for as long as it remembers.
 //!
 //! A room's minutes begin at a second of its own. Were it the same for all, the busy ones of some thousand rooms would
 //! write in the same second, and a partition takes a thousand writes in it.
@@ -21,6 +21,8 @@
 use std::{sync::Arc, time::Duration};
 
 use aws_sdk_dynamodb::{
+    Config,
+    config::retry::RetryConfig,
     error::SdkError,
     operation::put_item::PutItemError,
     types::{AttributeValue, ReturnConsumedCapacity},
@@ -131,6 +133,9 @@ impl DynamoDb {
             .expression_attribute_names("#at", AT)
             .expression_attribute_values(":at", millis(at))
             .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .customize()
+            // Tried again here, and at leisure. The client's own tries have a budget, which is for messages.
+            .config_override(Config::builder().retry_config(RetryConfig::disabled()))
             .send()
             .await;
         match outcome {
@@ -150,6 +155,7 @@ impl DynamoDb {
     pub(super) async fn listed(&self) -> Result<Arc<[Activity]>, StoreError> {
         let mut rooms = Vec::new();
         let mut start: Option<Item> = None;
+        let mut unknown = None;
         for _ in 0..MOST_PAGES {
             // Half the price of a consistent read. What it may miss is younger than the list is exact.
             let answer = self
@@ -167,10 +173,17 @@ impl DynamoDb {
             self.count(answer.consumed_capacity(), None);
             let now = Timestamp::now();
             for item in answer.items() {
-                rooms.extend(read(item, self.retention, now)?);
+                match read(item, self.retention, now) {
+                    Ok(room) => rooms.extend(room),
+                    // It takes no other room with it: another version may know more names than this one.
+                    Err(error) => unknown = Some(error),
+                }
             }
             start = answer.last_evaluated_key;
             if start.is_none() {
+                if let Some(error) = unknown {
+                    warn!(%error, "the list lacks rooms that cannot be read");
+                }
                 return Ok(Activity::list(rooms));
             }
         }

@@ -73,6 +73,9 @@ const WAITING: usize = 4_096;
 const TOGETHER: usize = 1_024;
 /// Reads that run at once. More would not make a disk faster, and each that hangs takes a thread.
 const READS: usize = 64;
+/// A list of rooms is not looked for any longer, in less than [`READ_DEADLINE`]: nobody waits for what comes after that, and
+/// it would take the place of reads that somebody waits for.
+const LISTED_WITHIN: Duration = Duration::from_secs(4);
 /// Between two walks through the rooms for what has expired. In a minute little comes together, and a walk is one
 /// look at each room.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
@@ -272,7 +275,8 @@ impl Store for Embedded {
     }
 
     async fn rooms(&self) -> Result<Arc<[Activity]>, StoreError> {
-        self.read(|table, retention| read::rooms(table, retention, Timestamp::now())).await
+        let until = Instant::now() + LISTED_WITHIN;
+        self.read(move |table, retention| read::rooms(table, retention, Timestamp::now(), until)).await
     }
 
     async fn check(&self) -> Result<(), StoreError> {

@@ -16,8 +16,9 @@ const LISTED_FOR: Duration = Duration::from_secs(5);
 const SPARING: u32 = 20;
 /// ... but nothing is as old as this.
 const LISTED_FOR_AT_MOST: Duration = Duration::from_secs(60);
-/// Who waited for a list that could not be read does not read it once more.
-const FAILED_FOR: Duration = Duration::from_secs(1);
+/// Who waited for a list that could not be read does not read it once more. Where that takes long, it is tried for a third
+/// of the time at most.
+const FAILED_FOR: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(10));
 
 /// What is known of the list.
 #[derive(Default)]
@@ -28,6 +29,7 @@ pub(super) struct Listing {
 
 /// The list of rooms as it was last read, and how long that is good enough.
 struct Listed {
+    read: Instant,
     until: Instant,
     rooms: Result<Arc<[Activity]>, StoreError>,
 }
@@ -42,12 +44,16 @@ impl Listing {
         let store = Arc::clone(store);
         // A task of its own: whoever comes first may go first.
         let read = tokio::spawn(async move {
-            let rooms = store.rooms().await;
-            let good_for = match &rooms {
-                Ok(_) => (began.elapsed() * SPARING).clamp(LISTED_FOR, LISTED_FOR_AT_MOST),
-                Err(_) => FAILED_FOR,
-            };
-            *listed = Some(Listed { until: Instant::now() + good_for, rooms: rooms.clone() });
+            let (mut rooms, mut read) = (store.rooms().await, began);
+            let (shortest, longest) = if rooms.is_ok() { (LISTED_FOR, LISTED_FOR_AT_MOST) } else { FAILED_FOR };
+            let good_for = (began.elapsed() * SPARING).clamp(shortest, longest);
+            // One that is a little old beats none.
+            if let (Err(_), Some(Listed { read: before, rooms: Ok(known), .. })) = (&rooms, listed.take())
+                && before.elapsed() < LISTED_FOR_AT_MOST
+            {
+                (rooms, read) = (Ok(known), before);
+            }
+            *listed = Some(Listed { read, until: Instant::now() + good_for, rooms: rooms.clone() });
             rooms
         });
         read.await.unwrap_or_else(|_| Err(StoreError::Unavailable(Arc::new(Unfinished))))
@@ -105,7 +111,40 @@ mod tests {
         assert!(lists.iter().all(|list| matches!(list, Err(StoreError::Busy))));
         assert_eq!(model.reads(), 1);
         model.failing.store(false, Relaxed);
-        sleep(FAILED_FOR).await;
+        sleep(FAILED_FOR.0).await;
         assert_eq!(shared.rooms().await.unwrap().len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_list_of_rooms_that_cannot_be_read_for_a_while_is_as_it_was() {
+        let model = Model::holding(log(9, 0, 0));
+        let shared = shared(&model);
+        shared.rooms().await.unwrap();
+        model.failing.store(true, Relaxed);
+        let began = Instant::now();
+        let mut reads = model.reads();
+        sleep(LISTED_FOR).await;
+        while began.elapsed() < LISTED_FOR_AT_MOST {
+            assert_eq!(shared.rooms().await.unwrap().len(), 1, "after {:?}", began.elapsed());
+            reads += 1;
+            assert_eq!(model.reads(), reads);
+            sleep(FAILED_FOR.0).await;
+        }
+        assert!(matches!(shared.rooms().await, Err(StoreError::Busy)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_list_of_rooms_that_takes_long_to_fail_is_not_read_all_the_time() {
+        let model = Model::holding(log(9, 0, 0));
+        // Half of it until it fails.
+        model.millis.store(10_000, Relaxed);
+        model.failing.store(true, Relaxed);
+        let shared = shared(&model);
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_secs(150) {
+            assert!(shared.rooms().await.is_err());
+            sleep(Duration::from_millis(100)).await;
+        }
+        assert!((9..=11).contains(&model.reads()), "{}", model.reads());
     }
 }

@@ -14,6 +14,7 @@ use aws_sdk_dynamodb::{
         retry::RetryConfig,
     },
     error::BoxError,
+    types::AttributeValue,
 };
 use gripchat::{
     chat::{Draft, RoomId, Timestamp},
@@ -41,6 +42,7 @@ pub(super) fn trials() -> Vec<Trial> {
     trials![
         [DynamoDb] => a_room_is_listed_though_the_answer_to_its_only_write_was_lost,
         [DynamoDb] => a_listing_that_comes_late_undoes_none_that_is_newer,
+        [DynamoDb] => a_room_that_cannot_be_read_takes_no_other_with_it,
     ]
 }
 
@@ -72,6 +74,24 @@ async fn list_once(store: &dyn Store, wanted: impl Fn(&[Activity]) -> bool) -> a
 
 fn names(rooms: &[Activity]) -> Vec<&str> {
     rooms.iter().map(|activity| activity.room.as_str()).collect()
+}
+
+/// As a newer version writes it that knows letters which this one does not.
+async fn a_room_that_cannot_be_read_takes_no_other_with_it() -> anyhow::Result<()> {
+    let table = Table::create().await?;
+    let store = DynamoDb::new(table.client.clone(), table.name.clone(), Retention::FOREVER);
+    for room in ["a", "z"] {
+        say_in(&store, room, draft("x")).await?;
+    }
+    let unknown = [("pk", AttributeValue::S("rooms".to_owned())), ("sk", AttributeValue::S("no room!".to_owned()))];
+    let item = unknown.map(|(name, value)| (name.to_owned(), value)).into();
+    table.client.put_item().table_name(&table.name).set_item(Some(item)).send().await?;
+    list_once(&store, |rooms| {
+        let mut listed = names(rooms);
+        listed.sort_unstable();
+        listed == ["a", "z"]
+    })
+    .await
 }
 
 async fn a_room_is_listed_with_the_minute_of_its_newest_message(place: Place) -> anyhow::Result<()> {

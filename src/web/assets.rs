@@ -5,7 +5,7 @@
 
 use axum::{
     extract::Path,
-    http::{HeaderMap, HeaderName, HeaderValue, header},
+    http::{HeaderMap, header},
     response::Response,
 };
 
@@ -40,17 +40,9 @@ pub(super) async fn versioned(
     Path((version, name)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Result<Response, WebError> {
-    answer(&name, &headers, if version == VERSION { IMMUTABLE } else { REVALIDATED })
-}
-
-/// `/assets/{file}`.
-pub(super) async fn current(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, WebError> {
-    answer(&name, &headers, REVALIDATED)
-}
-
-fn answer(name: &str, request: &HeaderMap, caching: (HeaderName, HeaderValue)) -> Result<Response, WebError> {
+    let caching = if version == VERSION { IMMUTABLE } else { REVALIDATED };
     let file = FILES.iter().find(|file| file.name == name).ok_or(WebError::NotFound)?;
-    let coding = Coding::negotiate(request);
+    let coding = Coding::negotiate(&headers);
     let (bytes, etag) = match coding {
         Coding::Brotli => (file.brotli, format!("\"{}-br\"", file.tag)),
         Coding::Gzip => (file.gzip, format!("\"{}-gzip\"", file.tag)),
@@ -59,7 +51,7 @@ fn answer(name: &str, request: &HeaderMap, caching: (HeaderName, HeaderValue)) -
     let media_type = if name.ends_with(".js") { "text/javascript; charset=utf-8" } else { "image/svg+xml" };
     let described = [(header::CONTENT_TYPE, media_type), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")];
     let coding = coding.name().map(|name| [(header::CONTENT_ENCODING, name)]);
-    Ok(tagged(request, etag, [caching, VARY], (described, coding, bytes)))
+    Ok(tagged(&headers, etag, [caching, VARY], (described, coding, bytes)))
 }
 
 #[cfg(test)]

@@ -29,7 +29,9 @@ pub(super) fn tagged<const N: usize>(
 
 /// Compares weakly, as If-None-Match does (RFC 9110, section 13.1.2). Our tags have no comma in them.
 fn is_known(request: &HeaderMap, etag: &str) -> bool {
-    let opaque = |tag: &str| tag.strip_prefix("W/").unwrap_or(tag).to_owned();
+    fn opaque(tag: &str) -> &str {
+        tag.strip_prefix("W/").unwrap_or(tag)
+    }
     let lines = request.get_all(header::IF_NONE_MATCH).iter().filter_map(|line| line.to_str().ok());
     lines.flat_map(|line| line.split(',')).map(str::trim).any(|tag| tag == "*" || opaque(tag) == opaque(etag))
 }

@@ -169,7 +169,8 @@ impl IntoResponse for WebError {
     fn into_response(self) -> Response {
         self.log();
         let body = Body { error: self.code(), message: self.to_string() };
-        let mut response = (self.status(), Json(body)).into_response();
+        // Some may be kept where nothing is said (RFC 9110, section 15.1), and none holds for longer than this answer.
+        let mut response = (self.status(), [(header::CACHE_CONTROL, "no-store")], Json(body)).into_response();
         response.headers_mut().extend(self.headers());
         response
     }

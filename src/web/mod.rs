@@ -5,7 +5,6 @@
 //! | `/` | GET | goes to the default room, or to the one that a form names |
 //! | `/{room}` | GET | a room's page; asks for a name first |
 //! | `/assets/{version}/{file}` | GET | scripts of the pages, to be kept for ever |
-//! | `/assets/{file}` | GET | the same, to be asked for again |
 //! | `/rooms/` | GET | which rooms there are, as a page or as JSON, by `Accept`, unless the operator keeps that a secret |
 //! | `/rooms/{room}/messages/` | GET | the stream, or a snapshot as JSON, by `Accept` |
 //! | | POST | posts a message; answers a form sent without scripts with the way back to the room |
@@ -35,7 +34,7 @@ use std::sync::Arc;
 
 use axum::{
     Extension, Router,
-    extract::OriginalUri,
+    extract::{OriginalUri, Request},
     http::{HeaderName, HeaderValue, Method, StatusCode, header, uri::Uri},
     middleware,
     response::{IntoResponse, Redirect, Response},
@@ -49,7 +48,7 @@ use tower_http::{
 };
 use tracing::error;
 
-use self::error::WebError;
+use self::{coding::Coding, error::WebError};
 pub use self::{
     health::Readiness,
     limit::{PostLimit, PostRate},
@@ -93,7 +92,6 @@ pub fn router(web: Web, cors: &CorsOrigins) -> Router {
         .route("/", get(pages::index))
         .route("/{room}", compressed(get(pages::room)))
         .route("/assets/{version}/{file}", get(assets::versioned))
-        .route("/assets/{file}", get(assets::current))
         .route("/metrics", get(observe::figures))
         .route("/rooms/{room}/messages/", get(messages::get).post(messages::post))
         .route("/rooms/{room}/recover/", recover(Variant::Full))
@@ -115,7 +113,18 @@ pub fn router(web: Web, cors: &CorsOrigins) -> Router {
 /// For pages. They are the same for whoever knows their address, so that there is no secret in them which their length
 /// could betray (BREACH).
 fn compressed(page: MethodRouter<Web>) -> MethodRouter<Web> {
-    page.layer(CompressionLayer::new().quality(PAGE_COMPRESSION))
+    page.layer(CompressionLayer::new().quality(PAGE_COMPRESSION)).layer(middleware::map_request(choose_coding))
+}
+
+/// Leaves nothing to choose, so that all that is compressed follows one rule: the layer has one of its own, by which who
+/// accepts nothing is refused.
+async fn choose_coding(mut request: Request) -> Request {
+    let headers = request.headers_mut();
+    match Coding::negotiate(headers).name() {
+        Some(coding) => headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(coding)),
+        None => headers.remove(header::ACCEPT_ENCODING),
+    };
+    request
 }
 
 fn with_cors(router: Router, cors: &CorsOrigins) -> Router {

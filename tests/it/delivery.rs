@@ -17,7 +17,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         [ALL] => a_page_comes_compressed_with_its_style_in_it,
         [ALL] => a_page_that_has_not_changed_is_not_sent_again,
         [ALL] => what_a_page_loads_is_there_and_kept_for_ever,
-        [ALL] => another_version_and_no_version_are_answered_with_what_there_is,
+        [ALL] => another_version_is_answered_with_what_there_is,
+        [ALL] => who_accepts_nothing_is_sent_something,
         [ALL] => nothing_but_pages_and_assets_is_compressed,
     ]
 }
@@ -162,29 +163,47 @@ async fn what_a_page_loads_is_there_and_kept_for_ever(kind: Kind) -> anyhow::Res
     Ok(())
 }
 
-async fn another_version_and_no_version_are_answered_with_what_there_is(kind: Kind) -> anyhow::Result<()> {
+async fn another_version_is_answered_with_what_there_is(kind: Kind) -> anyhow::Result<()> {
     let stack = Stack::start(kind).await?;
     let page = get(&stack, PAGE, &[]).await?.text().await?;
     for asset in assets(&page) {
         let name = asset.rsplit('/').next().expect("a name");
         let current = get(&stack, &asset, &[]).await?.decoded().await?;
-        for path in [format!("/assets/0ldVersion_1/{name}"), format!("/assets/{name}")] {
-            let passed = get(&stack, &path, &[]).await?;
-            assert_eq!((passed.status, passed.header("cache-control")), (200, Some("no-cache")), "{path}");
-            assert_eq!(passed.decoded().await?, current, "{path}");
+        let path = format!("/assets/0ldVersion_1/{name}");
+        let passed = get(&stack, &path, &[]).await?;
+        assert_eq!((passed.status, passed.header("cache-control")), (200, Some("no-cache")), "{path}");
+        assert_eq!(passed.decoded().await?, current, "{path}");
 
-            let direct = at_backend(&stack, &path, &[]).await?;
-            let tag = direct.header("etag").expect("a tag");
-            let head = send(&stack, Method::HEAD, &format!("{}{path}", stack.backend.url()), &[]).await?;
-            let length = current.len().to_string();
-            assert_eq!((head.header("etag"), head.header("content-length")), (Some(tag), Some(&*length)), "{path}");
-            let again = at_backend(&stack, &path, &[("if-none-match", tag)]).await?;
-            assert_eq!((again.status, again.header("cache-control")), (304, Some("no-cache")), "{path}");
+        let direct = at_backend(&stack, &path, &[]).await?;
+        let tag = direct.header("etag").expect("a tag");
+        let head = send(&stack, Method::HEAD, &format!("{}{path}", stack.backend.url()), &[]).await?;
+        let length = current.len().to_string();
+        assert_eq!((head.header("etag"), head.header("content-length")), (Some(tag), Some(&*length)), "{path}");
+        let again = at_backend(&stack, &path, &[("if-none-match", tag)]).await?;
+        assert_eq!((again.status, again.header("cache-control")), (304, Some("no-cache")), "{path}");
+    }
+    // Nor is it kept that a file is not there: a backend of another version may have it.
+    for file in ["package.json", "tsconfig.json", "room.css", "..%2FCargo.toml", "none.js", "chat.js"] {
+        for path in [format!("/assets/0ldVersion_1/{file}"), format!("/assets/{file}")] {
+            let there = path == "/assets/0ldVersion_1/chat.js";
+            let answer = get(&stack, &path, &[]).await?;
+            let expected = if there { (200, Some("no-cache")) } else { (404, Some("no-store")) };
+            assert_eq!((answer.status, answer.header("cache-control")), expected, "{path}");
         }
     }
-    for file in ["package.json", "tsconfig.json", "room.css", "..%2FCargo.toml", "none.js", "version/none.js"] {
-        assert_eq!(get(&stack, &format!("/assets/{file}"), &[]).await?.status, 404, "{file}");
+    Ok(())
+}
+
+async fn who_accepts_nothing_is_sent_something(kind: Kind) -> anyhow::Result<()> {
+    let stack = Stack::start(kind).await?;
+    let page = at_backend(&stack, PAGE, &[]).await?.text().await?;
+    let nothing = ("accept-encoding", "identity;q=0, *;q=0");
+    for path in [PAGE, "/rooms/"].into_iter().map(str::to_owned).chain(assets(&page)) {
+        let answer = at_backend(&stack, &path, &[nothing]).await?;
+        assert_eq!((answer.status, answer.header("content-encoding")), (200, None), "{path}");
     }
+    let refused = at_backend(&stack, "/rooms/?limit=0", &[nothing]).await?;
+    assert_eq!(refused.status, 400);
     Ok(())
 }
 

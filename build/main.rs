@@ -83,7 +83,7 @@ fn read(ending: &str) -> anyhow::Result<Vec<(String, String)>> {
 /// What `src/web/assets.rs` includes.
 fn code(out: &Path, version: &str, files: &BTreeMap<String, String>, imports: &Imports) -> anyhow::Result<String> {
     let mut code = format!("pub(super) const VERSION: &str = {version:?};\n");
-    writeln!(code, "pub(super) const STYLE: &str = include_str!({:?});", out.join("style.css"))?;
+    writeln!(code, "pub(super) const STYLE: &str = include_str!(concat!(env!(\"OUT_DIR\"), \"/style.css\"));")?;
     writeln!(code, "static FILES: &[File] = &[")?;
     for (name, text) in files {
         write_packed(&mut code, out, name, text)?;

@@ -26,9 +26,10 @@ pub(crate) fn standard(bytes: &[u8]) -> String {
 /// Writes a file's forms beside each other, and to `code` the constant that names them.
 pub(crate) fn write_packed(code: &mut String, out: &Path, name: &str, text: &str) -> anyhow::Result<()> {
     let form = |ending: &str, bytes: &[u8]| -> anyhow::Result<String> {
-        let path = out.join(format!("{name}{ending}"));
-        fs::write(&path, bytes)?;
-        Ok(format!("include_bytes!({path:?})"))
+        let file = format!("{name}{ending}");
+        fs::write(out.join(&file), bytes)?;
+        // Not the path of now: target folders are moved and shared.
+        Ok(format!("include_bytes!(concat!(env!(\"OUT_DIR\"), {:?}))", format!("/{file}")))
     };
     let identity = form("", text.as_bytes())?;
     let brotli = form(".br", &brotli(text.as_bytes())?)?;

@@ -21,9 +21,9 @@ use crate::{
 
 /// How long requests that are under way may take once the server stops: the longest post, and then some.
 const REQUESTS_WITHIN: Duration = Duration::from_secs(10);
-/// From then on everything ends within this time, what waits to be published too. Kubernetes gives 30 s, and the
-/// delay before is a part of them.
-const STOPS_WITHIN: Duration = Duration::from_secs(15);
+/// From then on everything ends within this time, what waits to be published too; rooms that are being listed have a
+/// second more. Kubernetes gives 30 s, and the delay before is a part of them.
+const STOPS_WITHIN: Duration = Duration::from_secs(14);
 /// How often a store that was unreachable at the start is looked at again.
 const CHECK_EVERY: Duration = Duration::from_secs(5);
 

@@ -13,8 +13,8 @@
 //! | `/healthz` | GET | whether the program is alive |
 //! | `/readyz` | GET | whether it can do its work, and if not why |
 //!
-//! HEAD and OPTIONS are answered wherever GET is. Only pages and assets are compressed, for whoever asks for it: on the
-//! GRIP routes a proxy would have to undo it, and not all do.
+//! HEAD and OPTIONS are answered wherever GET is. Only pages, the list of rooms and assets are compressed, for whoever
+//! asks for it: on the GRIP routes a proxy would have to undo it, and not all do.
 
 mod assets;
 mod caching;

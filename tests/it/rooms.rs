@@ -1,20 +1,31 @@
 //! The list of rooms as HTTP.
 
-use std::time::Duration;
+use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
 use anyhow::ensure;
-use gripchat::store::{DynamoDb, Retention, Store};
+use gripchat::{
+    app::App,
+    forwarded::TrustedProxies,
+    grip::{GripUrl, Publisher},
+    store::{DynamoDb, Retention, Store},
+    web::{self, CorsOrigins, PostLimit, Readiness, Web},
+};
 use libtest_mimic::Trial;
 use reqwest::{Method, RequestBuilder, header::HeaderMap};
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
+use tokio::{
+    net::TcpListener,
+    time::{Instant, sleep},
+};
+use tokio_util::sync::CancellationToken;
 use url::form_urlencoded;
 
 use crate::support::{
     fault::Mode,
     figures::Figures,
-    stack::{Answer, Kind, Stack, answer},
-    trials::on_stacks,
+    memory::{self, Memory},
+    stack::{Answer, Kind, Room, Stack, answer, http},
+    trials::{on_stacks, trials},
 };
 
 /// A list may be five seconds old, or twenty times as old as it took to read on a machine that is busy.
@@ -24,7 +35,7 @@ const LISTED_WITHIN: Duration = Duration::from_secs(30);
 const ROOMS: [&str; 5] = ["lobby", "café", "部屋", "R2-D2_v1.0", "हिन्दी"];
 
 pub(crate) fn trials() -> Vec<Trial> {
-    on_stacks![
+    let on_stacks = on_stacks![
         [ALL] => rooms_are_listed_newest_first_and_in_pages,
         [ALL] => a_list_without_rooms_is_empty,
         [ALL] => a_query_that_cannot_be_answered_is_refused_with_a_remedy,
@@ -35,7 +46,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         [DYNAMODB] => a_store_that_is_away_loses_no_list,
         [DYNAMODB] => a_post_just_before_the_end_is_listed,
         [DYNAMODB] => a_room_that_cannot_be_listed_holds_no_post_up,
-    ]
+    ];
+    on_stacks.into_iter().chain(trials![[] => a_list_that_hangs_holds_no_page_up]).collect()
 }
 
 fn request(stack: &Stack, method: Method, path: &str) -> RequestBuilder {
@@ -250,5 +262,33 @@ async fn a_room_that_cannot_be_listed_holds_no_post_up(kind: Kind) -> anyhow::Re
     let list = || get(&stack, "/rooms/");
     let rooms = list_once(list, 200, 1).await?;
     assert_eq!(rooms["rooms"][0]["room"], "lobby");
+    Ok(())
+}
+
+/// In this process, since no proxy on the way to a table can tell the list from the messages.
+async fn a_list_that_hangs_holds_no_page_up() -> anyhow::Result<()> {
+    let store = Arc::new(Memory::new(Retention::FOREVER));
+    let urls = GripUrl::parse_list("http://127.0.0.1:1/")?;
+    let trust = Arc::new(GripUrl::trust(&urls));
+    let publisher = Arc::new(Publisher::new(urls)?);
+    let readiness = Readiness::new(store.clone(), Arc::clone(&publisher), CancellationToken::new());
+    let posts = Arc::new(PostLimit::new(None, TrustedProxies::default()));
+    let app = Arc::new(App::new(store.clone(), publisher, Duration::from_secs(60)));
+    let router = web::router(Web { app, trust, readiness: Arc::new(readiness), posts }, &CorsOrigins::SameOrigin);
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let base = format!("http://{}", listener.local_addr()?);
+    let server = tokio::spawn(axum::serve(listener, router).into_future());
+
+    Room::new(&base, "lobby", http()?).post("hello").await?;
+    let page = async || anyhow::Ok(http()?.get(format!("{base}/lobby?user=Ann")).send().await?.text().await?);
+    let listed = "/lobby?user=Ann\" aria-current=\"page\"";
+    assert!(page().await?.contains(listed), "the room is listed");
+    store.set(memory::Mode::SlowList(Duration::from_secs(60)));
+    let began = Instant::now();
+    let without = page().await?;
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    assert!(without.contains(">hello<") && without.contains("id=\"room-list\""), "{without}");
+    assert!(!without.contains(listed), "{without}");
+    server.abort();
     Ok(())
 }

@@ -36,7 +36,7 @@ use crate::{
 const DEFAULT_ROOM: &str = "/default";
 /// Rooms in the list beside a room; a page of their own has the rest.
 const ROOMS_BESIDE: usize = 30;
-/// A room is not kept waiting for the list of the others: the script asks for it again.
+/// A room is not kept waiting any longer for the list of the others: the script asks for it again.
 const ROOMS_WITHIN: Duration = Duration::from_millis(500);
 
 /// What every page is sent with. Scripts come from this server's files alone, and of styles there is the one in the page;

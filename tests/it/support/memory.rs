@@ -29,6 +29,8 @@ pub(crate) enum Mode {
     Failing,
     /// Everything is done, this much later. Beyond ten seconds that breaks the contract.
     Slow(Duration),
+    /// The list of rooms is told this much later, and everything else at once.
+    SlowList(Duration),
     /// Everything is done, and [`StoreError::Deadline`] is returned. Nothing is announced: nobody was told.
     LosingAnswers,
 }
@@ -78,7 +80,7 @@ impl Memory {
         }
         let mode = *lock(&self.mode);
         match mode {
-            Mode::Healthy => Ok(work()),
+            Mode::Healthy | Mode::SlowList(_) => Ok(work()),
             Mode::Failing => Err(StoreError::Unavailable(Arc::new(io::Error::other("failing on demand")))),
             Mode::Slow(pause) => {
                 sleep(pause).await;
@@ -215,6 +217,10 @@ impl Store for Memory {
     }
 
     async fn rooms(&self) -> Result<Arc<[Activity]>, StoreError> {
+        let mode = *lock(&self.mode);
+        if let Mode::SlowList(pause) = mode {
+            sleep(pause).await;
+        }
         self.call(|| {
             let rooms = lock(&self.rooms);
             let newest = |log: &Vec<Entry>| self.newest(log).next().map(|record| record.message.date);

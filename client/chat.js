@@ -1,12 +1,10 @@
 /** The room page: connects the stream, the list of messages and the box to write in. */
 
-import { announcer } from './announce.js';
 import { createBacklog } from './backlog.js';
 import { compose } from './composer.js';
 import { group } from './grouping.js';
-import * as history from './history.js';
-import { loadOlder } from './older.js';
-import { outbox } from './outbox.js';
+import { loadOlder, newest } from './history.js';
+import { announcer, unreadCount } from './news.js';
 import { problemArea, sentence, showFailure } from './problems.js';
 import { readMessage, renderer } from './render.js';
 import { listRooms } from './rooms.js';
@@ -15,10 +13,9 @@ import { createSender } from './send.js';
 import { shareLink } from './share.js';
 import { limitStreams } from './slots.js';
 import { statusLine } from './status.js';
-import { forGood } from './storage.js';
+import { forGood, outbox } from './storage.js';
 import { shareStream } from './tabs.js';
 import { Timeline } from './timeline.js';
-import { unreadCount } from './unread.js';
 
 /** Messages on the page, for a reader near the end; who reads further up keeps them all. */
 const MAX_SHOWN = 1_000;
@@ -167,7 +164,7 @@ async function refresh() {
   held = [];
   status('catching-up');
   try {
-    const snapshot = await history.newest(url, signal);
+    const snapshot = await newest(url, signal);
     // A later reset has its own snapshot on the way, and its own messages held.
     if (signal.aborted) return;
     const arrived = held;

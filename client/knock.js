@@ -5,30 +5,27 @@
  * @typedef {{outcome: 'open'} | {outcome: 'stop'} | {outcome: 'refused', problem?: string}} Knock
  */
 
+import { systemClock, within } from './waiting.js';
+
+/** The stream's own watch ends it before. */
+const ANSWER_MS = 60_000;
+
 /**
  * @param {string} url
  * @param {AbortSignal} signal
  * @returns {Promise<Knock>} never rejects
  */
 export async function knock(url, signal) {
-  const request = new AbortController();
-  const abort = () => request.abort();
-  signal.addEventListener('abort', abort, { once: true });
   try {
-    const response = await fetch(url, {
-      headers: { Accept: 'text/event-stream' },
-      cache: 'no-store',
-      signal: request.signal,
+    return await within(ANSWER_MS, systemClock, signal, async (limit) => {
+      const response = await fetch(url, { headers: { Accept: 'text/event-stream' }, cache: 'no-store', signal: limit });
+      if (response.status === 204) return { outcome: 'stop' };
+      // The stream itself is the EventSource's business; this response ends here.
+      if (response.ok) return { outcome: 'open' };
+      return { outcome: 'refused', problem: await remedy(response) };
     });
-    if (response.status === 204) return { outcome: 'stop' };
-    if (response.ok) return { outcome: 'open' };
-    return { outcome: 'refused', problem: await remedy(response) };
   } catch {
     return { outcome: 'refused' };
-  } finally {
-    signal.removeEventListener('abort', abort);
-    // The stream itself is the EventSource's business; this response must not stay open beside it.
-    request.abort();
   }
 }
 

@@ -43,15 +43,3 @@ export function isSnapshot(value) {
   if (!Array.isArray(messages) || !messages.every(isFinal)) return false;
   return typeof lastEventId === 'string' && typeof more === 'boolean';
 }
-
-/**
- * @param {string} json
- * @returns {unknown} undefined if it is not JSON
- */
-export function parseJson(json) {
-  try {
-    return JSON.parse(json);
-  } catch {
-    return undefined;
-  }
-}

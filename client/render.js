@@ -2,10 +2,15 @@
  * Messages as elements. The markup is the page's own `<template>`, rendered by the server from the same source as the
  * history, so it stands in one place. Only `textContent` and the addresses of links are written: what people say is
  * never markup.
+ *
+ * What stands for an author is one or two letters, and one of a few hues, the same in every browser. The server does the
+ * same (src/web/pages/author.rs); tests/client/vectors/author.json holds both to it.
  */
 
-import { hue, initials } from './author.js';
 import { isEmojiAlone, pieces } from './text.js';
+
+/** As many hues as base.css has. */
+const HUES = 12;
 
 /** @typedef {import('./timeline.js').Status} Status */
 /** @typedef {import('./message.js').Provisional & {id?: string}} Shown */
@@ -90,4 +95,30 @@ function node({ text, href }) {
   link.rel = 'noopener nofollow ugc';
   link.textContent = text;
   return link;
+}
+
+/**
+ * The first letters of the first and the last word.
+ *
+ * @param {string} name
+ */
+export function initials(name) {
+  const words = name.split(/\s+/u).filter((word) => word !== '');
+  const letters = [words.at(0), words.length > 1 ? words.at(-1) : undefined].map((word = '') => {
+    const characters = [...word];
+    return characters.find((character) => /[\p{Alphabetic}\p{N}]/u.test(character)) ?? '';
+  });
+  return letters.join('').toUpperCase() || ([...name.trim()][0] ?? '');
+}
+
+/**
+ * FNV-1a, which spreads short names well and is a few lines on both sides.
+ *
+ * @param {string} name
+ * @returns {number} from 0
+ */
+export function hue(name) {
+  let hash = 0x811c9dc5;
+  for (const byte of new TextEncoder().encode(name)) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
+  return hash % HUES;
 }

@@ -1,7 +1,6 @@
 /** The list of rooms beside the room: newest activity first, and in which there is what this browser has not shown. */
 
 import { roughly } from './dates.js';
-import { parseJson } from './message.js';
 import { forGood } from './storage.js';
 
 const REFRESH_MS = 30_000;
@@ -101,7 +100,7 @@ export function listRooms({ list, more, room, user, newest }) {
 
 /** The newest message that was on the page, by room; least recently visited first. @returns {Record<string, number>} */
 function readUntil() {
-  const kept = parseJson(forGood.get('read') ?? '{}');
+  const kept = forGood.json('read');
   return typeof kept === 'object' && kept !== null ? /** @type {Record<string, number>} */ (kept) : {};
 }
 

@@ -3,10 +3,10 @@
  * itself, by the writer who tries again, and by the page after a reload.
  */
 
-import { systemClock, sleep } from './clock.js';
 import { remedy } from './knock.js';
 import { isFinal } from './message.js';
 import { uuid as randomUuid } from './uuid.js';
+import { sleep, systemClock, within } from './waiting.js';
 
 /** An attempt that takes longer has no answer; the store's own deadline is 8 s. */
 const ATTEMPT_MS = 15_000;
@@ -46,7 +46,7 @@ const STALE_MS = 5 * 60_000;
  * @property {(failure: Failure) => void} onFailed
  * @property {(unsent: Unsent[]) => void} [onUnsent] what is not stored, as far as this page knows, has changed
  * @property {typeof globalThis.fetch} [fetch]
- * @property {import('./clock.js').Clock} [clock]
+ * @property {import('./waiting.js').Clock} [clock]
  * @property {() => number} [random]
  * @property {() => string} [uuid]
  *
@@ -186,7 +186,7 @@ export function createSender(options) {
         }
         const asked = error instanceof Unavailable ? error.retryAfterMs : undefined;
         const pause = asked ?? RETRY_BASE_MS * 2 ** attempt * (1 + random());
-        await sleep(Math.min(pause, RETRY_AFTER_CAP_MS), clock, signal).catch(() => {});
+        await sleep(Math.min(pause, RETRY_AFTER_CAP_MS), clock, signal);
       }
     }
   }
@@ -207,35 +207,29 @@ export function createSender(options) {
    * @param {Letter} letter
    * @returns {Promise<Final>}
    */
-  async function attemptOnce(letter) {
-    const attempt = new AbortController();
-    const abort = () => attempt.abort();
-    const deadline = clock.setTimeout(abort, ATTEMPT_MS);
-    letter.settled.signal.addEventListener('abort', abort, { once: true });
-    try {
-      const response = await request(url, {
-        method: 'POST',
-        headers: {
-          Accept: 'application/json',
-          'Content-Type': 'application/json',
-          'Idempotency-Key': letter.key,
-          'Last-Event-ID': letter.since,
-        },
-        body: JSON.stringify({ from: user, text: letter.text }),
-        cache: 'no-store',
-        // Whoever sends and closes the tab means to send.
-        keepalive: true,
-        signal: attempt.signal,
-      });
-      return await read(response);
-    } catch (error) {
-      if (error instanceof Refused || error instanceof Unavailable) throw error;
-      const late = attempt.signal.aborted;
-      throw new Unavailable(late ? 'the server did not answer in time' : 'the server cannot be reached');
-    } finally {
-      clock.clearTimeout(deadline);
-      letter.settled.signal.removeEventListener('abort', abort);
-    }
+  function attemptOnce({ key, text, since, settled }) {
+    return within(ATTEMPT_MS, clock, settled.signal, async (limit) => {
+      try {
+        const response = await request(url, {
+          method: 'POST',
+          headers: {
+            Accept: 'application/json',
+            'Content-Type': 'application/json',
+            'Idempotency-Key': key,
+            'Last-Event-ID': since,
+          },
+          body: JSON.stringify({ from: user, text }),
+          cache: 'no-store',
+          // Whoever sends and closes the tab means to send.
+          keepalive: true,
+          signal: limit,
+        });
+        return await read(response);
+      } catch (error) {
+        if (error instanceof Refused || error instanceof Unavailable) throw error;
+        throw new Unavailable(limit.aborted ? 'the server did not answer in time' : 'the server cannot be reached');
+      }
+    });
   }
 }
 

@@ -4,9 +4,9 @@
  * them asks every few seconds; whichever room somebody looks at takes the place of one that nobody sees.
  */
 
-import { sleep, systemClock } from './clock.js';
 import { EMPTY, relation } from './cursor.js';
 import { newest } from './history.js';
+import { sleep, systemClock } from './waiting.js';
 
 /** Two connections stay for everything else. */
 const SLOTS = 4;
@@ -127,7 +127,7 @@ export function limitStreams(open, browser = {}) {
         cursor = snapshot.lastEventId;
         if (whole) fresh.forEach(onMessage);
         else onReset({ reason: 'polled', lastEventId: cursor });
-        await sleep(document.hidden ? POLL_HIDDEN_MS : POLL_MS, clock, signal).catch(() => {});
+        await sleep(document.hidden ? POLL_HIDDEN_MS : POLL_MS, clock, signal);
       }
     }
 

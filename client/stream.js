@@ -6,12 +6,11 @@
  * it cannot tell a dead connection from a quiet one.
  */
 
-import { fullJitter } from './backoff.js';
-import { systemClock } from './clock.js';
 import { relation } from './cursor.js';
 import { knock as knockOverHttp } from './knock.js';
-import { isFinal, isProvisional, parseJson } from './message.js';
-import { watchPage } from './wakeups.js';
+import { isFinal, isProvisional } from './message.js';
+import { parseJson } from './storage.js';
+import { fullJitter, systemClock } from './waiting.js';
 
 /** The server breaks every silence after 20 s: two keep-alives missed and a margin mean a dead connection. */
 const SILENCE_MS = 45_000;
@@ -44,7 +43,7 @@ const CLOSED = 2;
  * @property {(state: StreamState, problem?: string) => void} onState `problem`: why the server refuses, in its words
  * @property {() => void} [onAlive] the server broke the silence
  * @property {new (url: string) => EventSource} [EventSource]
- * @property {import('./clock.js').Clock} [clock]
+ * @property {import('./waiting.js').Clock} [clock]
  * @property {() => number} [random]
  * @property {Window} [window]
  * @property {typeof knockOverHttp} [knock]
@@ -242,4 +241,29 @@ export function openStream(options) {
       else onProvisional(message);
     }
   }
+}
+
+/**
+ * The moments at which a browser knows better than a timer: phones suspend tabs and switch networks, and afterwards
+ * a dead connection still looks open.
+ *
+ * @param {object} options
+ * @param {Window} options.window
+ * @param {() => void} options.onWake the connection is gone or worthless: open a new one now
+ * @param {() => void} options.onVisible somebody looks at the page again
+ * @param {() => void} options.onSleep the page is being left; it may come back from the back/forward cache
+ * @returns {() => void} stops watching
+ */
+export function watchPage({ window, onWake, onVisible, onSleep }) {
+  const watching = new AbortController();
+  const { signal } = watching;
+  window.addEventListener('online', onWake, { signal });
+  window.addEventListener('pagehide', onSleep, { signal });
+  window.addEventListener('pageshow', (event) => {
+    if (event.persisted) onWake();
+  }, { signal });
+  window.document.addEventListener('visibilitychange', () => {
+    if (window.document.visibilityState === 'visible') onVisible();
+  }, { signal });
+  return () => watching.abort();
 }

@@ -8,11 +8,10 @@
  * each tab has a stream of its own.
  */
 
-import { systemClock } from './clock.js';
 import { EMPTY, relation } from './cursor.js';
-import { openStream } from './stream.js';
+import { openStream, watchPage } from './stream.js';
 import { uuid } from './uuid.js';
-import { watchPage } from './wakeups.js';
+import { systemClock } from './waiting.js';
 
 /** Messages that are kept for tabs that come later or have missed some; who lacks more takes a snapshot. */
 const MAX_KEPT = 200;

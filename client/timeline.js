@@ -5,8 +5,8 @@
  * Elements come from `render`; this module only moves them, which lets it run on a stub of a document in tests.
  */
 
-import { systemClock } from './clock.js';
 import { parseId } from './cursor.js';
+import { systemClock } from './waiting.js';
 
 /** A provisional message older than this will not be stored any more: its server died between the two events. */
 const PROVISIONAL_MS = 20_000;
@@ -48,7 +48,7 @@ const PROVISIONAL_MS = 20_000;
  * @property {{insertBefore: (element: E, before: E | null) => unknown}} list
  * @property {(message: Provisional & {id?: string}, status: Status, element?: E) => E} render fills the element, or a
  *   new one
- * @property {import('./clock.js').Clock} [clock]
+ * @property {import('./waiting.js').Clock} [clock]
  * @property {() => void} [onChange]
  */
 

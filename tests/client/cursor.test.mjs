@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { fullJitter } from '../../client/backoff.js';
+import { fullJitter } from '../../client/waiting.js';
 import { relation } from '../../client/cursor.js';
 import { uuid } from '../../client/uuid.js';
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
-import { hue, initials } from '../../client/author.js';
+import { hue, initials } from '../../client/render.js';
 import { isEmojiAlone, pieces } from '../../client/text.js';
 
 const vectors = (name) => JSON.parse(readFileSync(new URL(`vectors/${name}.json`, import.meta.url), 'utf8'));

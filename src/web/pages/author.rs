@@ -1,4 +1,4 @@
-//! What stands for an author on a page: one or two letters, and one of a few hues. `client/author.js` does the same.
+//! What stands for an author on a page: one or two letters, and one of a few hues. `client/render.js` does the same.
 
 /// As many as `client/base.css` has.
 const HUES: u32 = 12;

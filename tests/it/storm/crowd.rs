@@ -24,7 +24,7 @@ use crate::support::{
     wire::Request,
 };
 
-/// The first pause before a client tries again is drawn from this, the next from twice as much, as `client/backoff.js`
+/// The first pause before a client tries again is drawn from this, the next from twice as much, as `client/waiting.js`
 /// has it.
 const BACKOFF: Duration = Duration::from_millis(500);
 /// For the whole crowd, on a machine that is busy with other tests.

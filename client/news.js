@@ -1,4 +1,26 @@
-/** How much has come that the reader cannot have seen: in the title for who looks elsewhere, in a button for who reads further up. */
+/**
+ * What has come that the reader may not have seen: said aloud to who listens, and counted for who does not look, in the
+ * title for who looks elsewhere and in a button for who reads further up.
+ */
+
+/** Lines that are kept to be read out. Enough for a burst; what is older has been read out or is not wanted any more. */
+const MAX_LINES = 5;
+
+/**
+ * Tells screen readers. The list itself is not live: elements move in it when they get their number, and whole pages of
+ * history come into it, none of which is news.
+ *
+ * @param {HTMLElement} area
+ * @returns {(words: string) => void}
+ */
+export function announcer(area) {
+  return (words) => {
+    const line = document.createElement('p');
+    line.textContent = words;
+    area.append(line);
+    while (area.childElementCount > MAX_LINES) area.firstElementChild?.remove();
+  };
+}
 
 /**
  * @param {HTMLElement} jump the button

@@ -105,7 +105,10 @@ const stream = shareStream({
     // It comes again when it is stored, so none has to wait for a reader who is far away.
     if (scroll.isNear() && timeline.provisional(message)) news(message);
   },
-  onRetract: (provisionalId) => timeline.retract(provisionalId),
+  onRetract(provisionalId) {
+    timeline.retract(provisionalId);
+    unread.went(provisionalId);
+  },
   onReset: () => void refresh(),
   onState(...now) {
     standing = now;
@@ -151,10 +154,8 @@ function toEnd() {
 }
 
 /** @param {Provisional} message */
-function news(message) {
-  if (message.from === user) return;
-  announce(`${message.from}: ${message.text}`);
-  unread.came();
+function news({ provisionalId, from, text }) {
+  if (from !== user && unread.came(provisionalId)) announce(`${from}: ${text}`);
 }
 
 async function refresh() {

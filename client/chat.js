@@ -93,7 +93,7 @@ const sender = createSender({
   onFailed: failed,
   onUnsent: kept.keep,
 });
-const composer = compose(element('composer'), element('text'), `draft.${roomPath}`, send);
+const composer = compose(element('composer'), element('text'), `draft.${roomPath}.${user}`, send);
 
 const stream = shareStream({
   url,

@@ -1,4 +1,7 @@
-/** The box to write in. Enter sends, Shift+Enter is a new line. What is not sent is kept for the next visit. */
+/**
+ * The box to write in. Enter sends, Shift+Enter is a new line. What is not sent is kept for the next visit, and is one
+ * draft in all tabs: what is sent in one is not offered in another.
+ */
 
 import { forGood } from './storage.js';
 
@@ -19,12 +22,13 @@ export function compose(form, box, draftKey, onSend) {
     box.style.height = 'auto';
     box.style.height = `${box.scrollHeight + box.offsetHeight - box.clientHeight}px`;
   };
-  box.addEventListener('input', () => {
-    forGood.put(draftKey, box.value);
-    changed();
-  });
-  // By then the browser has put back what was in the box when the page was left.
-  globalThis.addEventListener('pageshow', changed);
+  const stored = () => forGood.get(draftKey) ?? '';
+  /** The draft as this page last stored or found it. */
+  let known = stored();
+
+  // A browser would put back what has been sent in another tab since.
+  box.autocomplete = 'off';
+  box.addEventListener('input', () => put(box.value));
   box.addEventListener('keydown', (event) => {
     if (event.key !== 'Enter' || event.shiftKey || event.isComposing || event.keyCode === COMPOSING_KEY) return;
     event.preventDefault();
@@ -32,10 +36,18 @@ export function compose(form, box, draftKey, onSend) {
   });
   form.addEventListener('submit', (event) => {
     event.preventDefault();
-    if (box.value.trim() !== '' && onSend(box.value)) put('');
+    if (box.value.trim() !== '' && onSend(box.value)) {
+      // Another tab may have begun something else.
+      if (stored() === known) put('');
+      else show('');
+    }
     box.focus();
   });
-  if (box.value === '') put(forGood.get(draftKey) ?? '');
+  if (box.value === '') show(known);
+  else put(box.value);
+  globalThis.addEventListener('storage', adopt);
+  // Also a page that comes back as it was left.
+  globalThis.addEventListener('pageshow', adopt);
 
   return {
     focus: () => box.focus(),
@@ -47,10 +59,24 @@ export function compose(form, box, draftKey, onSend) {
     add: (text) => put(box.value === '' ? text : `${text}\n${box.value}`),
   };
 
+  /** What another tab has made of the draft, unless there is more in the box than they both knew. */
+  function adopt() {
+    if (box.value === known && known !== stored()) show(stored());
+  }
+
   /** @param {string} text */
   function put(text) {
-    box.value = text;
     forGood.put(draftKey, text);
+    show(text);
+    // Where nothing can be stored, nothing is taken for the other tabs' word.
+    known = stored();
+  }
+
+  /** @param {string} text */
+  function show(text) {
+    known = text;
+    // Setting the same would move the caret.
+    if (box.value !== text) box.value = text;
     changed();
   }
 }

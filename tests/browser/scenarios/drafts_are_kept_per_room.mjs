@@ -30,8 +30,11 @@ export default async function draftsAreKeptPerRoom({ browser, baseUrl, expect })
     return box(later);
   };
   expect.equal(await visit('garden'), 'of the garden\nof two lines');
-  await later.press('#text', 'Enter');
+  await later.click('.send');
   await expect.eventually('it is sent', () => showsStored(later, ['hello', 'of the garden\nof two lines']));
+  expect.equal(await box(), '', 'no other tab offers it');
+  await page.reload();
+  expect.equal(await box(), '', 'nor does the browser put it back');
   expect.equal([await box(later), await visit('garden')], ['', ''], 'what is sent is no draft any more');
   expect.equal(await visit('kitchen'), 'of the kitchen', 'the other one is still there');
   await later.fill('#text', '');

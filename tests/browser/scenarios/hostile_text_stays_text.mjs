@@ -20,6 +20,7 @@ const TEXTS = [
   'a\n\n\n  b\tc   d',
   'x'.repeat(4_000),
   '👍'.repeat(4_000),
+  `a${'\u0301'.repeat(300)}`,
 ];
 
 const NAMES = [
@@ -66,6 +67,25 @@ export default async function hostileTextStaysText({ browser, baseUrl, expect })
   }));
   expect.equal(await markup(live), await markup(rendered));
   expect.equal(await markup(live), await markup(silent));
+
+  // Nothing is drawn over what others say, by a text or by a name.
+  const stack = '\u0301'.repeat(60);
+  for (const [from, text] of [['Ann', 'above'], [`Z${stack}`, TEXTS.at(-1)], ['Bob', 'below']]) {
+    await post(baseUrl, 'stacks', text, from);
+  }
+  const stacks = await open(path('stacks', 'Eve'));
+  const around = async () => {
+    const shots = [];
+    for (const index of [0, 2]) shots.push(await stacks.locator('#messages .text').nth(index).screenshot());
+    return shots.map((shot) => shot.toString('base64'));
+  };
+  const drawn = await around();
+  await stacks.locator('#messages > li').nth(1).evaluate((item) => {
+    item.querySelector('.author').textContent = 'Z';
+    item.querySelector('.text').textContent = 'a';
+  });
+  expect(JSON.stringify(await around()) === JSON.stringify(drawn), 'marks are drawn over another message');
+  await stacks.close();
 
   // Typed by people with such names, into rooms with such names.
   const [user] = NAMES;

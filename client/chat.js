@@ -26,6 +26,9 @@ const SURPLUS = 100;
 /** What the stream delivers while a snapshot is fetched. Of more, the snapshot itself will hold the oldest. */
 const MAX_HELD = 200;
 
+/** In a message, as the server counts them (src/chat/message.rs). */
+const MAX_CHARS = 4_000;
+
 /** @typedef {import('./message.js').Final} Final */
 /** @typedef {import('./message.js').Provisional} Provisional */
 
@@ -183,11 +186,17 @@ async function refresh() {
 
 /** @param {string} text */
 function send(text) {
-  if (sender.send(text)) {
-    problems.clear('waiting');
+  // Not UTF-16 units: 4,000 emoji are 4,000 characters.
+  const { length } = [...text];
+  problems.clear('sending');
+  if (length > MAX_CHARS) {
+    const [count, most] = [length, MAX_CHARS].map((number) => number.toLocaleString('en'));
+    problems.show('sending', `Your message has ${count} characters; ${most} are allowed.`);
+  } else if (!sender.send(text)) {
+    problems.show('sending', 'Too many messages are waiting to be sent. Try again in a moment.');
+  } else {
     return true;
   }
-  problems.show('waiting', 'Too many messages are waiting to be sent. Try again in a moment.');
   return false;
 }
 

@@ -1,5 +1,6 @@
 /**
- * The box to write in. Enter sends, Shift+Enter is a new line. What is not sent is kept for the next visit, and is one
+ * The box to write in. Enter sends, Shift+Enter is a new line; on a touch keyboard, which has no Shift+Enter, Enter is a
+ * new line, and a button sends. What is not sent is kept for the next visit, and is one
  * draft in all tabs: what is sent in one is not offered in another.
  */
 
@@ -29,10 +30,15 @@ export function compose(form, box, draftKey, onSend) {
   // A browser would put back what has been sent in another tab since.
   box.autocomplete = 'off';
   box.addEventListener('input', () => put(box.value));
+  // Nothing is sent of an empty box, and a browser need not say so. Of a text that is too long it would cut off the end.
+  form.noValidate = true;
+  box.removeAttribute('maxlength');
+  if (onlyTouched()) box.enterKeyHint = 'enter';
   box.addEventListener('keydown', (event) => {
     if (event.key !== 'Enter' || event.shiftKey || event.isComposing || event.keyCode === COMPOSING_KEY) return;
+    if (onlyTouched()) return;
     event.preventDefault();
-    form.requestSubmit();
+    if (!event.repeat) form.requestSubmit();
   });
   form.addEventListener('submit', (event) => {
     event.preventDefault();
@@ -80,3 +86,6 @@ export function compose(form, box, draftKey, onSend) {
     changed();
   }
 }
+
+/** Whether there is no other keyboard than one on the screen, as far as a page can know. */
+const onlyTouched = () => matchMedia('(pointer: coarse)').matches && !matchMedia('(any-pointer: fine)').matches;

@@ -32,10 +32,11 @@ export async function showsStored(page, expected) {
   return true;
 }
 
-/** By keyboard, the way people do. */
+/** By keyboard, the way people do, or on what can be touched by the button. */
 export async function say(page, text) {
   await page.fill('#text', text);
-  await page.press('#text', 'Enter');
+  if (await page.evaluate(() => navigator.maxTouchPoints > 0)) await page.click('.send');
+  else await page.press('#text', 'Enter');
 }
 
 export const messagesUrl = (base, room) => `${base}/rooms/${encodeURIComponent(room)}/messages/`;

@@ -5,12 +5,14 @@ import { compose } from '../../client/composer.js';
 
 let kept;
 let sent;
-let tabs;
+/** Media queries that hold. */
+let media;
 
 beforeEach(() => {
   kept = new Map();
   sent = [];
-  tabs = [];
+  media = ['(any-pointer: fine)'];
+  globalThis.matchMedia = (query) => ({ matches: media.includes(query) });
   globalThis.CSS = { supports: () => true };
   globalThis.localStorage = {
     getItem: (key) => kept.get(key) ?? null,
@@ -22,14 +24,14 @@ beforeEach(() => {
 /** A page of the room, whose box the browser has put something in before the script ran. */
 function tab(restored = '') {
   const window = new EventTarget();
-  const box = Object.assign(new EventTarget(), { value: restored, focus() {} });
+  const box = Object.assign(new EventTarget(), { value: restored, focus() {}, removeAttribute() {} });
   const form = Object.assign(new EventTarget(), { classList: { toggle() {} } });
   form.requestSubmit = () => form.dispatchEvent(new Event('submit', { cancelable: true }));
   const { addEventListener } = globalThis;
   globalThis.addEventListener = window.addEventListener.bind(window);
   const composer = compose(form, box, 'draft', (text) => sent.push(text) > 0);
   globalThis.addEventListener = addEventListener;
-  const page = {
+  return {
     box,
     form,
     composer,
@@ -45,8 +47,6 @@ function tab(restored = '') {
       return event.defaultPrevented;
     },
   };
-  tabs.push(page);
-  return page;
 }
 
 const draft = () => kept.get('gripchat.draft');
@@ -96,4 +96,29 @@ test('where nothing can be stored, a page that comes back keeps its text', () =>
   assert.equal(page.box.value, 'hello');
   page.form.requestSubmit();
   assert.deepEqual([sent, page.box.value], [['hello'], '']);
+});
+
+test('Enter sends once, however long it is held, and nothing of an empty box', () => {
+  const page = tab();
+  assert.equal(page.form.noValidate, true, 'no bubble of the browser');
+  page.write(' ');
+  assert.ok(page.press());
+  page.write('hello');
+  assert.ok(page.press());
+  page.write('held');
+  assert.ok(page.press({ repeat: true }), 'it breaks no line either');
+  assert.deepEqual(sent, ['hello']);
+  for (const key of [{ shiftKey: true }, { isComposing: true }, { keyCode: 229 }]) assert.ok(!page.press(key));
+  assert.deepEqual(sent, ['hello']);
+});
+
+test('Enter on a touch keyboard breaks the line', () => {
+  media = ['(pointer: coarse)'];
+  const page = tab();
+  page.write('hello');
+  assert.ok(!page.press());
+  assert.equal(page.box.enterKeyHint, 'enter');
+  media.push('(any-pointer: fine)');
+  assert.ok(page.press(), 'beside a mouse there is a keyboard');
+  assert.deepEqual(sent, ['hello']);
 });

@@ -4,8 +4,7 @@
  */
 
 import { remedy } from './knock.js';
-import { isFinal } from './message.js';
-import { uuid as randomUuid } from './uuid.js';
+import { isFinal, uuid as randomUuid } from './message.js';
 import { sleep, systemClock, within } from './waiting.js';
 
 /** An attempt that takes longer has no answer; the store's own deadline is 8 s. */

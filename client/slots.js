@@ -4,8 +4,8 @@
  * them asks every few seconds; whichever room somebody looks at takes the place of one that nobody sees.
  */
 
-import { EMPTY, relation } from './cursor.js';
 import { newest } from './history.js';
+import { EMPTY, relation } from './message.js';
 import { sleep, systemClock } from './waiting.js';
 
 /** Two connections stay for everything else. */

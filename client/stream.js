@@ -6,9 +6,8 @@
  * it cannot tell a dead connection from a quiet one.
  */
 
-import { relation } from './cursor.js';
 import { knock as knockOverHttp } from './knock.js';
-import { isFinal, isProvisional } from './message.js';
+import { isFinal, isProvisional, relation } from './message.js';
 import { parseJson } from './storage.js';
 import { fullJitter, systemClock } from './waiting.js';
 

@@ -8,9 +8,8 @@
  * each tab has a stream of its own.
  */
 
-import { EMPTY, relation } from './cursor.js';
+import { EMPTY, relation, uuid } from './message.js';
 import { openStream, watchPage } from './stream.js';
-import { uuid } from './uuid.js';
 import { systemClock } from './waiting.js';
 
 /** Messages that are kept for tabs that come later or have missed some; who lacks more takes a snapshot. */

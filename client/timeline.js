@@ -5,7 +5,7 @@
  * Elements come from `render`; this module only moves them, which lets it run on a stub of a document in tests.
  */
 
-import { parseId } from './cursor.js';
+import { parseId } from './message.js';
 import { systemClock } from './waiting.js';
 
 /** A provisional message older than this will not be stored any more: its server died between the two events. */

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { relation, uuid } from '../../client/message.js';
 import { fullJitter } from '../../client/waiting.js';
-import { relation } from '../../client/cursor.js';
-import { uuid } from '../../client/uuid.js';
 
 test('only the next number of the same epoch continues a cursor', () => {
   const table = [

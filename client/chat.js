@@ -78,6 +78,7 @@ element('jump').addEventListener('click', toEnd);
 const status = statusLine(element('status'));
 /** What the stream says of itself. @type {Parameters<typeof status>} */
 let standing = ['connecting'];
+let wasLive = false;
 
 /** Messages that came while a snapshot is being fetched. @type {Final[] | null} */
 let held = null;
@@ -94,7 +95,11 @@ const sender = createSender({
   },
   onSent: receive,
   onFailed: failed,
-  onUnsent: kept.keep,
+  onUnsent(unsent) {
+    kept.keep(unsent);
+    // Only while there is something to ask about: not every browser keeps a page that may ask for the way back.
+    globalThis.onbeforeunload = unsent.length > 0 ? () => true : null;
+  },
 });
 const composer = compose(element('composer'), element('text'), `draft.${roomPath}.${user}`, send);
 
@@ -114,6 +119,11 @@ const stream = shareStream({
   },
   onReset: () => void refresh(),
   onState(...now) {
+    if (now[0] === 'live' && standing[0] !== 'live') {
+      // What was left unsent by the page before this one is the writer's.
+      if (wasLive) sender.resume();
+      wasLive = true;
+    }
     standing = now;
     if (!held || now[0] !== 'live') status(...now);
   },

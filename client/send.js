@@ -52,6 +52,7 @@ const STALE_MS = 5 * 60_000;
  * @typedef {object} Sender
  * @property {(text: string) => boolean} send false: too much is waiting, nothing was taken
  * @property {(key: string) => void} retry a message that failed, with the key it had
+ * @property {() => void} resume what was not refused and is not old is sent again: the network is back
  * @property {(key: string) => string | undefined} discard gives up a message that failed, and returns its text
  * @property {(unsent: Unsent[]) => void} restore what another life of this page has not sent
  * @property {(message: {provisionalId: string, from: string, text: string}) => void} settle this is stored, as the
@@ -91,7 +92,7 @@ export function createSender(options) {
   const failed = new Map();
   let turn = Promise.resolve();
 
-  return { send, retry, discard, restore, settle };
+  return { send, retry, resume, discard, restore, settle };
 
   /** @param {string} text */
   function send(text) {
@@ -100,13 +101,23 @@ export function createSender(options) {
     return true;
   }
 
-  /** @param {string} key */
-  function retry(key) {
+  /**
+   * @param {string} key
+   * @param {number} [at]
+   */
+  function retry(key, at = clock.now()) {
     const letter = failed.get(key);
     if (!letter) return;
     failed.delete(key);
     // The cursor stays that of the first attempt as well: the server looks for the key among what came after it.
-    post({ key, text: letter.text, since: letter.since, at: clock.now() });
+    post({ key, text: letter.text, since: letter.since, at });
+  }
+
+  function resume() {
+    for (const { key, at, failure } of failed.values()) {
+      // As old as it was: what fails again and again is the writer's in the end.
+      if (!failure?.refused && clock.now() - at < STALE_MS) retry(key, at);
+    }
   }
 
   /** @param {string} key */

@@ -121,6 +121,26 @@ test('a retry is the same message; the same text sent anew is another', async ()
   assert.deepEqual(log.slice(-4), ['pending key-1', 'sent e-6', 'pending key-2', 'sent e-7']);
 });
 
+test('what failed without the network is sent when it is back, in order, with its keys, unless it is old', async () => {
+  answers = ['lost', 'lost', 'lost'];
+  sender.send('old');
+  await clock.pass(200_000);
+  const refusal = Response.json({ error: 'text', message: 'shorten it' }, { status: 422 });
+  answers = ['lost', 'lost', 'lost', refusal, 'lost', 'lost', 'lost'];
+  for (const text of ['one', 'refused', 'two']) sender.send(text);
+  await clock.pass(110_000);
+  answers = ['lost', 'lost', 'lost', stored('e-6')];
+  posts.length = 0;
+  sender.resume();
+  await clock.pass(1500);
+  assert.deepEqual(posts.map(({ key }) => key), ['key-2', 'key-2', 'key-2', 'key-4']);
+  assert.deepEqual(unsent.map(({ key }) => key), ['key-1', 'key-3', 'key-2']);
+  await clock.pass(200_000);
+  sender.resume();
+  await clock.pass(0);
+  assert.equal(posts.length, 4, 'it does not become younger');
+});
+
 test('a message that is discarded is not sent again, and its text comes back', async () => {
   answers = ['lost', 'lost', 'lost'];
   sender.send('hello');

@@ -14,6 +14,11 @@ export default async function aFailedMessageStaysUntilItIsSent({ browser, baseUr
     }
   };
   const failed = () => page.locator('.message.failed');
+  let asked = 0;
+  page.on('dialog', (dialog) => {
+    asked += dialog.type() === 'beforeunload';
+    void dialog.accept();
+  });
 
   await answerPosts((route) => route.abort());
   await say(page, 'not lost');
@@ -30,6 +35,7 @@ export default async function aFailedMessageStaysUntilItIsSent({ browser, baseUr
 
   // A reload keeps it, with what can be done.
   await page.reload();
+  expect.equal(asked, 1, 'who leaves is asked');
   await expect.eventually('it is back', () => failed().count());
   expect.equal(await texts(page), ['hello', 'not lost']);
   await answerPosts(null);
@@ -39,6 +45,7 @@ export default async function aFailedMessageStaysUntilItIsSent({ browser, baseUr
   expect.equal(await page.evaluate(() => document.activeElement?.id), 'text', 'writing goes on');
   await page.reload();
   expect.equal(await texts(page), ['hello', 'not lost'], 'nothing is left over');
+  expect.equal(asked, 1, 'nor asked about');
 
   // On its way while the page is reloaded: the next page sends it, under the same key.
   keys.length = 0;
@@ -81,4 +88,14 @@ export default async function aFailedMessageStaysUntilItIsSent({ browser, baseUr
   await page.goto(`${baseUrl}/failures?user=Ann`);
   await expect.eventually('it is there for Ann', () => failed().count());
   expect.equal(keys, [], 'and nobody has sent it');
+
+  // What is too long is neither cut off nor sent.
+  await page.getByRole('button', { name: 'Discard: by Ann' }).click();
+  await page.keyboard.insertText('x'.repeat(4_123));
+  await page.click('.send');
+  expect.match(await page.textContent('#problems'), /^Your message has 4,123 characters; 4,000 are allowed\. /);
+  expect.equal(await page.inputValue('#text'), 'x'.repeat(4_123));
+  await say(page, '👍'.repeat(4_000));
+  await expect.eventually('it is sent', async () => (await shown(page)).at(-1).state === 'final');
+  expect.equal(await page.textContent('#problems'), '');
 }

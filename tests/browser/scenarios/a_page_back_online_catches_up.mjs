@@ -1,4 +1,4 @@
-import { countCopies, enter, post, shown, showsStored } from '../chat.mjs';
+import { countCopies, enter, post, say, shown, showsStored } from '../chat.mjs';
 
 // Chromium's switch makes requests fail and tells the page, but leaves open streams alone. A network that is gone leaves
 // them open as well, and nothing comes: that is the part of the proxy in front of Pushpin.
@@ -17,15 +17,18 @@ export default async function aPageBackOnlineCatchesUp({ browser, baseUrl, ask, 
   await ask('front pass');
   await expect.eventually('the page says so', async () => /^Offline/.test(await bob.textContent('#status')));
   expect(await showsStored(bob, ['before']), 'nothing can have come');
+  await say(bob, 'from afar');
+  await expect.eventually('it cannot be sent', () => bob.locator('.message.failed').count());
 
   const back = Date.now();
   await bob.context().setOffline(false);
-  await expect.eventually('all 60', () => showsStored(bob, ['before', ...missed]), 10_000);
+  const all = ['before', ...missed, 'from afar'];
+  await expect.eventually('all 60, and what was written', () => showsStored(bob, all), 10_000);
   // At once: the browser says when the network is back, and the pause before the next attempt is forgotten.
   expect(Date.now() - back < 3_000, `after ${Date.now() - back} ms`);
-  expect.equal((await shown(bob)).map(({ seq }) => Number(seq)), Array.from({ length: 61 }, (_, i) => i + 1));
+  expect.equal((await shown(bob)).map(({ seq }) => Number(seq)), Array.from({ length: 62 }, (_, i) => i + 1));
   await post(baseUrl, 'away', 'after');
-  await expect.eventually('after', () => showsStored(bob, ['before', ...missed, 'after']));
+  await expect.eventually('after', () => showsStored(bob, [...all, 'after']));
   expect.equal(await copies.most(), 1, 'copies of a message');
   expect.equal(await bob.textContent('#status'), 'Live');
 }

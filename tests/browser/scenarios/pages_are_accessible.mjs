@@ -21,6 +21,9 @@ export default async function pagesAreAccessible({ browser, baseUrl, ask, expect
     const found = violations.flatMap(({ id, help, nodes }) => nodes.map((node) =>
       `${id}: ${help}: ${node.html.slice(0, 120)} ${node.failureSummary}`));
     expect.equal(found, [], what);
+    // Which axe does not look at (1.4.11): one sees where one can write, on what is in the field and around it.
+    const borders = await page.evaluate(contrastOfFields);
+    expect(borders.every((contrast) => contrast >= 3), `${what}: borders of fields have contrasts of ${borders}`);
   };
 
   const log = [
@@ -106,4 +109,22 @@ export default async function pagesAreAccessible({ browser, baseUrl, ask, expect
   expect.equal(await heard(), []);
   const moving = await page.evaluate(() => document.getAnimations().filter((one) => one.effect?.getTiming().iterations === Infinity).length);
   expect.equal(moving, 0, 'nothing moves for who asked for that');
+}
+
+function contrastOfFields() {
+  const luminance = (color) => {
+    const [red, green, blue] = color.match(/[\d.]+/g).slice(0, 3).map((part) => part / 255)
+      .map((part) => (part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+  };
+  const ground = (element) => {
+    const { backgroundColor } = getComputedStyle(element);
+    return backgroundColor === 'rgba(0, 0, 0, 0)' ? ground(element.parentElement) : backgroundColor;
+  };
+  return [...document.querySelectorAll('input[type=text], .composer')]
+    .filter((field) => field.checkVisibility() && !field.matches(':focus, :focus-within'))
+    .flatMap((field) => [ground(field), ground(field.parentElement)].map((color) => {
+      const [dark, light] = [luminance(getComputedStyle(field).borderTopColor), luminance(color)].sort((a, b) => a - b);
+      return (light + 0.05) / (dark + 0.05);
+    }));
 }

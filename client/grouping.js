@@ -11,6 +11,9 @@ import { authorOf, part, write } from './render.js';
 /** What somebody says within this time of their last message needs no head of its own. */
 const TOGETHER_MS = 5 * 60_000;
 
+/** After so long since the last head there is another: no moment is further from its message. */
+const RUN_MS = 15 * 60_000;
+
 /** A relative time is never wrong by more than this. */
 const REFRESH_MS = 30_000;
 
@@ -22,16 +25,27 @@ export function group(list) {
   const items = () => /** @type {Iterable<HTMLElement>} */ (list.children);
   let last = new Date();
   for (const item of items()) place(item);
-  new MutationObserver((changes) => {
+  new MutationObserver(regroup).observe(list, { childList: true });
+  // A message that gets its number where it stands gets the server's date.
+  new MutationObserver(regroup).observe(list, { subtree: true, attributeFilter: ['datetime'] });
+
+  /** @param {MutationRecord[]} changes */
+  function regroup(changes) {
     /** @type {Set<Node | null>} */
     const concerned = new Set();
-    for (const { addedNodes, nextSibling } of changes) {
-      for (const node of addedNodes) concerned.add(node);
-      // Between elements of the server there are line ends.
-      concerned.add(nextSibling instanceof Text ? nextSibling.nextElementSibling : nextSibling);
+    for (const { addedNodes, target } of changes) {
+      for (const node of [...addedNodes, /** @type {Element} */ (target).closest('li')]) concerned.add(node);
     }
-    for (const node of concerned) if (node?.parentNode === list) place(/** @type {HTMLElement} */ (node));
-  }).observe(list, { childList: true });
+    // Between elements of the server there are line ends.
+    for (const { nextSibling: next } of changes) concerned.add(next instanceof Text ? next.nextElementSibling : next);
+    for (const node of concerned) {
+      if (node?.parentNode !== list) continue;
+      const item = /** @type {HTMLElement} */ (node);
+      const led = item.classList.contains('lead');
+      // The head that those behind it go by may be another now.
+      if (!place(item) || !led) concerned.add(item.nextElementSibling);
+    }
+  }
 
   setInterval(() => {
     // Not always so long ago: laptops sleep.
@@ -47,15 +61,19 @@ export function group(list) {
   }, REFRESH_MS);
 }
 
-/** @param {HTMLElement} item */
+/**
+ * @param {HTMLElement} item
+ * @returns {boolean} whether it has a head
+ */
 function place(item) {
   const before = /** @type {HTMLElement | null} */ (item.previousElementSibling);
   const date = dateOf(item);
   const now = new Date();
   const earlier = before && dateOf(before);
   const newDay = !earlier || dayOf(earlier) !== dayOf(date);
-  const leads = newDay || authorOf(before) !== authorOf(item)
-    || date.getTime() - earlier.getTime() > TOGETHER_MS;
+  const since = (/** @type {Date} */ moment) => date.getTime() - moment.getTime();
+  const leads = newDay || authorOf(before) !== authorOf(item) || since(earlier) > TOGETHER_MS
+    || since(dateOf(headOf(before))) > RUN_MS;
   item.classList.toggle('lead', leads);
 
   const label = /** @type {HTMLElement | null} */ (item.querySelector('.day'));
@@ -67,6 +85,14 @@ function place(item) {
   write(time, leads ? relative(date, now) : clock(date));
   const exact = exactly(date);
   if (time.title !== exact) time.title = exact;
+  return leads;
+}
+
+/** @param {HTMLElement} item */
+function headOf(item) {
+  let head = /** @type {Element} */ (item);
+  while (!head.classList.contains('lead') && head.previousElementSibling) head = head.previousElementSibling;
+  return /** @type {HTMLElement} */ (head);
 }
 
 /** @param {HTMLElement} item */

@@ -13,6 +13,9 @@ use crate::{
 /// What somebody says within this time of their last message stands below it, without a head of its own.
 const TOGETHER: Duration = Duration::from_mins(5);
 
+/// After so long since the last head there is another: no moment is further from its message.
+const RUN: Duration = Duration::from_mins(15);
+
 /// A message.
 pub(super) struct MessageView {
     pub(super) id: String,
@@ -49,14 +52,23 @@ pub(super) struct RoomView {
 impl MessageView {
     /// A stretch of a room's log as one reader sees it, oldest first.
     pub(super) fn all(messages: Vec<Message>, reader: &Author) -> Vec<Self> {
-        let mut before: Option<(Author, Timestamp)> = None;
+        /// The message before, and when the one was said that has the head of both.
+        struct Before {
+            from: Author,
+            date: Timestamp,
+            head: Timestamp,
+        }
+
+        let mut before: Option<Before> = None;
         let view = |message: Message| {
-            let Message { from, date, .. } = &message;
-            let new_day = before.as_ref().is_none_or(|(_, earlier)| earlier.day() != date.day());
-            let leads =
-                before.as_ref().is_none_or(|(author, earlier)| author != from || *date > earlier.plus(TOGETHER));
-            before = Some((from.clone(), *date));
-            Self::new(message, reader, new_day, leads || new_day)
+            let (from, date) = (message.from.clone(), message.date);
+            let new_day = before.as_ref().is_none_or(|before| before.date.day() != date.day());
+            let goes_on = |before: &&Before| {
+                !new_day && before.from == from && date <= before.date.plus(TOGETHER) && date <= before.head.plus(RUN)
+            };
+            let head = before.as_ref().filter(goes_on).map(|before| before.head);
+            before = Some(Before { from, date, head: head.unwrap_or(date) });
+            Self::new(message, reader, new_day, head.is_none())
         };
         messages.into_iter().map(view).collect()
     }
@@ -157,6 +169,13 @@ mod tests {
             "message hue-4 lead",
         ];
         assert_eq!(shown(&log), expected);
+    }
+
+    #[test]
+    fn nothing_stands_long_below_its_head() {
+        let log = [0, 4, 8, 12, 15, 16, 20, 24, 28, 31, 32].map(|minute| ("Bob", minute, "a"));
+        let leads: Vec<bool> = shown(&log).iter().map(|class| class.contains(" lead")).collect();
+        assert_eq!(leads, [true, false, false, false, false, true, false, false, false, false, true]);
     }
 
     #[test]

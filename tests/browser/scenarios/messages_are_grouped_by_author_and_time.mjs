@@ -15,7 +15,7 @@ const groups = (page) => page.$$eval('#messages > li', (items) => items.map((ite
   return (item.querySelector('.day') ? 'D' : '') + head + item.querySelector('.text').textContent;
 }));
 
-export default async function messagesAreGroupedByAuthorAndTime({ browser, baseUrl, expect, allowErrors }) {
+export default async function messagesAreGroupedByAuthorAndTime({ browser, device, baseUrl, expect, allowErrors }) {
   allowErrors('status of 400');
   const open = (room) => enter(browser, `${baseUrl}/${room}?user=Ann`);
   const shows = (page, what, expected) => expect.eventually(what, async () => {
@@ -54,6 +54,27 @@ export default async function messagesAreGroupedByAuthorAndTime({ browser, baseU
   await pause.goto(`${baseUrl}/pause?user=Ann`);
   await live(pause);
   expect.equal(await groups(pause), ['D*a', 'b', '*c'], 'five minutes are one breath');
+
+  const minutes = [0, 4, 8, 12, 15, 16, 20, 24];
+  for (const minute of minutes) await post(baseUrl, 'run', `${minute}`, 'Ada');
+  const run = await (await browser.newContext({ timezoneId: 'UTC' })).newPage();
+  await date(run, '**/run?user=Ann', minutes.map((minute) => `2026-01-01T10:${minute}:00.000Z`.replace(/:(\d):/, ':0$1:')));
+  await run.goto(`${baseUrl}/run?user=Ann`);
+  await live(run);
+  expect.equal(await groups(run), ['D*0', '4', '8', '12', '15', '*16', '20', '24'], 'no head is long ago');
+  const moment = run.locator('#messages time').nth(1);
+  expect.equal(await moment.evaluate((time) => getComputedStyle(time).opacity), device === 'phone' ? '1' : '0');
+  // Where the first goes, what goes by its head goes by another.
+  await run.evaluate(() => document.querySelector('#messages > li').remove());
+  await shows(run, 'the first is gone', ['D*4', '8', '12', '15', '16', '*20', '24']);
+
+  // Sent by a clock that is ahead, and stored by the server's.
+  const ahead = await open('ahead');
+  await post(baseUrl, 'ahead', 'a', 'Ann');
+  await shows(ahead, 'one', ['D*a']);
+  await ahead.clock.setFixedTime(new Date(Date.now() + 10 * 60_000));
+  await say(ahead, 'b');
+  await shows(ahead, 'it is stored where it stands', ['D*a', 'b']);
 
   const older = await fill(baseUrl, 'older', 60, () => 'Ada');
   const above = await open('older');

@@ -1,7 +1,7 @@
 /**
  * A browser opens six connections to a host over HTTP/1.1, for all its tabs together, and a stream takes one for good:
  * six rooms in six tabs, and the seventh page does not even load. So four streams are open at most, and a room beyond
- * them asks every few seconds; whichever room somebody looks at takes the place of one that nobody sees.
+ * them asks every few seconds; whichever room somebody looks at takes the place of one that nobody sees in any tab.
  */
 
 import { newest } from './history.js';
@@ -44,7 +44,7 @@ export function limitStreams(open, browser = {}) {
   /** @param {StreamOptions} options */
   function limited(options) {
     const clock = options.clock ?? systemClock;
-    const { onMessage, onReset, onState } = options;
+    const { onMessage, onReset, onState, isSeen = () => !document.hidden } = options;
     const closed = new AbortController();
     const channel = new Channel(NAME);
     let { cursor } = options;
@@ -56,7 +56,7 @@ export function limitStreams(open, browser = {}) {
 
     // A room that nobody sees makes place for one that somebody looks at; its own turn comes again.
     channel.addEventListener('message', () => {
-      if (document.hidden) giveUp();
+      if (!isSeen()) giveUp();
     });
     document.addEventListener('visibilitychange', () => {
       if (!document.hidden) nudge();
@@ -114,7 +114,7 @@ export function limitStreams(open, browser = {}) {
     async function poll(signal) {
       while (!signal.aborted) {
         // Each time: those before it in the queue may be hidden as well.
-        if (!document.hidden) nudge();
+        if (isSeen()) nudge();
         const slow = clock.setTimeout(() => onState('reconnecting'), SLOW_MS);
         // Until it succeeds, or is not wanted any more.
         const snapshot = await read(options.url, signal).catch(() => null);
@@ -127,7 +127,7 @@ export function limitStreams(open, browser = {}) {
         cursor = snapshot.lastEventId;
         if (whole) fresh.forEach(onMessage);
         else onReset({ reason: 'polled', lastEventId: cursor });
-        await sleep(document.hidden ? POLL_HIDDEN_MS : POLL_MS, clock, signal);
+        await sleep(isSeen() ? POLL_MS : POLL_HIDDEN_MS, clock, signal);
       }
     }
 

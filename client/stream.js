@@ -41,6 +41,7 @@ const CLOSED = 2;
  *   snapshot
  * @property {(state: StreamState, problem?: string) => void} onState `problem`: why the server refuses, in its words
  * @property {() => void} [onAlive] the server broke the silence
+ * @property {() => boolean} [isSeen] whether somebody looks at what comes
  * @property {new (url: string) => EventSource} [EventSource]
  * @property {import('./waiting.js').Clock} [clock]
  * @property {() => number} [random]
@@ -250,10 +251,11 @@ export function openStream(options) {
  * @param {Window} options.window
  * @param {() => void} options.onWake the connection is gone or worthless: open a new one now
  * @param {() => void} options.onVisible somebody looks at the page again
+ * @param {() => void} [options.onHidden] nobody does any more
  * @param {() => void} options.onSleep the page is being left; it may come back from the back/forward cache
  * @returns {() => void} stops watching
  */
-export function watchPage({ window, onWake, onVisible, onSleep }) {
+export function watchPage({ window, onWake, onVisible, onHidden, onSleep }) {
   const watching = new AbortController();
   const { signal } = watching;
   window.addEventListener('online', onWake, { signal });
@@ -263,6 +265,7 @@ export function watchPage({ window, onWake, onVisible, onSleep }) {
   }, { signal });
   window.document.addEventListener('visibilitychange', () => {
     if (window.document.visibilityState === 'visible') onVisible();
+    else onHidden?.();
   }, { signal });
   return () => watching.abort();
 }

@@ -33,7 +33,9 @@ const SILENCE_MS = 50_000;
  *   | {type: 'reset', reset: {reason: string, lastEventId: string}}
  *   | {type: 'state', standing: Standing, cursor: string}
  *   | {type: 'alive', cursor: string}
- *   | {type: 'ask', tab: string, cursor: string}
+ *   | {type: 'lead'}
+ *   | {type: 'ask', tab: string, seen: boolean, cursor: string}
+ *   | {type: 'seen', tab: string, seen: boolean}
  *   | {type: 'tell', tab: string, messages: Final[], reset?: string, standing: Standing}} Word
  *
  * @typedef {StreamOptions & {
@@ -74,7 +76,8 @@ export function shareStream(options) {
 function share(options, locks, Channel, open) {
   const clock = options.clock ?? systemClock;
   const tab = options.tab ?? uuid();
-  const { onMessage, onProvisional, onRetract, onReset, onState } = options;
+  const { onMessage, onProvisional, onRetract, onReset, onState, window = globalThis.window } = options;
+  const isHere = () => window.document.visibilityState === 'visible';
 
   let cursor = options.cursor;
   let heard = clock.now();
@@ -88,6 +91,8 @@ function share(options, locks, Channel, open) {
   let base = cursor;
   /** An answer is on its way, which tells of all that has come by then. */
   let asking = false;
+  /** Other tabs that somebody looks at, as far as a leader knows. @type {Set<string>} */
+  const lookedAt = new Set();
   /** Of this tab, while it leads. @type {import('./stream.js').Stream | null} */
   let stream = null;
   /** Aborted when this tab stops to lead or to wait for it. */
@@ -96,10 +101,14 @@ function share(options, locks, Channel, open) {
   let channel = null;
 
   const unwatch = watchPage({
-    window: options.window ?? globalThis.window,
+    window,
     // The leader's own stream sees to the network.
     onWake: () => { if (!channel) join(); },
-    onVisible: ask,
+    onVisible() {
+      tellIfSeen(true);
+      ask();
+    },
+    onHidden: () => tellIfSeen(false),
     // A page that has a lock or an open channel is not kept for the way back.
     onSleep: leave,
   });
@@ -117,6 +126,7 @@ function share(options, locks, Channel, open) {
   }
 
   function leave() {
+    tellIfSeen(false);
     part.abort();
     asking = false;
     clock.clearTimeout(silence);
@@ -133,6 +143,11 @@ function share(options, locks, Channel, open) {
   /** @param {Word} word */
   function say(word) {
     channel?.postMessage(word);
+  }
+
+  /** @param {boolean} seen */
+  function tellIfSeen(seen) {
+    say({ type: 'seen', tab, seen });
   }
 
   // === Leading ===
@@ -166,9 +181,12 @@ function share(options, locks, Channel, open) {
 
   function begin() {
     clock.clearTimeout(silence);
+    lookedAt.clear();
+    say({ type: 'lead' });
     stream = open({
       ...options,
       cursor,
+      isSeen: () => isHere() || lookedAt.size > 0,
       onMessage(message) {
         say({ type: 'final', message });
         take(message);
@@ -190,6 +208,8 @@ function share(options, locks, Channel, open) {
         if (!stream && state === 'stopped') return;
         stand({ state, problem });
         say({ type: 'state', standing, cursor });
+        // Whoever has the lock next may be welcome again, as a page that is loaded anew would be.
+        if (state === 'stopped') leave();
       },
       onAlive: () => say({ type: 'alive', cursor }),
     });
@@ -202,15 +222,17 @@ function share(options, locks, Channel, open) {
     if (part.signal.aborted) return;
     watchSilence();
     // What came meanwhile was told to the others. Whoever has just taken over is not to be robbed for a late answer.
-    say({ type: 'ask', tab, cursor });
+    say({ type: 'ask', tab, seen: isHere(), cursor });
   }
 
   // === Following ===
 
   /** @param {Word} word */
   function hear(word) {
-    if (word.type === 'ask') {
-      if (!stream) return;
+    if ('seen' in word) {
+      if (word.seen) lookedAt.add(word.tab);
+      else lookedAt.delete(word.tab);
+      if (!stream || word.type === 'seen') return;
       stream.nudge?.();
       tell(word.tab, word.cursor);
       return;
@@ -237,6 +259,9 @@ function share(options, locks, Channel, open) {
       case 'state':
         stand(word.standing);
         break;
+      case 'lead':
+        ask();
+        break;
       case 'tell':
         if (word.tab !== tab) break;
         asking = false;
@@ -253,7 +278,7 @@ function share(options, locks, Channel, open) {
     if (stream || !channel || asking) return;
     asking = true;
     const asked = clock.now();
-    say({ type: 'ask', tab, cursor });
+    say({ type: 'ask', tab, seen: isHere(), cursor });
     const mine = part;
     clock.setTimeout(() => {
       asking = false;
@@ -261,7 +286,7 @@ function share(options, locks, Channel, open) {
       void locks.query().then(({ held = [] }) => {
         // Where nobody has the lock, it is about to be given to somebody.
         if (held.some(({ name }) => name === options.name) && !mine.signal.aborted && !stream) takeOver();
-      });
+      }).catch(() => {});
     }, ANSWER_MS);
   }
 

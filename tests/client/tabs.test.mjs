@@ -225,3 +225,61 @@ test('where a tab can have no lock it has a stream of its own', async () => {
   await settled();
   assert.equal(streams.length, 1);
 });
+
+test('a leader knows whether somebody looks at the room in any tab', async () => {
+  const look = (window, at) => {
+    window.document.visibilityState = at ? 'visible' : 'hidden';
+    window.document.dispatchEvent(new Event('visibilitychange'));
+  };
+  const [a, b] = [tab('a'), tab('b')];
+  await settled();
+  look(a.window, false);
+  assert.equal(leader().isSeen(), true, 'the other one is seen');
+  look(b.window, false);
+  await settled();
+  assert.equal(leader().isSeen(), false);
+  look(b.window, true);
+  await settled();
+  assert.equal(leader().isSeen(), true);
+  b.window.dispatchEvent(new Event('pagehide'));
+  await settled();
+  assert.equal(leader().isSeen(), false, 'it has gone');
+  const [c, d] = [tab('c'), tab('d')];
+  await settled();
+  assert.equal(leader().isSeen(), true, 'who comes is asked');
+  look(c.window, false);
+  a.window.dispatchEvent(new Event('pagehide'));
+  await settled();
+  assert.equal(leader().tab, 'c');
+  assert.equal(leader().isSeen(), true, 'whoever leads now asks those that are there');
+  look(d.window, false);
+  await settled();
+  assert.equal(leader().isSeen(), false);
+});
+
+test('a leader whose stream is ended makes way for one that is loaded anew', async () => {
+  const a = tab('a');
+  await settled();
+  leader().onState('stopped');
+  await settled();
+  assert.deepEqual([a.seen.at(-1), streams.length], ['[stopped]', 0]);
+  const b = tab('b');
+  await settled();
+  leader().onState('live');
+  leader().onMessage(final('e-6'));
+  await settled();
+  assert.deepEqual([leader().tab, b.seen.at(-1), b.messages()], ['b', 'e-6', ['e-6']]);
+  assert.equal(a.seen.at(-1), '[stopped]');
+});
+
+test('tabs that cannot ask for locks wait', async () => {
+  const { request } = browser.locks;
+  const query = () => Promise.reject(new DOMException('gone', 'InvalidStateError'));
+  tab('a');
+  const b = tab('b', 'e-5', { locks: { request, query } });
+  await settled();
+  browser.channels[0].frozen = true;
+  await clock.pass(60_000);
+  assert.equal(leader().tab, 'a');
+  assert.deepEqual(b.messages(), []);
+});

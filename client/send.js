@@ -49,6 +49,9 @@ const STALE_MS = 5 * 60_000;
  * @property {() => number} [random]
  * @property {() => string} [uuid]
  *
+ * @typedef {{message: Final} | {reason: string, refused: boolean, pause?: number}} Outcome of an attempt; the pause is
+ *   what the server asks for, in milliseconds
+ *
  * @typedef {object} Sender
  * @property {(text: string) => boolean} send false: too much is waiting, nothing was taken
  * @property {(key: string) => void} retry a message that failed, with the key it had
@@ -58,21 +61,6 @@ const STALE_MS = 5 * 60_000;
  * @property {(message: {provisionalId: string, from: string, text: string}) => void} settle this is stored, as the
  *   stream knows
  */
-
-/** Refused for good: another attempt would be refused as well. */
-class Refused extends Error {}
-
-/** Worth another attempt. */
-class Unavailable extends Error {
-  /**
-   * @param {string} message
-   * @param {number} [retryAfterMs]
-   */
-  constructor(message, retryAfterMs) {
-    super(message);
-    this.retryAfterMs = retryAfterMs;
-  }
-}
 
 /**
  * @param {SenderOptions} options
@@ -148,7 +136,7 @@ export function createSender(options) {
     show(letter);
     changed();
     // One at a time: what somebody writes must be stored in the order it was written.
-    turn = turn.then(() => deliver(letter)).catch(() => {});
+    turn = turn.then(() => deliver(letter)).catch((error) => reportError(error));
   }
 
   /** @param {Unsent} letter */
@@ -180,24 +168,17 @@ export function createSender(options) {
   async function deliver(letter) {
     const { signal } = letter.settled;
     for (let attempt = 0; !signal.aborted; attempt += 1) {
-      try {
-        const message = await attemptOnce(letter);
-        if (signal.aborted) return;
+      const outcome = await attemptOnce(letter);
+      if (signal.aborted) return;
+      if ('message' in outcome) {
         waiting.delete(letter.key);
         changed();
-        return onSent(message);
-      } catch (error) {
-        if (signal.aborted) return;
-        const refused = error instanceof Refused;
-        if (refused || attempt === RETRIES) {
-          const known = refused || error instanceof Unavailable;
-          const reason = known ? error.message : 'something went wrong on this page';
-          return fail(letter, { reason, refused });
-        }
-        const asked = error instanceof Unavailable ? error.retryAfterMs : undefined;
-        const pause = asked ?? RETRY_BASE_MS * 2 ** attempt * (1 + random());
-        await sleep(Math.min(pause, RETRY_AFTER_CAP_MS), clock, signal);
+        onSent(outcome.message);
+        return;
       }
+      const { reason, refused, pause = RETRY_BASE_MS * 2 ** attempt * (1 + random()) } = outcome;
+      if (refused || attempt === RETRIES) return fail(letter, { reason, refused });
+      await sleep(Math.min(pause, RETRY_AFTER_CAP_MS), clock, signal);
     }
   }
 
@@ -215,7 +196,7 @@ export function createSender(options) {
 
   /**
    * @param {Letter} letter
-   * @returns {Promise<Final>}
+   * @returns {Promise<Outcome>} never rejects
    */
   function attemptOnce({ key, text, since, settled }) {
     return within(ATTEMPT_MS, clock, settled.signal, async (limit) => {
@@ -235,9 +216,9 @@ export function createSender(options) {
           signal: limit,
         });
         return await read(response);
-      } catch (error) {
-        if (error instanceof Refused || error instanceof Unavailable) throw error;
-        throw new Unavailable(limit.aborted ? 'the server did not answer in time' : 'the server cannot be reached');
+      } catch {
+        const reason = limit.aborted ? 'the server did not answer in time' : 'the server cannot be reached';
+        return { reason, refused: false };
       }
     });
   }
@@ -245,20 +226,19 @@ export function createSender(options) {
 
 /**
  * @param {Response} response
- * @returns {Promise<Final>}
+ * @returns {Promise<Outcome>}
  */
 async function read(response) {
   if (response.ok) {
     const message = await response.json();
-    if (isFinal(message)) return message;
-    throw new Unavailable('the server’s answer could not be read');
+    return isFinal(message) ? { message } : { reason: 'the server’s answer could not be read', refused: false };
   }
   const reason = await remedy(response);
   // Of the 5xx only 501 says "never"; a proxy whose backend restarts answers 502 or 504.
-  if (response.status === 429 || (response.status >= 500 && response.status !== 501)) {
-    const seconds = Number(response.headers.get('Retry-After') ?? NaN);
-    const pause = seconds > 0 ? seconds * 1000 : undefined;
-    throw new Unavailable(reason ?? 'the server cannot store messages right now', pause);
-  }
-  throw new Refused(reason ?? `the server refused it (status ${response.status})`);
+  const refused = response.status !== 429 && (response.status < 500 || response.status === 501);
+  if (refused) return { reason: reason ?? `the server refused it (status ${response.status})`, refused };
+  const seconds = Number(response.headers.get('Retry-After') ?? NaN);
+  return {
+    reason: reason ?? 'the server cannot store messages right now', refused, pause: seconds > 0 ? seconds * 1000 : undefined,
+  };
 }

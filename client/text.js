@@ -5,8 +5,11 @@
 
 /** @typedef {{text: string, href?: string}} Piece */
 
-/** Not as a part of a longer word. Ends at white space, by JavaScript's and by Unicode's word, or at what no address holds. */
-const ADDRESS = /(?<![\p{Alphabetic}\p{N}])https?:\/\/[^\s\u0085<>"]+/giu;
+/**
+ * Ends at white space, by JavaScript's and by Unicode's word, at what no address holds, or at what parts sentences that
+ * have no white space. A part of a longer word is found first, and is none; not every Safari can look behind.
+ */
+const ADDRESS = /[\p{Alphabetic}\p{N}]https?:\/\/|(https?:\/\/[^\s\u0085<>"、。《-】！（），：；？]+)/giu;
 
 /** What follows an address in a sentence and is not a part of it. */
 const TRAILING = '.,;:!?\'*_~`’”»…';
@@ -29,7 +32,8 @@ export function pieces(text) {
   /** @type {Piece[]} */
   const found = [];
   let from = 0;
-  for (const { 0: match, index } of text.matchAll(ADDRESS)) {
+  for (const { 1: match, index } of text.matchAll(ADDRESS)) {
+    if (!match) continue;
     const address = trimmed(match);
     if (address.endsWith('://') || !(URL.canParse?.(address) ?? true)) continue;
     if (index > from) found.push({ text: text.slice(from, index) });

@@ -54,9 +54,12 @@ fn next_scheme(text: &str, from: usize) -> Option<usize> {
     (from..bytes.len()).find(|&at| begins(at, b"http://") || begins(at, b"https://"))
 }
 
-/// White space, by Unicode's and by JavaScript's word, and what no address holds.
+/// White space, by Unicode's and by JavaScript's word, what no address holds, and what parts sentences that have no white
+/// space.
 fn ends_address(c: char) -> bool {
-    c.is_whitespace() || matches!(c, '\u{feff}' | '<' | '>' | '"')
+    c.is_whitespace()
+        || matches!(c, '\u{feff}' | '<' | '>' | '"')
+        || matches!(c, '、' | '。' | '《'..='】' | '！' | '（' | '）' | '，' | '：' | '；' | '？')
 }
 
 /// Without the full stop of the sentence, and without a bracket that was opened before the address.

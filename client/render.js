@@ -38,7 +38,10 @@ export function renderer(template, user) {
       item.dataset.id = id;
       item.dataset.seq = id.slice(id.indexOf('-') + 1);
     }
-    if (status !== 'failed') item.querySelector('.failure')?.remove();
+    const failure = status === 'failed' ? null : item.querySelector('.failure');
+    // Whoever was about to retry what has arrived by itself must not be thrown out of the page.
+    if (failure?.contains(document.activeElement)) /** @type {HTMLElement} */ (item.closest('.log')).focus();
+    failure?.remove();
     write(part(item, '.avatar'), initials(from));
     write(part(item, '.author'), from);
     const body = part(item, '.text');

@@ -1,4 +1,4 @@
-import { enter, live, post, say, showsStored, texts } from '../chat.mjs';
+import { enter, live, post, say, send, showsStored, texts } from '../chat.mjs';
 import { fill, isAtEnd, standsStill } from '../reading.mjs';
 import { listed } from '../rooms.mjs';
 
@@ -67,9 +67,13 @@ export default async function aKeyboardIsEnough({ browser, device, baseUrl, expe
   expect.equal(await focused(page), 'log');
 
   // To write, also when it fails. The pause that the server asks for is short.
-  await page.route('**/messages/', (route) => (route.request().method() === 'POST'
-    ? route.fulfill({ status: 503, headers: { 'Retry-After': '0.01' }, json: { error: 'x', message: 'not now' } })
-    : route.continue()));
+  let key;
+  const refuse = () => page.route('**/messages/', (route) => {
+    if (route.request().method() !== 'POST') return route.continue();
+    key = route.request().headers()['idempotency-key'];
+    return route.fulfill({ status: 503, headers: { 'Retry-After': '0.01' }, json: { error: 'x', message: 'not now' } });
+  });
+  await refuse();
   await press('Tab');
   await say(page, 'fails');
   await page.getByRole('button', { name: 'Retry: fails' }).waitFor();
@@ -82,6 +86,15 @@ export default async function aKeyboardIsEnough({ browser, device, baseUrl, expe
   await press('Enter');
   await expect.eventually('it is sent', () => showsStored(page, [...all, 'fails']));
   expect.equal(await focused(page), 'text', 'the focus does not vanish with the button');
+  // It may have arrived all the same, which the stream tells.
+  await refuse();
+  await say(page, 'arrives');
+  await page.getByRole('button', { name: 'Retry: arrives' }).focus();
+  await page.unroute('**/messages/');
+  await send(baseUrl, 'keys', { from: 'Ann', text: 'arrives', key });
+  await expect.eventually('it has arrived', () => showsStored(page, [...all, 'fails', 'arrives']));
+  expect.equal(await focused(page), 'log', 'nor with a button that goes by itself');
+  await page.focus('#text');
   await page.keyboard.type('one');
   // One on the screen has no Shift that could be held.
   await press(device === 'phone' ? 'Enter' : 'Shift+Enter');

@@ -72,6 +72,7 @@ const backlog = createBacklog({
     timeline.reset(messages);
     earlier.hidden = false;
   },
+  refresh: () => void refresh(),
 });
 element('jump').addEventListener('click', toEnd);
 const status = statusLine(element('status'));

@@ -17,6 +17,7 @@ beforeEach(() => {
   backlog = createBacklog({
     isNear: () => near,
     show: ({ id }) => shown.push(id),
+    refresh: () => shown.push('the newest'),
     replace: (messages) => shown.push(`only ${messages[0].id} to ${messages.at(-1).id}`),
   });
 });
@@ -58,4 +59,26 @@ test('who jumps over little gets all of it, and over much the newest and no othe
   near = true;
   backlog.drain();
   assert.equal(frames.length, 0, 'nothing waits any more');
+});
+
+test('of very many the newest are kept, and who comes near gets them from the server, with those before', () => {
+  add(1, 1_000);
+  near = true;
+  backlog.drain();
+  assert.deepEqual([frames.length, shown], [1, []], 'so many go on from what is on the page');
+  near = false;
+  frames.shift()();
+  add(1_001, 1_051);
+  near = true;
+  backlog.drain();
+  assert.deepEqual([frames.length, shown.at(-1)], [0, 'the newest']);
+  assert.equal(backlog.add(final('e-1052')), false, 'nothing waits any more');
+  near = false;
+  add(1_053, 2_100);
+  backlog.jump();
+  assert.equal(shown.at(-1), 'only e-1901 to e-2100');
+  add(2_101, 2_101);
+  near = true;
+  backlog.drain();
+  assert.equal(frames.length, 1, 'one that came later goes on from them');
 });

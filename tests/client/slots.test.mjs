@@ -23,7 +23,7 @@ beforeEach(() => {
 });
 
 /** A room in a tab. */
-function room(name, hidden = false, cursor = 'e-5') {
+function room(name, hidden = false, cursor = 'e-5', isSeen = undefined) {
   const document = Object.assign(new EventTarget(), { hidden });
   const seen = [];
   const open = limitStreams((options) => {
@@ -56,6 +56,7 @@ function room(name, hidden = false, cursor = 'e-5') {
     url: name,
     cursor,
     clock,
+    isSeen,
     onMessage: ({ id }) => seen.push(id),
     onReset: ({ lastEventId }) => seen.push(`reset ${lastEventId}`),
     onState: (state) => { if (state === 'stopped') seen.push(state); },
@@ -164,4 +165,17 @@ test('a room with a stream has it looked at when somebody comes', async () => {
   assert.deepEqual(tab.seen, ['stream from e-5', 'nudged']);
   tab.look(false);
   assert.equal(tab.seen.length, 2, 'who goes looks at nothing');
+});
+
+test('a room that is seen in another tab keeps its stream, and asks for one', async () => {
+  for (const name of ['a', 'b', 'c']) room(name);
+  room('d', true, 'e-5', () => true);
+  room('e');
+  await clock.pass(10_000);
+  assert.deepEqual(streams, ['a', 'b', 'c', 'd']);
+
+  const hidden = room('f', true, 'e-5', () => true);
+  await clock.pass(10_000);
+  assert.deepEqual(reads.filter((name) => name === 'f').length, 3, 'as often as one that is looked at');
+  hidden.stream.close();
 });

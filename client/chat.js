@@ -235,9 +235,15 @@ function failed({ key, reason, refused }) {
   showFailure(item, reason, [[...remedy], ['Discard', discard]]);
 }
 
-// What the page was rendered with has arrived, whatever the last page knew of it.
-const arrived = new Set([...timeline.keys()]);
-sender.restore(kept.kept().filter(({ key }) => !arrived.has(key)));
+restore();
+// Before this page keeps anything, and with it forgets what the pages between kept.
+globalThis.addEventListener('pageshow', ({ persisted }) => { if (persisted) restore(); });
+
+function restore() {
+  // What is on the page has arrived, whatever another page knew of it.
+  const arrived = new Set(timeline.keys());
+  sender.restore(kept.kept().filter(({ key }) => !arrived.has(key)));
+}
 
 loadOlder({
   url,

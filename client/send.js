@@ -119,6 +119,7 @@ export function createSender(options) {
   /** @param {Unsent[]} unsent */
   function restore(unsent) {
     for (const letter of unsent) {
+      if (waiting.has(letter.key) || failed.has(letter.key)) continue;
       if (!letter.failure && clock.now() - letter.at < STALE_MS) {
         post(letter);
       } else {

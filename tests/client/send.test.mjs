@@ -181,6 +181,17 @@ test('another life of the page goes on with what was on its way, and shows what 
   assert.deepEqual(unsent.map(({ key }) => key), ['a', 'c']);
 });
 
+test('a page that comes back takes over what another has kept, and what it has itself once', async () => {
+  answers = ['lost', 'lost', 'lost', stored('e-6')];
+  sender.send('one');
+  await clock.pass(1500);
+  sender.send('two');
+  const at = clock.now();
+  sender.restore([...unsent, { key: 'b', text: 'of the other', since: 'e-4', at }]);
+  assert.deepEqual(log.slice(2), ['pending key-2', 'pending b']);
+  assert.deepEqual(unsent.map(({ key }) => key), ['key-1', 'key-2', 'b']);
+});
+
 test('what the last page knew and has arrived is forgotten', () => {
   sender.send('hello');
   unsent = undefined;

@@ -1,6 +1,7 @@
 import { countCopies, enter, live, post, say, showsStored } from '../chat.mjs';
 
-export default async function theWayBackNeedsNoReload({ browser, baseUrl, expect }) {
+export default async function theWayBackNeedsNoReload({ browser, baseUrl, expect, allowErrors }) {
+  allowErrors('ERR_FAILED');
   const page = await enter(browser, `${baseUrl}/back?user=Ann`);
   await say(page, 'before');
   await expect.eventually('before', () => showsStored(page, ['before']));
@@ -21,4 +22,19 @@ export default async function theWayBackNeedsNoReload({ browser, baseUrl, expect
   await expect.eventually('after', () => showsStored(page, ['before', 'while away', 'after']));
   expect.equal(await page.inputValue('#text'), 'a draft');
   expect.equal(await copies.most(), 1, 'copies of a message');
+
+  // What a later page of the room could not send is not lost to one that was left before it.
+  await page.goto(`${baseUrl}/rooms/`);
+  await page.goto(`${baseUrl}/back?user=Ann`);
+  await live(page);
+  expect.equal(await page.inputValue('#text'), 'a draft');
+  await page.route('**/messages/', (route) => (route.request().method() === 'POST' ? route.abort() : route.continue()));
+  await say(page, 'of the later page');
+  await expect.eventually('it failed', () => page.locator('.message.failed').count(), 10_000);
+  await page.unroute('**/messages/');
+  await page.goBack({ waitUntil: 'commit' });
+  await page.goBack({ waitUntil: 'commit' });
+  expect.equal(await page.evaluate(() => [window.kept, window.persisted]), [true, true], 'the first page');
+  expect.equal(await page.inputValue('#text'), '', 'what was a draft has been sent');
+  await expect.eventually('it is sent by this one', () => showsStored(page, ['before', 'while away', 'after', 'of the later page']));
 }

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { enter, post, say, send, showsStored, texts } from '../chat.mjs';
 
 export default async function whatIsNotStoredIsTakenBack({ browser, baseUrl, ask, expect, allowErrors }) {
@@ -18,8 +19,9 @@ export default async function whatIsNotStoredIsTakenBack({ browser, baseUrl, ask
   expect.equal(await texts(ann), ['Is anybody there?'], 'it is on its way');
   expect.equal(await ann.inputValue('#text'), '');
 
-  // By a program, without a key, in another room; Bob looks on.
-  const answer = await send(baseUrl, 'reader', { text: 'a phantom' });
+  // By a program, in another room; Bob looks on.
+  const key = randomUUID();
+  const answer = await send(baseUrl, 'reader', { text: 'a phantom', key });
   expect.equal(answer.status, 503);
   expect(answer.headers.has('Retry-After'));
   const { error, message } = await answer.json();
@@ -44,6 +46,12 @@ export default async function whatIsNotStoredIsTakenBack({ browser, baseUrl, ask
   // Nobody who comes later sees it either.
   const carl = await enter(browser, `${baseUrl}/reader?user=Carl`);
   expect.equal(await texts(carl), ['before', 'after']);
+
+  // Sent again it is the same message, which Bob has been told of.
+  await send(baseUrl, 'reader', { text: 'a phantom', key });
+  await expect.eventually('it stays', () => showsStored(bob, ['before', 'after', 'a phantom']));
+  const heard = await bob.$$eval('#news p', (lines) => lines.map((line) => line.textContent));
+  expect.equal(heard, ['Ada: before', 'Ada: a phantom', 'Ada: after']);
 }
 
 /** Every state that the list is in from now on, as words, the present one first. */

@@ -200,8 +200,7 @@ function send(text) {
   const { length } = [...text];
   problems.clear('sending');
   if (length > MAX_CHARS) {
-    const [count, most] = [length, MAX_CHARS].map((number) => number.toLocaleString('en'));
-    problems.show('sending', `Your message has ${count} characters; ${most} are allowed.`);
+    problems.show('sending', `Your message has ${length.toLocaleString('en')} characters; 4,000 are allowed.`);
   } else if (!sender.send(text)) {
     problems.show('sending', 'Too many messages are waiting to be sent. Try again in a moment.');
   } else {

@@ -32,19 +32,23 @@ export function dayName(date, now) {
 /** @param {Date} date */
 export const exactly = (date) => inFull.format(date);
 
-/** @param {Date} date */
-export const clock = (date) => clockTime.format(date);
+/**
+ * In little space, and so without words for the half of the day, which is told above.
+ *
+ * @param {Date} date
+ */
+export const clock = (date) => clockTime.format(date).replace(/^\P{N}+|\P{N}+$/gu, '');
 
 /**
  * How long ago, for an hour; then the time of the day, which is named above the message.
  *
  * @param {Date} date
  * @param {Date} now
+ * @param {number} [least] what is younger is of now, and not of the future, where the server's clock is ahead of ours
  */
-export function relative(date, now) {
+export function relative(date, now, least = MINUTE) {
   const age = now.getTime() - date.getTime();
-  // Now, not the future, where the server's clock is ahead of ours.
-  if (age < MINUTE) return ago.format(0, 'second');
+  if (age < least) return ago.format(0, 'second');
   if (age < HOUR) return ago.format(-Math.floor(age / MINUTE), 'minute');
   return clockTime.format(date);
 }
@@ -55,12 +59,10 @@ export function relative(date, now) {
  * @param {Date} date
  * @param {Date} now
  */
-export function roughly(date, now) {
-  const age = now.getTime() - date.getTime();
-  if (age < 2 * MINUTE) return ago.format(0, 'second');
-  if (age < HOUR) return ago.format(-Math.floor(age / MINUTE), 'minute');
-  return dayOf(date) === dayOf(now) ? clockTime.format(date) : shortDay.format(date);
-}
+export const roughly = (date, now) => (
+  dayOf(date) === dayOf(now) || now.getTime() - date.getTime() < HOUR
+    ? relative(date, now, 2 * MINUTE) : shortDay.format(date)
+);
 
 /** @param {string} words */
 const capitalized = (words) => words.charAt(0).toLocaleUpperCase() + words.slice(1);

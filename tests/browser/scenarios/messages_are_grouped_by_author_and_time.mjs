@@ -68,6 +68,22 @@ export default async function messagesAreGroupedByAuthorAndTime({ browser, devic
   await run.evaluate(() => document.querySelector('#messages > li').remove());
   await shows(run, 'the first is gone', ['D*4', '8', '12', '15', '16', '*20', '24']);
 
+  // Long and short, of others and of one's own, where a moment takes much space.
+  const words = ['of many words, so that it is as wide as any message may be, and wider than the page of a phone is', 'short'];
+  for (const from of ['Ann', 'Bo']) for (const text of ['a', ...words]) await post(baseUrl, 'wide', text, from);
+  const wide = await (await browser.newContext({ locale: 'en-US', timezoneId: 'UTC' })).newPage();
+  await date(wide, '**/wide?user=Ann', Array(6).fill('2026-01-01T22:55:00.000Z'));
+  await wide.goto(`${baseUrl}/wide?user=Ann`);
+  await live(wide);
+  const boxes = await wide.$$eval('#messages > li:not(.lead)', (items) => items.map((item) => {
+    const time = item.querySelector('time');
+    const range = document.createRange();
+    range.selectNodeContents(time);
+    const [moment, text, column] = [range, item.querySelector('.text'), item].map((part) => part.getBoundingClientRect());
+    return [time.textContent, moment.left >= column.left, moment.right <= text.left, Math.round(text.left - moment.right) < 16];
+  }));
+  expect.equal(boxes, Array(4).fill(['10:55', true, true, true]), 'beside the message, whole');
+
   // Sent by a clock that is ahead, and stored by the server's.
   const ahead = await open('ahead');
   await post(baseUrl, 'ahead', 'a', 'Ann');

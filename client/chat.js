@@ -17,10 +17,10 @@ import { shareStream } from './tabs.js';
 import { Timeline } from './timeline.js';
 
 /** Messages on the page, for a reader near the end; who reads further up keeps them all. */
-const MAX_SHOWN = 1_000;
+const MAX_SHOWN = 500;
 
 /** So many more are let come together, and go together. */
-const SURPLUS = 100;
+const SURPLUS = 50;
 
 /** What the stream delivers while a snapshot is fetched. Of more, the snapshot itself will hold the oldest. */
 const MAX_HELD = 200;

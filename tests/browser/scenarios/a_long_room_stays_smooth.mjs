@@ -7,6 +7,9 @@ const SECONDS = 5;
 /** What a person notices, and what the browser calls a long task. */
 const LONG_MS = 50;
 
+/** What a task takes by itself it takes each time; what a busy machine adds it does not. */
+const TRIES = 3;
+
 export default async function aLongRoomStaysSmooth({ browser, baseUrl, ask, expect }) {
   const direct = await ask('backend url');
   const start = Date.now();
@@ -19,6 +22,11 @@ export default async function aLongRoomStaysSmooth({ browser, baseUrl, ask, expe
   await page.goto(`${baseUrl}/long?user=Ann`);
   await live(page);
 
+  const smooth = async (what) => {
+    let longest = Infinity;
+    for (let n = 0; n < TRIES && longest >= LONG_MS; n += 1) longest = Math.min(longest, await measure(what));
+    expect(longest < LONG_MS, `${what}: a task took ${longest} ms`);
+  };
   const measure = async (what) => {
     const before = (await texts(page)).length;
     await browser.startTracing(page, { categories: ['toplevel', 'devtools.timeline', '__metadata'] });
@@ -43,7 +51,7 @@ export default async function aLongRoomStaysSmooth({ browser, baseUrl, ask, expe
     return tasks[0];
   };
 
-  const atEnd = await measure('at the end');
+  await smooth('at the end');
   // All of it, as somebody who reads a whole room.
   const began = Date.now();
   await expect.eventually('all messages', async () => page.evaluate(() => {
@@ -53,11 +61,10 @@ export default async function aLongRoomStaysSmooth({ browser, baseUrl, ask, expe
   }), 30_000);
   console.log(`all of them after ${Date.now() - began} ms`);
   expect((await texts(page)).length >= STORED);
-  const atBeginning = await measure('at the beginning, with all of them');
+  await smooth('at the beginning, with all of them');
   await page.click('#jump');
   await expect.eventually('the page forgets what nobody looks at', async () => (await texts(page)).length < 2_000, 10_000);
-  const backAtEnd = await measure('back at the end');
-  for (const longest of [atEnd, atBeginning, backAtEnd]) expect(longest < LONG_MS, `a task took ${longest} ms`);
+  await smooth('back at the end');
 }
 
 const words = (n) => `Message ${n}: ${'some words that make a line or two, '.repeat(n % 5)}and https://example.org/${n}`;

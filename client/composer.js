@@ -1,7 +1,7 @@
 /**
  * The box to write in. Enter sends, Shift+Enter is a new line; on a touch keyboard, which has no Shift+Enter, Enter is a
- * new line, and a button sends. What is not sent is kept for the next visit, and is one
- * draft in all tabs: what is sent in one is not offered in another.
+ * new line, and a button sends. What is not sent is kept for the next visit, and is one draft in all tabs: what is sent
+ * in one is not offered in another.
  */
 
 import { forGood } from './storage.js';

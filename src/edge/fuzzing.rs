@@ -15,16 +15,14 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    control::{self, Control},
-    forward,
-    frame::Frame,
-    health::Health,
-    hub::Hub,
-    item::{self, Action, Content, HeldResponse, Item},
-    sequencer::{self, Sequencer},
-    session::judge::{Event, judge},
-    shard::ShardHandle,
-    terms::{Base, Then},
+    channels::{Hub, Sequencer, WAIT},
+    control::{self, Control, Health},
+    front::forward,
+    held::{
+        Base, ShardHandle, Then,
+        model::{Event, judge},
+    },
+    items::{Action, Content, Frame, HeldResponse, Item, parse},
 };
 use crate::grip::{Instruct, Verifier};
 
@@ -33,7 +31,7 @@ use crate::grip::{Instruct, Verifier};
 /// # Panics
 /// When an item is more than its JSON said.
 pub fn publish(body: &[u8]) {
-    let Ok(items) = item::parse(body) else { return };
+    let Ok(items) = parse(body) else { return };
     let json: Value = serde_json::from_slice(body).expect("only JSON is published");
     let said = json["items"].as_array().expect("a list");
     assert_eq!(items.len(), said.len(), "all or none");
@@ -93,7 +91,7 @@ pub fn control_port(key: Option<&str>) -> Router {
     let publishers = key.map(|key| Arc::new(Verifier::parse(None, key).expect("a key")));
     let backend = "http://127.0.0.1:1".parse().expect("an address");
     let health = Arc::new(Health::new(backend, CancellationToken::new()));
-    control::router(Control { hub: Arc::new(Hub::new(Box::new([shard]))), publishers, health })
+    control::router(Control { hub: Arc::new(Hub::new(Arc::new([shard]))), publishers, health })
 }
 
 /// What a backend's response makes of a request that the edge holds.
@@ -216,7 +214,7 @@ pub fn sequence(swaps: &[u8]) {
         assert_eq!(ids, all);
     } else {
         // More were early than may wait: what was dropped is missing, and the rest leaves when its time is over.
-        sequencer.overdue(now + sequencer::WAIT, &mut due);
+        sequencer.overdue(now + WAIT, &mut due);
         let distinct: BTreeSet<_> = due.iter().map(|item| item.id.clone()).collect();
         assert_eq!(distinct.len(), due.len(), "none twice");
     }

@@ -25,34 +25,17 @@
 //! one skips), a recovery's (`session`: what is too much is recovered again), a channel's early items
 //! (`sequencer`), and a shard's (publishers wait).
 
-mod addresses;
 mod backend;
+mod body;
+mod channels;
 mod config;
-mod connector;
 mod control;
-mod exchange;
-mod filter;
-mod forward;
-mod frame;
+mod front;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
-mod health;
-mod hub;
-mod item;
-mod outlet;
-mod pager;
-mod patch;
-mod proxy;
-mod recovery;
-mod refusal;
-mod sequencer;
-mod session;
-mod shard;
-mod terms;
-mod timers;
-mod upgrade;
-mod watch;
-mod wire;
+mod held;
+mod items;
+mod shards;
 
 use std::{sync::Arc, thread::available_parallelism, time::Duration};
 
@@ -61,14 +44,12 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use self::{
-    addresses::Addresses,
-    backend::Backend,
-    control::Control,
-    exchange::Edge,
-    health::Health,
-    hub::Hub,
-    recovery::Recoveries,
-    shard::{Shard, ShardHandle},
+    backend::{Backend, Recoveries},
+    channels::Hub,
+    control::{Control, Health},
+    front::Edge,
+    held::{Addresses, ShardHandle},
+    shards::Shard,
 };
 use crate::server;
 pub use config::{BackendUrl, BackendUrlError, Config};
@@ -96,11 +77,11 @@ pub struct Stop {
 /// Serves clients and the control port on bound listeners until it is to stop, then ends within a deadline.
 pub async fn serve(clients: TcpListener, control: TcpListener, config: Config, stop: Stop) {
     let backend = Backend::new(&config);
-    let recoveries = Arc::new(Recoveries::new(backend.clone()));
     let shards = available_parallelism().map_or(1, usize::from);
     let (handles, inboxes): (Vec<_>, Vec<_>) = (0..shards).map(|_| ShardHandle::new()).unzip();
-    let hub = Arc::new(Hub::new(handles.into()));
-    recoveries.answer_to(&hub);
+    let handles: Arc<[ShardHandle]> = handles.into();
+    let recoveries = Arc::new(Recoveries::new(backend.clone(), Arc::clone(&handles)));
+    let hub = Arc::new(Hub::new(handles));
     // They end when this is dropped, at the end.
     let mut tasks = JoinSet::new();
     for (index, inbox) in inboxes.into_iter().enumerate() {
@@ -118,7 +99,7 @@ pub async fn serve(clients: TcpListener, control: TcpListener, config: Config, s
         draining: draining.clone(),
         stop: end.clone(),
     };
-    tasks.spawn(proxy::serve(clients, Arc::new(edge), Arc::clone(&slots), end.clone()));
+    tasks.spawn(front::serve(clients, Arc::new(edge), Arc::clone(&slots), end.clone()));
     let publishers = config.publishers.map(Arc::new);
     let health = Arc::new(Health::new(config.backend, stop.announced));
     let router = control::router(Control { hub: Arc::clone(&hub), publishers, health });

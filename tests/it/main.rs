@@ -20,7 +20,7 @@
 //! | `posting` | density and idempotency under concurrency, over several processes |
 //! | `program` | the command line: exit codes, the log, `run`, `edge`, start without its parts, end |
 //! | `publishing` | what control ports of all kinds are sent |
-//! | `readme` | what the README says: its examples, tables and names |
+//! | `docs` | README.md and docs/: their commands, tables and links |
 //! | `rooms` | the list of rooms: order, pages, refusals, and that it can be switched off |
 //! | `storm` | two thousand streams that come back at once |
 //! | `streams` | what a subscriber sees: provisional, persisted, replayed, reset |
@@ -44,7 +44,7 @@ mod pages;
 mod posting;
 mod program;
 mod publishing;
-mod readme;
+mod docs;
 mod rooms;
 mod storm;
 mod streams;
@@ -74,7 +74,7 @@ fn main() -> ExitCode {
         telemetry::trials(),
         contract::trials(),
         api::trials(),
-        readme::trials(),
+        docs::trials(),
         rooms::trials(),
         cost::trials(),
         table::trials(),

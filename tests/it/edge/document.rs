@@ -5,7 +5,7 @@ use libtest_mimic::Trial;
 use super::Stand;
 use crate::{
     conformance::differences::{DIFFERENCES, Difference},
-    readme::markdown,
+    docs::markdown,
     support::{scripted::Reply, trials::trials},
 };
 

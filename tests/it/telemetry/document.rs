@@ -7,7 +7,7 @@ use gripchat::telemetry::metrics::{Description, descriptions};
 use libtest_mimic::Trial;
 use serde_json::Value;
 
-use crate::{readme::markdown, support::trials::trials};
+use crate::{docs::markdown, support::trials::trials};
 
 const DOCUMENT: &str = include_str!("../../../docs/metrics.md");
 const DASHBOARD: &str = include_str!("../../../ops/grafana-dashboard.json");

@@ -1,4 +1,4 @@
-//! As much of Markdown as the README uses: fenced blocks, tables and links.
+//! Parses the Markdown that the documents use: fenced blocks, headings, tables, links and code spans.
 
 /// A fenced block.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -7,17 +7,17 @@ pub(super) struct Block {
     pub(super) text: String,
 }
 
-/// A block of commands, and the block of what they print, where one follows at once.
+/// A block of commands, and the block that directly follows it, which shows what they print.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Example {
     pub(super) commands: String,
     pub(super) output: Option<Block>,
 }
 
-/// The blocks of commands for a shell, in order.
+/// Returns the `sh` blocks in order.
 pub(super) fn examples(document: &str) -> Vec<Example> {
     let mut examples: Vec<Example> = Vec::new();
-    // Whether nothing but empty lines stands between the last example and here.
+    // Whether only empty lines separate the last example from the current line.
     let mut adjacent = false;
     let mut lines = document.lines();
     while let Some(line) = lines.next() {
@@ -42,7 +42,7 @@ pub(super) fn examples(document: &str) -> Vec<Example> {
     examples
 }
 
-/// The rows of the first table below a line that begins so: its cells, without the backquotes around them.
+/// Returns the rows of the table whose head starts with `head`: their cells, without enclosing backquotes.
 pub(crate) fn table(document: &str, head: &str) -> Vec<Vec<String>> {
     let below = document.lines().skip_while(|line| !line.starts_with(head)).skip(2);
     let rows = below.take_while(|line| line.starts_with('|'));
@@ -50,14 +50,23 @@ pub(crate) fn table(document: &str, head: &str) -> Vec<Vec<String>> {
     rows.map(|row| row.trim_matches('|').split('|').map(cell).collect()).collect()
 }
 
-/// The targets of all links.
+/// Returns the targets of all links and images.
 pub(super) fn links(document: &str) -> Vec<&str> {
-    let behind = document.split("](").skip(1);
-    behind.filter_map(|rest| rest.split_once(')')).map(|(target, _)| target).collect()
+    let after = document.split("](").skip(1);
+    after.filter_map(|rest| rest.split_once(')')).map(|(target, _)| target).collect()
 }
 
-/// What stands between backquotes, outside fenced blocks.
+/// Returns the text between backquotes, outside fenced blocks.
 pub(crate) fn code_spans(document: &str) -> Vec<&str> {
     let outside = document.split("\n```").step_by(2);
     outside.flat_map(|text| text.split('`').skip(1).step_by(2)).collect()
+}
+
+/// Returns the anchors of all headings, as GitHub generates them: lower case, spaces as hyphens, other punctuation removed.
+pub(super) fn anchors(document: &str) -> Vec<String> {
+    let outside = format!("\n{document}");
+    let outside = outside.split("\n```").step_by(2).collect::<Vec<_>>().join("\n");
+    let headings = outside.lines().filter(|line| line.starts_with('#')).map(|line| line.trim_start_matches('#').trim());
+    let kept = |c: &char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');
+    headings.map(|heading| heading.to_lowercase().chars().filter(kept).collect::<String>().replace(' ', "-")).collect()
 }

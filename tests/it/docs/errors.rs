@@ -1,6 +1,5 @@
-//! The README's table of errors: equal to what the code can answer, and provoked over HTTP, one by one.
-//!
-//! All but `internal`, which needs a defect.
+//! Compares the table of errors in docs/api.md with the code, and provokes each error over HTTP except `internal`, which
+//! needs a defect.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,7 +17,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{README, markdown};
+use super::{API, markdown};
 use crate::support::{
     fault::Mode,
     stack,
@@ -29,28 +28,28 @@ use crate::support::{
 /// The server waits 10 s for a body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// What nothing from the outside can provoke.
+/// The error that no request can provoke.
 const UNPROVOKED: (u16, &str) = (500, "internal");
 
 type Answers = BTreeSet<(u16, String)>;
 
 pub(super) fn trials() -> Vec<Trial> {
     let mut trials = trials![
-        [] => the_table_of_errors_is_the_codes,
+        [] => the_table_of_errors_matches_the_code,
     ];
     trials.extend(on_stacks![
-        [DYNAMODB] => every_error_but_a_defect_can_be_provoked,
+        [DYNAMODB] => every_error_except_a_defect_can_be_provoked,
     ]);
     trials
 }
 
 fn documented() -> anyhow::Result<Answers> {
-    let rows = markdown::table(README, "| status | code |");
+    let rows = markdown::table(API, "| status | code |");
     rows.iter().map(|row| Ok((row[0].parse()?, row[1].clone()))).collect()
 }
 
-/// Reads the two matches of `WebError`, which have no other arms than `Self::…`.
-async fn the_table_of_errors_is_the_codes() -> anyhow::Result<()> {
+/// Parses the two `match` expressions of `WebError`, whose arms are all `Self::…`.
+async fn the_table_of_errors_matches_the_code() -> anyhow::Result<()> {
     let code = include_str!("../../../src/web/error.rs");
     let (_, code) = code.split_once("fn status(").context("no status()")?;
     let (statuses, code) = code.split_once("fn code(").context("no code()")?;
@@ -90,7 +89,7 @@ fn word(text: &str) -> &str {
     &text[..end]
 }
 
-async fn every_error_but_a_defect_can_be_provoked(kind: Kind) -> anyhow::Result<()> {
+async fn every_error_except_a_defect_can_be_provoked(kind: Kind) -> anyhow::Result<()> {
     let stack = Stack::start(kind).await?;
     let (http, proxy) = (stack::http()?, stack.proxy.url());
     let messages = format!("{proxy}/rooms/lobby/messages/");
@@ -135,7 +134,7 @@ async fn every_error_but_a_defect_can_be_provoked(kind: Kind) -> anyhow::Result<
     Ok(())
 }
 
-/// Posts until there is a refusal.
+/// Posts until a post is refused.
 async fn too_many_posts(http: &reqwest::Client, backend: &str) -> anyhow::Result<Refusal> {
     for _ in 0..20 {
         let post = http.post(format!("{backend}/rooms/lobby/messages/")).form(&[("from", "Ada"), ("text", "Again")]);
@@ -144,7 +143,7 @@ async fn too_many_posts(http: &reqwest::Client, backend: &str) -> anyhow::Result
             return refusal(response).await;
         }
     }
-    bail!("it may go on for ever")
+    bail!("20 posts were accepted")
 }
 
 /// Status and code, and `Retry-After`.
@@ -162,11 +161,11 @@ async fn refusal(response: reqwest::Response) -> anyhow::Result<Refusal> {
 
 fn code(body: &str) -> anyhow::Result<String> {
     let body: Value = serde_json::from_str(body).with_context(|| body.to_owned())?;
-    ensure!(body["message"].as_str().is_some_and(|message| !message.is_empty()), "no remedy in {body}");
+    ensure!(body["message"].as_str().is_some_and(|message| !message.is_empty()), "no message in {body}");
     Ok(body["error"].as_str().context("no code")?.to_owned())
 }
 
-/// Straight at the backend: a proxy would wait for the rest itself.
+/// Sends half a body directly to the backend, since a proxy would wait for the rest itself.
 async fn half_a_body(backend: SocketAddr) -> anyhow::Result<(u16, String)> {
     let mut connection = TcpStream::connect(backend).await?;
     let request = "POST /rooms/lobby/messages/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\

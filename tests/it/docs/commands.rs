@@ -6,7 +6,7 @@
 //! | `gripchat …`, `cargo run …` | the program starts with these arguments, on free ports and in a temporary folder |
 //! | `scripts/…` | its `--help` runs; `scripts/test` is what runs these tests |
 //! | `cargo build …` | its features exist; CI builds with them |
-//! | `cargo test … <filter>` | a test with that name exists |
+//! | `cargo test … <filter>` | there is such a test, which CI runs |
 //! | `cargo bench --bench <name> …` | the benchmark exists |
 //! | `docker compose …` | the file exists; `scripts/test` validates it |
 //!
@@ -63,7 +63,8 @@ async fn run(document: &str, line: &str) -> anyhow::Result<()> {
         ["gripchat", ref arguments @ ..] => start(arguments).await?,
         ["cargo", "run", "--release"] => start(&[]).await?,
         ["cargo", "build", ref arguments @ ..] => features_exist(arguments)?,
-        ["cargo", "test", .., "--", filter] | ["cargo", "test", .., filter, "--", "--nocapture"] => test_exists(filter)?,
+        ["cargo", "test", "--test", "it", "--", filter] => black_box_test_exists(filter).await?,
+        ["cargo", "test", "--lib", filter, ..] => unit_test_exists(filter)?,
         ["cargo", "bench", "--bench", name, ..] => bench_exists(name)?,
         ["docker", "compose", ..] => ensure!(Path::new(ROOT).join("docker-compose.yml").exists()),
         [script, ..] if script.starts_with("scripts/") => help(script).await?,
@@ -85,8 +86,13 @@ async fn start(arguments: &[&str]) -> anyhow::Result<()> {
     // `edge` calls the address of its clients LISTEN, and has no EDGE_LISTEN.
     env.extend(["LISTEN", "EDGE_LISTEN", "CONTROL_LISTEN"].map(|name| (name.to_owned(), "127.0.0.1:0".to_owned())));
     env.push(("SHUTDOWN_DELAY".to_owned(), "0s".to_owned()));
-    let mut program = Program::new()?;
-    let [first] = program.start(command(&arguments, &env)).await?;
+    let (mut program, command) = (Program::new()?, command(&arguments, &env));
+    // All lines that the command prints: it cannot print to a pipe that nobody reads.
+    let first = match arguments.first() {
+        Some(&"serve") => program.start::<1>(command).await?[0].clone(),
+        Some(&"edge") => program.start::<2>(command).await?[0].clone(),
+        _ => program.start::<3>(command).await?[0].clone(),
+    };
     ensure!(first.contains("http://127.0.0.1:"), "it printed {first}");
     program.stop().await
 }
@@ -105,22 +111,30 @@ fn features_exist(arguments: &[&str]) -> anyhow::Result<()> {
     let features = features.split("\n[").next().unwrap_or_default();
     let named = arguments.iter().skip_while(|argument| **argument != "--features").nth(1);
     for feature in named.into_iter().flat_map(|named| named.split(',')) {
-        ensure!(features.lines().any(|line| line.split(" = ").next() == Some(feature)), "there is no feature {feature}");
+        ensure!(
+            features.lines().any(|line| line.split(" = ").next() == Some(feature)),
+            "there is no feature {feature}"
+        );
     }
     Ok(())
 }
 
-fn test_exists(filter: &str) -> anyhow::Result<()> {
-    let mut folders = ["src", "tests", "build"].map(|folder| Path::new(ROOT).join(folder)).to_vec();
+/// Asks this executable, which contains all black-box tests.
+async fn black_box_test_exists(filter: &str) -> anyhow::Result<()> {
+    let listed = Command::new(std::env::current_exe()?).args(["--list", filter]).output().await?;
+    ensure!(String::from_utf8_lossy(&listed.stdout).contains(": test"), "there is no test {filter}");
+    Ok(())
+}
+
+fn unit_test_exists(filter: &str) -> anyhow::Result<()> {
+    let mut folders = vec![Path::new(ROOT).join("src")];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder)? {
             let path = entry?.path();
-            if path.is_dir() && !path.ends_with("node_modules") {
+            if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                if fs::read_to_string(&path)?.contains(&format!("fn {filter}")) {
-                    return Ok(());
-                }
+            } else if fs::read_to_string(&path)?.contains(&format!("fn {filter}")) {
+                return Ok(());
             }
         }
     }

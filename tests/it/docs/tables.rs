@@ -49,7 +49,7 @@ async fn the_configuration_table_matches_the_command_line() -> anyhow::Result<()
 }
 
 async fn the_table_of_grip_urls_matches_the_code() -> anyhow::Result<()> {
-    let code = include_str!("../../src/grip/url/mod.rs");
+    let code = include_str!("../../../src/grip/url/mod.rs");
     let code: String =
         code.lines().filter_map(|line| line.strip_prefix("//! ")).map(|line| format!("{line}\n")).collect();
     let table = markdown::table(CONFIGURATION, "| `GRIP_URL` |");

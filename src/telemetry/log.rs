@@ -1,4 +1,4 @@
-//! The log.
+//! The log: one line per event on standard error, as text or JSON.
 
 use std::io::{IsTerminal as _, stderr};
 
@@ -7,21 +7,21 @@ use tracing_subscriber::{EnvFilter, filter::filter_fn, layer::SubscriberExt as _
 
 use super::metrics;
 
-/// How to log.
+/// The settings of the log.
 #[derive(Debug)]
 pub struct Log {
-    /// One JSON object a line, for machines.
+    /// Whether each line is a JSON object, for machines.
     pub json: bool,
-    /// What is logged.
+    /// Which events are logged.
     pub filter: EnvFilter,
 }
 
-/// Logs to standard error from now on; standard output is for what the user asked for. The metrics begin at zero.
+/// Starts logging to standard error, because standard output is for what the user asked for. Also starts the metrics.
 ///
-/// Called once, at the start; a second call would have no effect.
+/// Call this once, at the start. A second call has no effect.
 pub fn start(config: Log) {
     metrics::start();
-    // At this level the AWS SDK and hyper log what they send and get: messages, and who wrote them.
+    // At the level TRACE the AWS SDK and hyper log what they send and receive, which includes messages and their authors.
     let no_bodies =
         filter_fn(|metadata| *metadata.level() != Level::TRACE || metadata.target().starts_with("gripchat"));
     let registry = tracing_subscriber::registry().with(config.filter).with(no_bodies);
@@ -33,6 +33,6 @@ pub fn start(config: Log) {
         registry.with(lines).try_init()
     };
     if outcome.is_err() {
-        tracing::debug!("the log was started already");
+        tracing::debug!("the log was already started");
     }
 }

@@ -1,12 +1,12 @@
-//! What the program tells of itself: a log, figures, and the ids by which its parts speak of one request.
+//! Observability: the log, the metrics, and the request ids that connect the log lines of all components.
 //!
-//! | module | is |
-//! |---|---|
-//! | `log` | lines on standard error |
-//! | [`metrics`] | everything that is counted, with its name, as Prometheus reads it |
-//! | `request_id` | `X-Request-Id`, from the proxy to the store |
+//! | module | is | imports |
+//! |---|---|---|
+//! | [`log`] | log lines on standard error | `metrics` |
+//! | [`metrics`] | every metric with its name, exposed in Prometheus' format | nothing |
+//! | [`request_id`] | `X-Request-Id`, passed from the proxy through the backend to the store | nothing |
 //!
-//! Every module may import this one, and it imports none.
+//! Every module may import this one. It imports none.
 
 mod log;
 pub mod metrics;

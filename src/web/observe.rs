@@ -64,7 +64,7 @@ impl Drop for Observed {
         let route = route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
         metrics::http::answered(route, method, *status, took);
         let status = status.map(|status| status.as_u16());
-        let method = metrics::http::known(method);
+        let method = metrics::http::method_label(method);
         macro_rules! line {
             ($level:ident, $message:literal) => {
                 $level!(parent: &*span, method, route, status, duration_ms = took.as_millis() as u64, $message)

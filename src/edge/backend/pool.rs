@@ -141,7 +141,7 @@ impl Backend {
     }
 
     pub(in crate::edge) async fn post_nothing(&self, uri: &str, host: &HeaderValue) -> Result<(), FetchError> {
-        let request = self.bare(Method::POST, &RequestId::draw(), uri, host)?;
+        let request = self.bare(Method::POST, &RequestId::generate(), uri, host)?;
         let response = self.send(Purpose::Gone, request).await?;
         if response.status().is_success() { Ok(()) } else { Err(FetchError::Status(response.status())) }
     }
@@ -230,7 +230,7 @@ mod tests {
             let (backend, host) = (backend.clone(), host.clone());
             asking.spawn(async move {
                 for _ in 0..400 {
-                    let id = RequestId::draw();
+                    let id = RequestId::generate();
                     let asked = backend.get(Purpose::Recovery, &id, "/", &host, &[]);
                     assert!(timeout(Duration::from_secs(20), asked).await.expect("it waits").is_err());
                 }

@@ -120,7 +120,7 @@ impl Recoveries {
                 Entry::Occupied(mut entry) => mem::take(entry.get_mut()),
                 Entry::Vacant(_) => return,
             };
-            let id = RequestId::draw();
+            let id = RequestId::generate();
             let fetched = self.fetch(&ask, &id).instrument(id.span()).await;
             recovered(fetched.is_ok(), asking.len());
             match fetched {

@@ -44,7 +44,7 @@ use crate::{
     grip::{HoldMode, Instruct},
     telemetry::{
         RequestId,
-        metrics::{edge::Purpose, http::known},
+        metrics::{edge::Purpose, http::method_label},
     },
 };
 
@@ -103,7 +103,7 @@ impl Edge {
         client: Client,
         mut request: Request<Incoming>,
     ) -> Response<Body> {
-        let (started, method) = (Instant::now(), known(request.method()));
+        let (started, method) = (Instant::now(), method_label(request.method()));
         let id = RequestId::of(request.headers());
         id.put(request.headers_mut());
         let span = id.span();

@@ -1,4 +1,4 @@
-//! How a metric comes to be: with its name, its help and its labels at one place.
+//! Registration of metrics, with name, help text and labels in one place.
 
 use std::{borrow::Cow, fmt};
 
@@ -8,48 +8,48 @@ use prometheus_client::{
     registry::{Metric, Registry, Unit},
 };
 
-/// A value of a label. Those that are no constants come from a table of the program all the same, such as that of routes.
+/// The value of a label. A value that is not a constant still comes from a table in the program, such as the table of routes.
 pub(super) type Value = Cow<'static, str>;
 
-/// A closed set of values, so that no client can make a new time series.
+/// A closed set of label values, so that no client can create a new time series.
 pub(super) trait Label: Copy + 'static {
-    /// All of them.
+    /// All values of the set.
     const ALL: &'static [Self];
 
-    /// As the label has it.
+    /// The value as it appears in the label.
     fn as_str(self) -> &'static str;
 }
 
 type Labels<const N: usize> = [(&'static str, Value); N];
 
-/// What a metric is, as the documentation tells it.
+/// The description of a metric, as it appears in the documentation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Description {
-    /// As Prometheus knows it: a histogram's is that of its `_bucket`, `_sum` and `_count`, without these.
+    /// The name in Prometheus. For a histogram, the name without `_bucket`, `_sum` or `_count`.
     pub name: &'static str,
-    /// counter, gauge or histogram.
+    /// The type of the metric: `counter`, `gauge` or `histogram`.
     pub kind: &'static str,
     /// The names of its labels.
     pub labels: &'static [&'static str],
-    /// What it tells.
+    /// The help text.
     pub help: &'static str,
 }
 
-/// All metrics while they are being made.
+/// Collects all metrics while they are registered.
 #[derive(Default)]
 pub(super) struct Catalogue {
     pub(super) registry: Registry,
     pub(super) descriptions: Vec<Description>,
 }
 
-/// One metric for each combination of the values of its labels.
+/// A metric with labels: one time series for each combination of their values.
 #[derive(Clone)]
 pub(super) struct By<M, const N: usize> {
     names: &'static [&'static str; N],
     family: Family<Labels<N>, M>,
 }
 
-/// Asks the system for a figure, which it may not tell.
+/// Reads a value from the system, if the system provides it.
 type Read = fn() -> Option<f64>;
 
 struct OnDemand {
@@ -64,7 +64,7 @@ impl Catalogue {
         counter
     }
 
-    /// A counter of what is not whole.
+    /// A counter of fractional amounts.
     pub(super) fn counters_f64<const N: usize>(
         &mut self,
         name: &'static str,
@@ -119,7 +119,8 @@ impl Catalogue {
         self.by(name, "histogram", labels, help, buckets)
     }
 
-    /// A gauge, or a counter by its name, that is read when it is asked for, and left out where the system does not tell.
+    /// A gauge, or a counter if the name ends with `_total`, whose value is read when the metrics are requested. It is omitted
+    /// on systems that do not provide it.
     pub(super) fn on_demand(&mut self, name: &'static str, help: &'static str, read: Read) {
         let (kind, word) = match name.ends_with("_total") {
             true => (MetricType::Counter, "counter"),
@@ -144,7 +145,8 @@ impl Catalogue {
         By { names: labels, family }
     }
 
-    /// The library appends the unit and, to counters, `_total`; here names are written whole, to be found.
+    /// The library appends the unit and, to counters, `_total`. This code takes complete names, so that a text search finds
+    /// them.
     fn add(
         &mut self,
         name: &'static str,
@@ -155,7 +157,7 @@ impl Catalogue {
     ) {
         self.descriptions.push(Description { name, kind, labels, help });
         let stem = if kind == "counter" { name.trim_end_matches("_total") } else { name };
-        // The library ends a help text with a full stop.
+        // The library adds a full stop to the help text.
         match (stem.strip_suffix("_seconds"), stem.strip_suffix("_bytes")) {
             (Some(stem), _) => self.registry.register_with_unit(stem, help, Unit::Seconds, metric),
             (None, Some(stem)) => self.registry.register_with_unit(stem, help, Unit::Bytes, metric),
@@ -165,24 +167,24 @@ impl Catalogue {
 }
 
 impl<M: Clone, const N: usize> By<M, N> {
-    /// The one with these values, in the order of the names.
+    /// Returns the time series with these label values, in the order of the label names.
     pub(super) fn get(&self, values: [impl Into<Value>; N]) -> M {
         let mut names = self.names.iter();
         let labels = values.map(|value| (names.next().copied().unwrap_or_default(), value.into()));
         self.family.get_or_create_owned(&labels)
     }
 
-    /// The same metrics, of which these are there from the start, at zero, so that the first increase shows.
-    pub(super) fn beginning_with(self, values: impl IntoIterator<Item = [&'static str; N]>) -> Self {
+    /// Creates the time series with these label values at zero, so that Prometheus sees their first increase.
+    pub(super) fn initialized(self, values: impl IntoIterator<Item = [&'static str; N]>) -> Self {
         values.into_iter().for_each(|values| drop(self.get(values)));
         self
     }
 }
 
 impl<M: Clone> By<M, 1> {
-    /// The same, for all values that there are.
-    pub(super) fn beginning_with_all<L: Label>(self) -> Self {
-        self.beginning_with(L::ALL.iter().map(|value| [value.as_str()]))
+    /// Creates the time series of all values of the label at zero.
+    pub(super) fn initialized_with_all<L: Label>(self) -> Self {
+        self.initialized(L::ALL.iter().map(|value| [value.as_str()]))
     }
 }
 
@@ -208,7 +210,7 @@ impl EncodeMetric for OnDemand {
     }
 }
 
-/// An enumeration that is a [`Label`].
+/// Defines an enumeration that implements [`Label`].
 macro_rules! values {
     ($(#[$doc:meta])* $name:ident { $($(#[$value_doc:meta])* $value:ident = $text:literal),* $(,)? }) => {
         $(#[$doc])*

@@ -135,23 +135,23 @@ impl Metrics {
                     &["reason"],
                     "Connections and held requests of clients that were refused",
                 )
-                .beginning_with_all::<Refusal>(),
+                .initialized_with_all::<Refusal>(),
             items: catalogue
                 .counters("gripchat_edge_items_total", &["outcome"], "Items that were published to the edge")
-                .beginning_with_all::<Item>(),
+                .initialized_with_all::<Item>(),
             deliveries: catalogue
                 .counter("gripchat_edge_deliveries_total", "Items times the held requests that they were handed to"),
             drops: [drops.get([Drop::Skipped.as_str()]), drops.get([Drop::Lagging.as_str()])],
             ended: catalogue
                 .counters("gripchat_edge_streams_ended_total", &["reason"], "Held streams that have ended")
-                .beginning_with_all::<End>(),
+                .initialized_with_all::<End>(),
             recoveries: catalogue
                 .counters(
                     "gripchat_edge_recoveries_total",
                     &["outcome"],
                     "Next links that were asked for streams that may have missed something",
                 )
-                .beginning_with([["answered"], ["failed"]]),
+                .initialized([["answered"], ["failed"]]),
             recovered: catalogue.histogram(
                 "gripchat_edge_recovery_streams",
                 "Streams that one answer of a next link was for",

@@ -1,4 +1,4 @@
-//! Requests to the backend.
+//! Metrics of HTTP requests to the backend.
 
 use std::time::Duration;
 
@@ -21,22 +21,23 @@ impl Metrics {
             requests: catalogue.histograms(
                 "gripchat_http_request_duration_seconds",
                 &["route", "method", "status"],
-                "From a request's head to the head of its answer; the route is a pattern or none, the status gone where the client went",
+                "Time from the head of a request to the head of its response; the route is a pattern or none, the status is gone if the client disconnected first",
                 seconds,
             ),
         }
     }
 }
 
-/// A request was answered, or its client has gone before. The route is one of the table of routes.
+/// Records a request that was answered, or, without a status, whose client disconnected first. The route comes from the
+/// table of routes.
 pub fn answered(route: &str, method: &Method, status: Option<StatusCode>, took: Duration) {
     let status = status.map_or("gone".into(), |status| Value::from(status.as_str().to_owned()));
-    let labels: [Value; 3] = [route.to_owned().into(), known(method).into(), status];
+    let labels: [Value; 3] = [route.to_owned().into(), method_label(method).into(), status];
     ALL.http.requests.get(labels).observe(took.as_secs_f64());
 }
 
-/// A client can say any word for a method, which is one of a few here.
-pub fn known(method: &Method) -> &'static str {
+/// Returns the method as a label: one of a fixed set, because a client can send any word as a method.
+pub fn method_label(method: &Method) -> &'static str {
     match method.as_str() {
         "GET" => "GET",
         "HEAD" => "HEAD",

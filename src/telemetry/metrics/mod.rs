@@ -1,19 +1,20 @@
-//! Everything that is counted: each name once, with its help, its labels and a function that counts.
+//! All metrics: each name once, with its help text, its labels, and the functions that record it.
 //!
-//! | module | counts |
-//! |---|---|
-//! | [`posts`] | posts by what became of them |
-//! | [`publish`] | what goes to the proxies' control ports |
-//! | [`store`] | appends, reads and errors of any store; what is DynamoDB's own, and the embedded store's |
-//! | [`streams`] | streams opened, reset and recovered, as the backend answers them |
-//! | [`http`] | requests by route |
-//! | [`edge`] | held streams, items and recoveries of the edge |
-//! | `process` | the process: time, memory, descriptors |
+//! | module | is | imports |
+//! |---|---|---|
+//! | [`catalogue`] | registration: name, help text and labels in one place | nothing |
+//! | [`posts`] | posts by outcome | `catalogue` |
+//! | [`publish`] | requests to the proxies' control ports | `catalogue` |
+//! | [`store`] | appends, reads and errors of every store; metrics of DynamoDB and the embedded store | `catalogue` |
+//! | [`streams`] | streams opened, reset and recovered, as the backend sees them | `catalogue` |
+//! | [`http`] | requests by route | `catalogue` |
+//! | [`edge`] | held streams, items and recoveries of the edge | `catalogue` |
+//! | [`process`] | the process: CPU time, memory, file descriptors | `catalogue` |
 //!
-//! The figures are this process's, in atomics of constant memory: who never asks for them, as a test or a bench, pays no
-//! more for them than that. `docs/metrics.md` describes them all, and a test holds it to this list.
+//! The metrics are those of this process, kept in atomics of constant size. A process that never exposes them, such as a
+//! test or a benchmark, pays for nothing else. `docs/metrics.md` describes all of them; a test compares it with this list.
 //!
-//! Values of labels come from closed sets (`catalogue`), never from a client: no room, no author, no address.
+//! The values of labels come from closed sets (`catalogue`), never from a client: no rooms, authors or addresses.
 
 mod catalogue;
 pub mod edge;
@@ -32,11 +33,11 @@ use prometheus_client::{encoding::text::encode, metrics::histogram::Histogram, r
 use self::catalogue::Catalogue;
 pub use self::catalogue::Description;
 
-/// What [`text`] is, as an answer's header.
+/// The `Content-Type` header of [`text`].
 pub const CONTENT_TYPE: (HeaderName, HeaderValue) =
     (header::CONTENT_TYPE, HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8"));
 
-/// All of them, made at first use.
+/// All metrics, created on first use.
 static ALL: LazyLock<All> = LazyLock::new(All::new);
 
 struct All {
@@ -59,36 +60,36 @@ impl All {
         let streams = streams::Metrics::new(&mut catalogue);
         let http = http::Metrics::new(&mut catalogue);
         let edge = edge::Metrics::new(&mut catalogue);
-        process::describe(&mut catalogue);
+        process::register(&mut catalogue);
         let Catalogue { registry, descriptions } = catalogue;
         Self { registry, descriptions, posts, publish, store, streams, http, edge }
     }
 }
 
-/// Begins: the process counts as started now.
+/// Creates the metrics, and records the current time as the start of the process.
 pub(super) fn start() {
     LazyLock::force(&ALL);
     process::start();
 }
 
-/// All figures, in the text format of OpenMetrics, which Prometheus reads.
+/// Returns all metrics in the text format of OpenMetrics, which Prometheus reads.
 pub fn text() -> String {
     let mut text = String::new();
-    encode(&mut text, &ALL.registry).expect("a string takes everything");
+    encode(&mut text, &ALL.registry).expect("writing to a string cannot fail");
     text
 }
 
-/// What there is, in the order of [`text`].
+/// Returns the descriptions of all metrics, in the order of [`text`].
 pub fn descriptions() -> &'static [Description] {
     &ALL.descriptions
 }
 
-/// From what a store in memory takes to what the longest deadline allows.
+/// Buckets for durations, from the time of an in-memory store to the longest deadline.
 fn seconds() -> Histogram {
     Histogram::new([0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0])
 }
 
-/// Of a few things or of thousands.
+/// Buckets for numbers of things, from one to thousands.
 fn amounts() -> Histogram {
     Histogram::new([1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1_000.0, 5_000.0])
 }
@@ -100,18 +101,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_say_what_they_are_and_stand_once() {
+    fn names_are_unique_and_follow_the_conventions() {
         let mut names = BTreeSet::new();
         for Description { name, kind, help, .. } in descriptions() {
-            assert!(names.insert(name), "{name} is there twice");
+            assert!(names.insert(name), "{name} is registered twice");
             assert!(name.starts_with("gripchat_") || name.starts_with("process_"), "{name}");
             assert_eq!(name.ends_with("_total"), *kind == "counter", "{name} is a {kind}");
-            assert!(!help.ends_with('.'), "the library ends the help of {name} itself");
+            assert!(!help.ends_with('.'), "the library adds the full stop to the help text of {name}");
         }
     }
 
     #[test]
-    fn what_is_written_whole_here_is_what_prometheus_reads() {
+    fn the_text_contains_the_names_as_they_are_written_in_the_code() {
         let text = text();
         for sample in [
             "\ngripchat_posts_total{outcome=\"duplicate\",reason=\"\"} ",

@@ -1,4 +1,4 @@
-//! Posts, by what became of them.
+//! Metrics of posts, by outcome.
 
 use prometheus_client::metrics::counter::Counter;
 
@@ -18,9 +18,9 @@ impl Metrics {
                 .counters(
                     "gripchat_posts_total",
                     &["outcome", "reason"],
-                    "Posts by what became of them; the reason is the code of the error, or what the store failed by",
+                    "Posts by outcome; the reason is the error code, or the kind of the store's error",
                 )
-                .beginning_with([
+                .initialized([
                     ["stored", ""],
                     ["duplicate", ""],
                     ["refused", "invalid_message"],
@@ -37,17 +37,17 @@ impl Metrics {
     }
 }
 
-/// A message is in the store: since now, or since an earlier post of the same.
+/// Records a post whose message is in the store. `duplicate`: an earlier post with the same key stored it.
 pub fn stored(duplicate: bool) {
     ALL.posts.count(if duplicate { "duplicate" } else { "stored" }, "");
 }
 
-/// A post was refused, with the code of this error.
+/// Records a post that was refused with this error code.
 pub fn refused(code: &'static str) {
     ALL.posts.count("refused", code);
 }
 
-/// A post could not be stored.
+/// Records a post that could not be stored.
 pub fn failed(reason: &'static str) {
     ALL.posts.count("failed", reason);
 }

@@ -1,4 +1,4 @@
-//! Publishing: items on their way to the control ports of the proxies.
+//! Metrics of publishing: items on their way to the control ports of the proxies.
 
 use std::time::Duration;
 
@@ -11,49 +11,49 @@ use super::{
 };
 
 values!(
-    /// What an item is to those who get it.
+    /// The kind of an item.
     Kind {
         /// A message that is not stored yet.
         Provisional = "provisional",
         /// A stored message.
         Persisted = "persisted",
-        /// That a provisional message will not be stored.
+        /// The notice that a provisional message will not be stored.
         Retraction = "retraction",
     }
 );
 
 values!(
-    /// How a control port was asked.
+    /// The outcome of a request to a control port.
     Request {
-        /// It took the items.
+        /// It accepted the items.
         Published = "published",
-        /// It answered with another status.
+        /// It answered with an error status.
         Refused = "refused",
         /// It did not answer in time.
         Timeout = "timeout",
-        /// It cannot be reached, or broke off.
+        /// It could not be reached, or closed the connection before it answered.
         Unreachable = "unreachable",
-        /// No token could be made for it.
+        /// No token could be signed for it.
         Unsigned = "unsigned",
     }
 );
 
 values!(
-    /// Why an item was given up.
+    /// Why an item was dropped.
     Dropped {
-        /// Too many waited.
+        /// Too many items were waiting.
         QueueFull = "queue_full",
-        /// The control port refuses it for good.
+        /// The control port refused it permanently.
         Refused = "refused",
-        /// It is worth something now or never, and was tried.
+        /// The first try failed, and the item would be useless later.
         Ephemeral = "ephemeral",
-        /// It was tried for a minute.
+        /// All tries failed for a minute.
         Expired = "expired",
     }
 );
 
 impl Kind {
-    /// The word for it.
+    /// The name of the kind, as in labels and the log.
     pub fn name(self) -> &'static str {
         self.as_str()
     }
@@ -74,64 +74,64 @@ impl Metrics {
             duration: catalogue.histograms(
                 "gripchat_publish_duration_seconds",
                 &["item", "outcome"],
-                "From an item's publishing until every proxy has taken it, or until that is waited for no longer",
+                "Time from the publishing of an item until every proxy has accepted it, or until the wait for that ends",
                 seconds,
             ),
             requests: catalogue
                 .counters(
                     "gripchat_publish_requests_total",
                     &["outcome"],
-                    "Requests to control ports by how they were answered",
+                    "Requests to control ports by outcome",
                 )
-                .beginning_with_all::<Request>(),
+                .initialized_with_all::<Request>(),
             request_duration: catalogue.histogram(
                 "gripchat_publish_request_duration_seconds",
-                "From a request to a control port to its answer",
+                "Time from a request to a control port to its response",
                 seconds,
             ),
             retries: catalogue
-                .counter("gripchat_publish_retries_total", "Items that wait for another try after a failed one"),
+                .counter("gripchat_publish_retries_total", "Items scheduled for another try after a failed one"),
             dropped: catalogue
                 .counters(
                     "gripchat_publish_dropped_items_total",
                     &["reason"],
-                    "Items that were given up; those of stored messages the proxies miss, and ask for",
+                    "Items dropped before they were published; proxies notice missing stored messages and recover them",
                 )
-                .beginning_with_all::<Dropped>(),
-            waiting: catalogue.gauge("gripchat_publish_queue_items", "Items that wait to be published, by all proxies"),
+                .initialized_with_all::<Dropped>(),
+            waiting: catalogue.gauge("gripchat_publish_queue_items", "Items waiting to be published, summed over all proxies"),
         }
     }
 }
 
-/// An item was taken by all proxies, or that was waited for in vain.
+/// Records the end of the wait for an item. `published`: all proxies accepted it.
 pub fn finished(kind: Kind, published: bool, took: Duration) {
     let outcome = if published { "published" } else { "unconfirmed" };
     ALL.publish.duration.get([kind.as_str(), outcome]).observe(took.as_secs_f64());
 }
 
-/// A control port was asked.
+/// Records a request to a control port.
 pub fn requested(outcome: Request, took: Duration) {
     ALL.publish.requests.get([outcome.as_str()]).inc();
     ALL.publish.request_duration.observe(took.as_secs_f64());
 }
 
-/// So many items are to be tried again.
+/// Records items that are scheduled for another try.
 pub fn retried(items: usize) {
     ALL.publish.retries.inc_by(items as u64);
 }
 
-/// So many items were given up.
+/// Records dropped items.
 pub fn dropped(reason: Dropped, items: usize) {
     ALL.publish.dropped.get([reason.as_str()]).inc_by(items as u64);
 }
 
-/// An item that waits, until it is dropped.
+/// Counts an item as waiting until this value is dropped.
 #[derive(Debug)]
 pub struct Waiting(());
 
 impl Waiting {
-    /// One more.
-    #[expect(clippy::new_without_default, reason = "it counts, and no default does that")]
+    /// Counts one more waiting item.
+    #[expect(clippy::new_without_default, reason = "it has a side effect, which nobody expects of a default")]
     pub fn new() -> Self {
         ALL.publish.waiting.inc();
         Self(())

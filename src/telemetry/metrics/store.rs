@@ -1,4 +1,4 @@
-//! The store: what every store is asked, and what is DynamoDB's or the embedded store's own.
+//! Metrics of the store: those of every store, and those specific to DynamoDB or the embedded store.
 
 use std::{sync::atomic::AtomicU64, time::Duration};
 
@@ -11,9 +11,9 @@ use super::{
 };
 
 values!(
-    /// Which store.
+    /// The kind of a store.
     Kind {
-        /// A table of DynamoDB.
+        /// A DynamoDB table.
         DynamoDb = "dynamodb",
         /// A file.
         Embedded = "embedded",
@@ -21,37 +21,37 @@ values!(
 );
 
 values!(
-    /// What a store is asked to read.
+    /// A read operation of a store.
     Read {
-        /// What follows a cursor.
+        /// The messages after a cursor.
         After = "after",
         /// The newest messages.
         Latest = "latest",
-        /// Those before one.
+        /// The messages before a given one.
         Before = "before",
-        /// Which rooms there are.
+        /// The list of rooms.
         Rooms = "rooms",
-        /// Whether it answers.
+        /// The health check.
         Check = "check",
-        /// Whether an idempotency key is there already, as a part of an append.
+        /// The search for an idempotency key, which is part of an append.
         KeySearch = "key_search",
     }
 );
 
 values!(
-    /// Why a message was written once more.
+    /// Why a write was repeated.
     Retry {
-        /// Another process has taken the number.
+        /// Another process wrote a message with the same number first.
         Conflict = "conflict",
-        /// Nobody knows whether the write was done.
+        /// It is unknown whether the write succeeded.
         Unclear = "unclear",
-        /// DynamoDB was asked too much.
+        /// DynamoDB throttled the write.
         Throttled = "throttled",
     }
 );
 
 impl Read {
-    /// The word for it.
+    /// The name of the operation, as in labels and the log.
     pub fn name(self) -> &'static str {
         self.as_str()
     }
@@ -75,78 +75,78 @@ impl Metrics {
             append: catalogue.histograms(
                 "gripchat_store_append_duration_seconds",
                 &["store", "outcome"],
-                "From an append to its answer, the wait for the room's turn included",
+                "Duration of an append, including the wait for earlier appends to the same room",
                 seconds,
             ),
             read: catalogue.histograms(
                 "gripchat_store_read_duration_seconds",
                 &["store", "operation"],
-                "From a read to its answer",
+                "Duration of a read",
                 seconds,
             ),
             errors: catalogue.counters(
                 "gripchat_store_errors_total",
                 &["store", "operation", "kind"],
-                "What the store was asked for and did not do",
+                "Failed operations of the store",
             ),
             retries: catalogue
                 .counters(
                     "gripchat_store_append_retries_total",
                     &["reason"],
-                    "Writes to DynamoDB that did not store their message, which is written again or found",
+                    "Writes to DynamoDB that failed or conflicted, after which the message is written again or found",
                 )
-                .beginning_with_all::<Retry>(),
+                .initialized_with_all::<Retry>(),
             consumed: catalogue
                 .counters_f64(
                     "gripchat_dynamodb_consumed_units_total",
                     &["kind"],
-                    "Capacity units that DynamoDB has counted for this process",
+                    "Capacity units that DynamoDB reported as consumed by this process",
                 )
-                .beginning_with([["read"], ["write"]]),
+                .initialized([["read"], ["write"]]),
             commit: catalogue.histogram(
                 "gripchat_embedded_commit_duration_seconds",
-                "Transactions of the embedded store, the sync of the file included",
+                "Duration of a transaction of the embedded store, including the sync of the file",
                 seconds,
             ),
             batch: catalogue.histogram(
                 "gripchat_embedded_commit_appends",
-                "Appends that one transaction of the embedded store held",
+                "Appends per transaction of the embedded store",
                 amounts,
             ),
-            waiting: catalogue.gauge("gripchat_embedded_queue_appends", "Appends that wait for the embedded store"),
+            waiting: catalogue.gauge("gripchat_embedded_queue_appends", "Appends waiting for the embedded store"),
             file_bytes: catalogue
-                .gauge("gripchat_embedded_file_bytes", "Length of the embedded store's file at its last commit"),
+                .gauge("gripchat_embedded_file_bytes", "Size of the embedded store's file at its last commit"),
         }
     }
 }
 
-/// An append was answered: `stored`, `duplicate` or `failed`.
+/// Records an append. The outcome is `stored`, `duplicate` or `failed`.
 pub fn appended(store: Kind, outcome: &'static str, took: Duration) {
     ALL.store.append.get([store.as_str(), outcome]).observe(took.as_secs_f64());
 }
 
-/// A read was answered, well or not.
+/// Records a read, successful or not.
 pub fn read(store: Kind, read: Read, took: Duration) {
     ALL.store.read.get([store.as_str(), read.as_str()]).observe(took.as_secs_f64());
 }
 
-/// An operation failed, by an error of this kind.
+/// Records an operation that failed with an error of this kind.
 pub fn failed(store: Kind, operation: &'static str, kind: &'static str) {
     ALL.store.errors.get([store.as_str(), operation, kind]).inc();
 }
 
-/// A write did not store its message.
+/// Records a write that has to be repeated.
 pub fn retried(reason: Retry) {
     ALL.store.retries.get([reason.as_str()]).inc();
 }
 
-/// DynamoDB has counted these units.
+/// Records the capacity units that DynamoDB reported.
 pub fn consumed(read: f64, write: f64) {
     ALL.store.consumed.get(["read"]).inc_by(read);
     ALL.store.consumed.get(["write"]).inc_by(write);
 }
 
-/// A transaction of the embedded store was synced; the file has this length now, if that is known.
+/// Records a transaction of the embedded store that was synced, and the new length of the file if it is known.
 pub fn committed(appends: usize, took: Duration, length: Option<u64>) {
     ALL.store.commit.observe(took.as_secs_f64());
     ALL.store.batch.observe(appends as f64);
@@ -155,12 +155,12 @@ pub fn committed(appends: usize, took: Duration, length: Option<u64>) {
     }
 }
 
-/// An append that waits for the embedded store, until it is dropped.
+/// Counts an append as waiting for the embedded store until this value is dropped.
 pub struct Waiting(());
 
 impl Waiting {
-    /// One more.
-    #[expect(clippy::new_without_default, reason = "it counts, and no default does that")]
+    /// Counts one more waiting append.
+    #[expect(clippy::new_without_default, reason = "it has a side effect, which nobody expects of a default")]
     pub fn new() -> Self {
         ALL.store.waiting.inc();
         Self(())

@@ -1,4 +1,4 @@
-//! Streams, as the backend answers them: opened, replayed, reset, recovered.
+//! Metrics of streams as the backend sees them: opened, replayed, reset, recovered.
 
 use prometheus_client::metrics::counter::Counter;
 
@@ -8,25 +8,25 @@ use super::{
 };
 
 values!(
-    /// How a client's stream begins.
+    /// How a client's stream starts.
     Opening {
-        /// Without a cursor: with the newest messages.
+        /// The client sent no cursor: the stream starts with the newest messages.
         Fresh = "fresh",
-        /// Behind the client's cursor.
+        /// The stream starts after the client's cursor.
         Resumed = "resumed",
-        /// Anew, since what follows the client's cursor cannot be told.
+        /// What follows the client's cursor is unknown, so the stream starts at a new cursor.
         Reset = "reset",
     }
 );
 
 values!(
-    /// How a proxy was answered that asked what a stream had missed.
+    /// The answer to a proxy that requested what a stream had missed.
     Recovery {
-        /// With all of it, or the next page.
+        /// The missed messages, or the next page of them.
         Served = "served",
-        /// That it cannot be told, and where the stream goes on.
+        /// What was missed is unknown: a reset with a new cursor.
         Reset = "reset",
-        /// To ask again: the store did not tell.
+        /// The store could not be read: the proxy requests it again later.
         Later = "later",
     }
 );
@@ -42,46 +42,46 @@ impl Metrics {
     pub(super) fn new(catalogue: &mut Catalogue) -> Self {
         Self {
             openings: catalogue
-                .counters("gripchat_stream_openings_total", &["kind"], "Streams that clients have opened")
-                .beginning_with_all::<Opening>(),
+                .counters("gripchat_stream_openings_total", &["kind"], "Streams that clients opened")
+                .initialized_with_all::<Opening>(),
             recoveries: catalogue
                 .counters(
                     "gripchat_stream_recoveries_total",
                     &["outcome"],
-                    "Answers to proxies that asked what streams had missed; each may be for many streams",
+                    "Responses to proxies that requested what streams had missed; each can serve many streams",
                 )
-                .beginning_with_all::<Recovery>(),
+                .initialized_with_all::<Recovery>(),
             resets: catalogue
                 .counters(
                     "gripchat_stream_resets_total",
                     &["reason"],
-                    "Cursors that did not hold, of clients and of proxies",
+                    "Invalid or outdated cursors, of clients and of proxies",
                 )
-                .beginning_with([["expired"], ["ahead"], ["epoch"], ["malformed"]]),
+                .initialized([["expired"], ["ahead"], ["epoch"], ["malformed"]]),
             replayed: catalogue.counter(
                 "gripchat_stream_replayed_messages_total",
-                "Messages sent behind a cursor, to clients that came back and to proxies; not those of a fresh stream",
+                "Messages sent after a cursor, to clients that reconnected and to proxies; not those of a fresh stream",
             ),
         }
     }
 }
 
-/// A client has opened a stream.
+/// Records a stream that a client opened.
 pub fn opened(kind: Opening) {
     ALL.streams.openings.get([kind.as_str()]).inc();
 }
 
-/// A proxy was told what a stream has missed.
+/// Records an answer to a proxy that requested what a stream had missed.
 pub fn recovered(outcome: Recovery) {
     ALL.streams.recoveries.get([outcome.as_str()]).inc();
 }
 
-/// A cursor did not hold.
+/// Records a cursor from which a stream could not resume.
 pub fn reset(reason: &'static str) {
     ALL.streams.resets.get([reason]).inc();
 }
 
-/// So many messages follow a cursor.
+/// Records messages that were replayed after a cursor.
 pub fn replayed(messages: usize) {
     ALL.streams.replayed.inc_by(messages as u64);
 }

@@ -1,4 +1,4 @@
-//! The figures of the backend.
+//! The metrics of the backend.
 
 use std::time::Duration;
 
@@ -16,33 +16,33 @@ const KEY: &str = "5d0e9a4c-7a0f-4be5-8f6a-2f9d3c1b0a87";
 
 pub(super) fn trials() -> Vec<Trial> {
     on_stacks![
-        [ALL] => what_becomes_of_a_post_is_counted,
-        [ALL] => streams_are_counted_as_they_open_and_resets_by_their_reason,
-        [ALL] => a_publish_that_fails_and_is_made_up_for_is_counted,
-        [DYNAMODB] => a_store_that_fails_is_counted,
-        [ALL] => requests_are_counted_by_route_and_names_of_clients_are_in_no_label,
-        [ALL] => nobody_reads_figures_through_the_proxy,
+        [ALL] => posts_are_counted_by_outcome,
+        [ALL] => stream_openings_and_resets_are_counted_by_kind_and_reason,
+        [ALL] => a_publish_that_fails_and_is_retried_is_counted,
+        [DYNAMODB] => errors_of_the_store_are_counted,
+        [ALL] => requests_are_counted_by_route_and_labels_contain_nothing_that_clients_chose,
+        [ALL] => metrics_cannot_be_read_through_the_proxy,
     ]
 }
 
-async fn figures(stack: &Stack) -> anyhow::Result<Figures> {
+async fn metrics(stack: &Stack) -> anyhow::Result<Figures> {
     Figures::of(stack.http(), &stack.backend.url()).await
 }
 
-/// The figures as soon as they are so.
-async fn figures_once(stack: &Stack, what: &str, holds: impl Fn(&Figures) -> bool) -> anyhow::Result<Figures> {
+/// Waits until the metrics satisfy the condition, and returns them.
+async fn metrics_once(stack: &Stack, what: &str, holds: impl Fn(&Figures) -> bool) -> anyhow::Result<Figures> {
     let started = Instant::now();
     loop {
-        let figures = figures(stack).await?;
-        if holds(&figures) {
-            return Ok(figures);
+        let metrics = metrics(stack).await?;
+        if holds(&metrics) {
+            return Ok(metrics);
         }
-        anyhow::ensure!(started.elapsed() < SOON, "not within {SOON:?}: {what}: {figures:?}");
+        anyhow::ensure!(started.elapsed() < SOON, "not within {SOON:?}: {what}: {metrics:?}");
         sleep(Duration::from_millis(20)).await;
     }
 }
 
-async fn what_becomes_of_a_post_is_counted(kind: Kind) -> anyhow::Result<()> {
+async fn posts_are_counted_by_outcome(kind: Kind) -> anyhow::Result<()> {
     let stack = Stack::start(kind).await?;
     let room = stack.room("lobby");
     room.post("one").await?;
@@ -51,36 +51,36 @@ async fn what_becomes_of_a_post_is_counted(kind: Kind) -> anyhow::Result<()> {
     assert_eq!(room.post_with("another", &[("Idempotency-Key", KEY)]).await?.status, 422);
     assert_eq!(room.post_with("", &[]).await?.status, 400);
 
-    // For those of the refused post its sender does not wait.
+    // The sender of a refused post does not wait for the items of that post.
     let published =
-        |figures: &Figures| figures.get("gripchat_publish_duration_seconds_count", &[("outcome", "published")]);
-    let figures = figures_once(&stack, "nine items are published", |figures| published(figures) == 9.0).await?;
-    let posts = |outcome, reason| figures.get("gripchat_posts_total", &[("outcome", outcome), ("reason", reason)]);
+        |metrics: &Figures| metrics.get("gripchat_publish_duration_seconds_count", &[("outcome", "published")]);
+    let metrics = metrics_once(&stack, "nine items are published", |metrics| published(metrics) == 9.0).await?;
+    let posts = |outcome, reason| metrics.get("gripchat_posts_total", &[("outcome", outcome), ("reason", reason)]);
     assert_eq!((posts("stored", ""), posts("duplicate", "")), (2.0, 1.0));
     assert_eq!((posts("refused", "idempotency_key_reused"), posts("refused", "invalid_message")), (1.0, 1.0));
-    assert_eq!(figures.get("gripchat_posts_total", &[]), 5.0, "and nothing else");
+    assert_eq!(metrics.get("gripchat_posts_total", &[]), 5.0, "no other posts are counted");
 
-    let items = |item| figures.get("gripchat_publish_duration_seconds_count", &[("item", item)]);
-    // A young duplicate is published again, also where what used its key is taken back.
+    let items = |item| metrics.get("gripchat_publish_duration_seconds_count", &[("item", item)]);
+    // A recent duplicate is published again, even if the post that repeated its key is retracted.
     assert_eq!((items("provisional"), items("persisted"), items("retraction")), (4.0, 4.0, 1.0));
-    let appends = |outcome| figures.get("gripchat_store_append_duration_seconds_count", &[("outcome", outcome)]);
+    let appends = |outcome| metrics.get("gripchat_store_append_duration_seconds_count", &[("outcome", outcome)]);
     assert_eq!((appends("stored"), appends("duplicate"), appends("failed")), (2.0, 2.0, 0.0));
-    let searches = figures.get("gripchat_store_read_duration_seconds_count", &[("operation", "key_search")]);
+    let searches = metrics.get("gripchat_store_read_duration_seconds_count", &[("operation", "key_search")]);
     assert_eq!(searches, 3.0);
     match kind {
         Kind::EdgeEmbedded => {
-            assert_eq!(figures.get("gripchat_embedded_commit_appends_sum", &[]), 2.0, "a duplicate is not committed");
-            assert!(figures.get("gripchat_embedded_file_bytes", &[]) > 0.0);
-            assert_eq!(figures.get("gripchat_embedded_queue_appends", &[]), 0.0);
+            assert_eq!(metrics.get("gripchat_embedded_commit_appends_sum", &[]), 2.0, "a duplicate needs no commit");
+            assert!(metrics.get("gripchat_embedded_file_bytes", &[]) > 0.0);
+            assert_eq!(metrics.get("gripchat_embedded_queue_appends", &[]), 0.0);
         }
         Kind::PushpinDynamoDb | Kind::EdgeDynamoDb => {
-            assert!(figures.get("gripchat_dynamodb_consumed_units_total", &[("kind", "write")]) >= 2.0);
+            assert!(metrics.get("gripchat_dynamodb_consumed_units_total", &[("kind", "write")]) >= 2.0);
         }
     }
     Ok(())
 }
 
-async fn streams_are_counted_as_they_open_and_resets_by_their_reason(kind: Kind) -> anyhow::Result<()> {
+async fn stream_openings_and_resets_are_counted_by_kind_and_reason(kind: Kind) -> anyhow::Result<()> {
     let stack = Stack::start(kind).await?;
     let room = stack.room("lobby");
     let first = room.post("one").await?;
@@ -88,66 +88,65 @@ async fn streams_are_counted_as_they_open_and_resets_by_their_reason(kind: Kind)
     room.post("two").await?;
     let ahead = first.replace("-1", "-900");
     let mut streams = Vec::new();
-    for cursor in [None, Some(first), Some(ahead.as_str()), Some("zzz-1"), Some("no cursor")] {
+    for cursor in [None, Some(first), Some(ahead.as_str()), Some("zzz-1"), Some("not a cursor")] {
         let mut stream = room.stream(cursor).await?;
         anyhow::ensure!(stream.next_named("stream-open", SOON).await.is_some(), "{cursor:?}");
         streams.push(stream);
     }
-    let figures = figures(&stack).await?;
-    let openings = |kind| figures.get("gripchat_stream_openings_total", &[("kind", kind)]);
+    let metrics = metrics(&stack).await?;
+    let openings = |kind| metrics.get("gripchat_stream_openings_total", &[("kind", kind)]);
     assert_eq!((openings("fresh"), openings("resumed"), openings("reset")), (1.0, 1.0, 3.0));
     for reason in ["ahead", "epoch", "malformed"] {
-        assert_eq!(figures.get("gripchat_stream_resets_total", &[("reason", reason)]), 1.0, "{reason}");
+        assert_eq!(metrics.get("gripchat_stream_resets_total", &[("reason", reason)]), 1.0, "{reason}");
     }
-    assert_eq!(figures.get("gripchat_stream_replayed_messages_total", &[]), 1.0);
-    // The proxy looks after its first stream of a room.
-    figures_once(&stack, "a recovery is counted", |figures| {
-        figures.get("gripchat_stream_recoveries_total", &[("outcome", "served")]) > 0.0
+    assert_eq!(metrics.get("gripchat_stream_replayed_messages_total", &[]), 1.0);
+    // The proxy requests the next link soon after its first stream of a room.
+    metrics_once(&stack, "a recovery is counted", |metrics| {
+        metrics.get("gripchat_stream_recoveries_total", &[("outcome", "served")]) > 0.0
     })
     .await?;
     Ok(())
 }
 
-async fn a_publish_that_fails_and_is_made_up_for_is_counted(kind: Kind) -> anyhow::Result<()> {
+async fn a_publish_that_fails_and_is_retried_is_counted(kind: Kind) -> anyhow::Result<()> {
     let stack = Stack::start(kind).await?;
     stack.control.set(Mode::Refuse);
     stack.room("lobby").post("one").await?;
-    let requests = |figures: &Figures, outcome| figures.get("gripchat_publish_requests_total", &[("outcome", outcome)]);
-    let failed = figures_once(&stack, "the retries are counted", |figures| {
-        figures.get("gripchat_publish_retries_total", &[]) > 0.0
+    let requests = |metrics: &Figures, outcome| metrics.get("gripchat_publish_requests_total", &[("outcome", outcome)]);
+    let failed = metrics_once(&stack, "the retries are counted", |metrics| {
+        metrics.get("gripchat_publish_retries_total", &[]) > 0.0
     })
     .await?;
     assert!(requests(&failed, "unreachable") > 0.0);
     assert!(failed.get("gripchat_publish_duration_seconds_count", &[("outcome", "unconfirmed")]) >= 1.0);
     assert_eq!(failed.get("gripchat_publish_dropped_items_total", &[("reason", "ephemeral")]), 1.0);
-    assert_eq!(failed.get("gripchat_publish_queue_items", &[]), 1.0, "the stored message waits");
+    assert_eq!(failed.get("gripchat_publish_queue_items", &[]), 1.0, "the stored message is waiting");
     stack.control.set(Mode::Pass);
-    let empty = figures_once(&stack, "nothing waits any more", |figures| {
-        figures.get("gripchat_publish_queue_items", &[]) == 0.0
-    })
-    .await?;
+    let empty =
+        metrics_once(&stack, "nothing is waiting", |metrics| metrics.get("gripchat_publish_queue_items", &[]) == 0.0)
+            .await?;
     assert!(requests(&empty, "published") > requests(&failed, "published"));
     Ok(())
 }
 
-async fn a_store_that_fails_is_counted(kind: Kind) -> anyhow::Result<()> {
+async fn errors_of_the_store_are_counted(kind: Kind) -> anyhow::Result<()> {
     let stack = Stack::start(kind).await?;
     stack.store().set(Mode::Refuse);
     let room = stack.room("lobby");
     assert_eq!(room.post_with("lost", &[]).await?.status, 503);
     assert_eq!(room.get("").await?.status, 503);
     let retracted =
-        |figures: &Figures| figures.get("gripchat_publish_duration_seconds_count", &[("item", "retraction")]);
-    let figures = figures_once(&stack, "the retraction", |figures| retracted(figures) == 1.0).await?;
-    assert_eq!(figures.get("gripchat_posts_total", &[("outcome", "failed")]), 1.0);
+        |metrics: &Figures| metrics.get("gripchat_publish_duration_seconds_count", &[("item", "retraction")]);
+    let metrics = metrics_once(&stack, "the retraction", |metrics| retracted(metrics) == 1.0).await?;
+    assert_eq!(metrics.get("gripchat_posts_total", &[("outcome", "failed")]), 1.0);
     for operation in ["append", "latest"] {
-        let errors = figures.get("gripchat_store_errors_total", &[("store", "dynamodb"), ("operation", operation)]);
+        let errors = metrics.get("gripchat_store_errors_total", &[("store", "dynamodb"), ("operation", operation)]);
         assert_eq!(errors, 1.0, "{operation}");
     }
     Ok(())
 }
 
-async fn requests_are_counted_by_route_and_names_of_clients_are_in_no_label(kind: Kind) -> anyhow::Result<()> {
+async fn requests_are_counted_by_route_and_labels_contain_nothing_that_clients_chose(kind: Kind) -> anyhow::Result<()> {
     const NAME: &str = "n4me-of-a-cl13nt";
     let stack = Stack::start(kind).await?;
     let at = |path: &str| format!("{}{path}", stack.backend.url());
@@ -156,25 +155,25 @@ async fn requests_are_counted_by_route_and_names_of_clients_are_in_no_label(kind
     stack.http().get(at(&format!("/{NAME}/{NAME}"))).send().await?;
     let odd = reqwest::Method::from_bytes(b"N4ME")?;
     stack.http().request(odd, at("/")).send().await?;
-    let figures = figures(&stack).await?;
+    let metrics = metrics(&stack).await?;
     let requests = |route, method, status| {
         let labels = [("route", route), ("method", method), ("status", status)];
-        figures.get("gripchat_http_request_duration_seconds_count", &labels)
+        metrics.get("gripchat_http_request_duration_seconds_count", &labels)
     };
     assert_eq!(requests("/rooms/{room}/messages/", "POST", "200"), 1.0);
     assert_eq!(requests("/{room}", "GET", "200"), 1.0);
     assert_eq!(requests("none", "GET", "404"), 1.0);
     assert_eq!(requests("/", "other", "405"), 1.0);
     for label in ["route", "method", "reason", "operation"] {
-        let values = figures.values(label);
+        let values = metrics.values(label);
         assert!(!values.iter().any(|value| value.contains(NAME) || *value == "N4ME"), "{values:?}");
     }
     Ok(())
 }
 
-async fn nobody_reads_figures_through_the_proxy(kind: Kind) -> anyhow::Result<()> {
+async fn metrics_cannot_be_read_through_the_proxy(kind: Kind) -> anyhow::Result<()> {
     let stack = Stack::start(kind).await?;
-    figures(&stack).await?;
+    metrics(&stack).await?;
     let answer = stack.http().get(format!("{}/metrics", stack.proxy.url())).send().await?;
     assert_eq!(answer.status(), 404);
     assert!(!answer.text().await?.contains("gripchat_"));

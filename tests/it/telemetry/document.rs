@@ -1,4 +1,4 @@
-//! docs/metrics.md, the dashboard and the alerts: what they name is what there is.
+//! docs/metrics.md, the dashboard and the alert rules name exactly the metrics that exist.
 
 use std::collections::BTreeSet;
 
@@ -15,13 +15,13 @@ const ALERTS: &str = include_str!("../../../ops/alerts.yml");
 
 pub(super) fn trials() -> Vec<Trial> {
     trials![
-        [] => the_table_of_metrics_is_the_programs,
-        [] => the_dashboard_shows_what_there_is,
-        [] => the_alerts_watch_what_there_is,
+        [] => the_documented_metrics_are_those_of_the_program,
+        [] => the_dashboard_shows_every_metric,
+        [] => the_alerts_use_existing_metrics,
     ]
 }
 
-async fn the_table_of_metrics_is_the_programs() -> anyhow::Result<()> {
+async fn the_documented_metrics_are_those_of_the_program() -> anyhow::Result<()> {
     let row = |Description { name, kind, labels, help }: &Description| {
         [name.to_string(), kind.to_string(), labels.join(", "), help.to_string()].to_vec()
     };
@@ -29,11 +29,11 @@ async fn the_table_of_metrics_is_the_programs() -> anyhow::Result<()> {
     let written = |row: &Vec<String>| format!("| `{}` | {} | {} | {} |\n", row[0], row[1], row[2], row[3]);
     let table: String = program.iter().map(written).collect();
     let document = markdown::table(DOCUMENT, "| metric | kind | labels | what |");
-    assert_eq!(document, program, "the program's:\n{table}");
+    assert_eq!(document, program, "the table of the program:\n{table}");
     Ok(())
 }
 
-/// The metrics that a text names, histograms without the end of their parts.
+/// Returns the metrics that a text names, histograms without the suffixes of their parts.
 fn named(text: &str) -> BTreeSet<String> {
     let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
     let ours = words.filter(|word| word.starts_with("gripchat_") || word.starts_with("process_"));
@@ -50,15 +50,15 @@ fn known() -> BTreeSet<String> {
     descriptions().iter().map(|known| known.name.to_owned()).collect()
 }
 
-/// And all of it: a metric that nobody would see is not worth its time series.
-async fn the_dashboard_shows_what_there_is() -> anyhow::Result<()> {
+/// All of them, because a metric that nobody sees is not worth its time series.
+async fn the_dashboard_shows_every_metric() -> anyhow::Result<()> {
     assert_eq!(named(DASHBOARD), known(), "left: the dashboard");
     let dashboard: Value = serde_json::from_str(DASHBOARD)?;
     let variables = dashboard["templating"]["list"].as_array().map_or(&[][..], Vec::as_slice);
     ensure!(variables.iter().any(|variable| variable["type"] == "datasource"), "{variables:?}");
     let panels = dashboard["panels"].as_array().map_or(&[][..], Vec::as_slice);
     let ids: BTreeSet<_> = panels.iter().map(|panel| panel["id"].as_u64()).collect();
-    assert_eq!(ids.len(), panels.len(), "every panel has an id of its own");
+    assert_eq!(ids.len(), panels.len(), "every panel has a unique id");
     for panel in panels.iter().filter(|panel| panel["type"] != "row") {
         assert_eq!(panel["datasource"]["uid"], "${datasource}", "{panel}");
         for target in panel["targets"].as_array().map_or(&[][..], Vec::as_slice) {
@@ -69,7 +69,7 @@ async fn the_dashboard_shows_what_there_is() -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn the_alerts_watch_what_there_is() -> anyhow::Result<()> {
+async fn the_alerts_use_existing_metrics() -> anyhow::Result<()> {
     let unknown: Vec<_> = named(ALERTS).difference(&known()).cloned().collect();
     assert!(unknown.is_empty(), "{unknown:?}");
     let count = |word: &str| ALERTS.lines().filter(|line| line.trim_start().starts_with(word)).count();

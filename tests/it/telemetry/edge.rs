@@ -1,4 +1,4 @@
-//! The figures of the edge.
+//! The metrics of the edge.
 
 use std::time::Duration;
 
@@ -19,35 +19,35 @@ use crate::{
 
 pub(super) fn trials() -> Vec<Trial> {
     trials![
-        [] => streams_and_what_they_get_are_counted,
-        [] => what_the_backend_was_asked_is_counted,
-        [] => a_client_too_many_is_counted,
-        [] => a_stream_too_many_of_an_address_is_counted,
-        [] => figures_need_a_token_where_publishing_does,
+        [] => streams_and_deliveries_are_counted,
+        [] => requests_to_the_backend_are_counted,
+        [] => a_connection_above_the_limit_is_counted,
+        [] => a_stream_above_the_limit_of_its_address_is_counted,
+        [] => metrics_need_a_token_if_publishing_does,
     ]
 }
 
-async fn figures_once(stand: &Stand, what: &str, holds: impl Fn(&Figures) -> bool) -> anyhow::Result<Figures> {
+async fn metrics_once(stand: &Stand, what: &str, holds: impl Fn(&Figures) -> bool) -> anyhow::Result<Figures> {
     let (http, base) = (http()?, format!("http://{}", stand.control_addr()));
     let started = Instant::now();
     loop {
-        let figures = Figures::of(&http, &base).await?;
-        if holds(&figures) {
-            return Ok(figures);
+        let metrics = Figures::of(&http, &base).await?;
+        if holds(&metrics) {
+            return Ok(metrics);
         }
-        anyhow::ensure!(started.elapsed() < SOON, "not within {SOON:?}: {what}: {figures:?}");
+        anyhow::ensure!(started.elapsed() < SOON, "not within {SOON:?}: {what}: {metrics:?}");
         sleep(Duration::from_millis(20)).await;
     }
 }
 
-async fn streams_and_what_they_get_are_counted() -> anyhow::Result<()> {
+async fn streams_and_deliveries_are_counted() -> anyhow::Result<()> {
     let stand = Stand::on_edge(&[]).await?;
     let channel = stand.channel("a");
     let mut streams = Vec::new();
     for _ in 0..2 {
         streams.push(stand.open(hold("held ").header("Grip-Channel", &channel), "held ").await?);
     }
-    figures_once(&stand, "two streams", |figures| figures.get("gripchat_edge_open_streams", &[]) == 2.0).await?;
+    metrics_once(&stand, "two streams", |metrics| metrics.get("gripchat_edge_open_streams", &[]) == 2.0).await?;
     stand.publish(&[stream_item(&channel, "1 ")]).await?;
     stand.publish(&[stream_item("nobody-listens", "2 ")]).await?;
     let mut known = stream_item(&channel, "3 ");
@@ -56,32 +56,32 @@ async fn streams_and_what_they_get_are_counted() -> anyhow::Result<()> {
     for stream in &mut streams {
         stream.reads("held 1 3 ").await?;
     }
-    let figures =
-        figures_once(&stand, "four deliveries", |figures| figures.get("gripchat_edge_deliveries_total", &[]) == 4.0)
+    let metrics =
+        metrics_once(&stand, "four deliveries", |metrics| metrics.get("gripchat_edge_deliveries_total", &[]) == 4.0)
             .await?;
-    assert_eq!(figures.get("gripchat_edge_open_streams", &[]), 2.0);
-    assert_eq!(figures.get("gripchat_edge_channels", &[]), 1.0);
-    assert!(figures.get("gripchat_edge_open_connections", &[]) >= 2.0);
-    let items = |outcome| figures.get("gripchat_edge_items_total", &[("outcome", outcome)]);
+    assert_eq!(metrics.get("gripchat_edge_open_streams", &[]), 2.0);
+    assert_eq!(metrics.get("gripchat_edge_channels", &[]), 1.0);
+    assert!(metrics.get("gripchat_edge_open_connections", &[]) >= 2.0);
+    let items = |outcome| metrics.get("gripchat_edge_items_total", &[("outcome", outcome)]);
     assert_eq!((items("accepted"), items("unheard"), items("repeated")), (2.0, 1.0, 1.0));
 
     drop(streams.pop());
-    figures_once(&stand, "a client has gone", |figures| {
-        figures.get("gripchat_edge_streams_ended_total", &[("reason", "gone")]) == 1.0
-            && figures.get("gripchat_edge_open_streams", &[]) == 1.0
+    metrics_once(&stand, "a client has gone", |metrics| {
+        metrics.get("gripchat_edge_streams_ended_total", &[("reason", "gone")]) == 1.0
+            && metrics.get("gripchat_edge_open_streams", &[]) == 1.0
     })
     .await?;
     stand.publish(&[json!({ "channel": channel, "formats": { "http-stream": { "action": "close" } } })]).await?;
-    figures_once(&stand, "the backend has ended a stream", |figures| {
-        figures.get("gripchat_edge_streams_ended_total", &[("reason", "closed")]) == 1.0
-            && figures.get("gripchat_edge_open_connections", &[]) == 0.0
-            && figures.get("gripchat_edge_channels", &[]) == 0.0
+    metrics_once(&stand, "the backend has ended a stream", |metrics| {
+        metrics.get("gripchat_edge_streams_ended_total", &[("reason", "closed")]) == 1.0
+            && metrics.get("gripchat_edge_open_connections", &[]) == 0.0
+            && metrics.get("gripchat_edge_channels", &[]) == 0.0
     })
     .await?;
     Ok(())
 }
 
-async fn what_the_backend_was_asked_is_counted() -> anyhow::Result<()> {
+async fn requests_to_the_backend_are_counted() -> anyhow::Result<()> {
     let stand = Stand::on_edge(&[]).await?;
     stand.answer("", Reply::status("500 Internal Server Error"));
     stand.get("").await?;
@@ -90,43 +90,43 @@ async fn what_the_backend_was_asked_is_counted() -> anyhow::Result<()> {
     let held = || hold("").header("Grip-Channel", &channel).header("Grip-Link", &link);
     stand.answer("next", held());
     let _stream = stand.open(held(), "").await?;
-    let figures = figures_once(&stand, "the stream is looked after a second later", |figures| {
-        figures.get("gripchat_edge_recoveries_total", &[("outcome", "answered")]) == 1.0
+    let metrics = metrics_once(&stand, "the next link is requested a second later", |metrics| {
+        metrics.get("gripchat_edge_recoveries_total", &[("outcome", "answered")]) == 1.0
     })
     .await?;
-    assert_eq!(figures.get("gripchat_edge_recovery_streams_sum", &[]), 1.0);
+    assert_eq!(metrics.get("gripchat_edge_recovery_streams_sum", &[]), 1.0);
     let asked = |purpose, outcome| {
         let labels = [("purpose", purpose), ("outcome", outcome)];
-        figures.get("gripchat_edge_backend_request_duration_seconds_count", &labels)
+        metrics.get("gripchat_edge_backend_request_duration_seconds_count", &labels)
     };
     assert_eq!((asked("client", "failed"), asked("client", "answered")), (1.0, 1.0));
     assert_eq!(asked("recovery", "answered"), 1.0);
     Ok(())
 }
 
-async fn a_client_too_many_is_counted() -> anyhow::Result<()> {
+async fn a_connection_above_the_limit_is_counted() -> anyhow::Result<()> {
     let stand = Stand::on_edge(&[("MAX_CONNECTIONS", "1")]).await?;
     let _held = stand.open(hold("").header("Grip-Channel", &stand.channel("a")), "").await?;
     assert_eq!(stand.get("").await?.status, 503);
-    figures_once(&stand, "the refusal", |figures| {
-        figures.get("gripchat_edge_refused_total", &[("reason", "full")]) == 1.0
+    metrics_once(&stand, "the refusal", |metrics| {
+        metrics.get("gripchat_edge_refused_total", &[("reason", "full")]) == 1.0
     })
     .await?;
     Ok(())
 }
 
-async fn a_stream_too_many_of_an_address_is_counted() -> anyhow::Result<()> {
+async fn a_stream_above_the_limit_of_its_address_is_counted() -> anyhow::Result<()> {
     let stand = Stand::on_edge(&[("MAX_STREAMS_PER_ADDRESS", "1")]).await?;
     let _held = stand.open(hold("").header("Grip-Channel", &stand.channel("a")), "").await?;
     assert_eq!(stand.get("").await?.status, 429);
-    figures_once(&stand, "the refusal", |figures| {
-        figures.get("gripchat_edge_refused_total", &[("reason", "address")]) == 1.0
+    metrics_once(&stand, "the refusal", |metrics| {
+        metrics.get("gripchat_edge_refused_total", &[("reason", "address")]) == 1.0
     })
     .await?;
     Ok(())
 }
 
-async fn figures_need_a_token_where_publishing_does() -> anyhow::Result<()> {
+async fn metrics_need_a_token_if_publishing_does() -> anyhow::Result<()> {
     let stand = Stand::on_edge(&[("CONTROL_KEY", "the key of the control port")]).await?;
     let mut answer = Request::new("GET", "/metrics").send(stand.control_addr()).await?;
     assert_eq!(answer.status, 401);

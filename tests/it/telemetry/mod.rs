@@ -1,11 +1,11 @@
-//! What the program tells of itself: figures, and lines that name the request they are about.
+//! Tests of metrics and of request ids in the log.
 //!
-//! | module | shows |
+//! | module | tests |
 //! |---|---|
-//! | `backend` | posts, publishes, streams and the store, counted |
-//! | `edge` | connections, streams, items and recoveries, counted |
-//! | `requests` | the id of a request: in the answer, and in the log of every part |
-//! | `document` | docs/metrics.md, the dashboard and the alerts name what there is |
+//! | `backend` | the metrics of posts, publishes, streams and the store |
+//! | `edge` | the metrics of connections, streams, items and recoveries |
+//! | `requests` | the request id in the response and in the log of every component |
+//! | `document` | docs/metrics.md, the dashboard and the alert rules match the program |
 
 use libtest_mimic::Trial;
 

@@ -1,4 +1,4 @@
-//! The id of a request: where it comes from, and where it is found.
+//! Request ids: where they come from, and where they appear.
 
 use std::time::Duration;
 
@@ -21,14 +21,14 @@ use crate::{
 
 pub(super) fn trials() -> Vec<Trial> {
     let mut trials = on_stacks![
-        [ALL] => an_id_is_the_same_in_the_log_of_every_part_and_in_the_answer,
-        [ALL] => an_id_that_is_not_fit_for_a_log_is_replaced,
-        [DYNAMODB] => a_slow_store_call_is_warned_of_with_the_id,
-        [ALL] => a_slow_publish_is_warned_of_with_the_id,
+        [ALL] => an_id_is_the_same_in_every_log_and_in_the_response,
+        [ALL] => an_invalid_id_is_replaced,
+        [DYNAMODB] => a_slow_store_call_is_logged_with_the_request_id,
+        [ALL] => a_slow_publish_is_logged_with_the_request_id,
     ];
     trials.extend(trials![
-        [] => the_edge_asks_for_what_was_missed_under_an_id_of_its_own,
-        [] => what_the_edge_answers_itself_has_the_id,
+        [] => recoveries_of_the_edge_have_request_ids_of_their_own,
+        [] => responses_of_the_edge_itself_have_the_request_id,
     ]);
     trials
 }
@@ -47,24 +47,24 @@ fn id_of(answer: &reqwest::Response) -> anyhow::Result<String> {
     Ok(answer.headers().get("x-request-id").context("no X-Request-Id")?.to_str()?.to_owned())
 }
 
-/// Waits for a line that tells this, and gives it.
+/// Waits for a log line that contains this text, and returns it.
 async fn line(what: &str, log: impl Fn() -> String) -> anyhow::Result<String> {
     eventually(SOON, what, || log().lines().any(|line| line.contains(what))).await;
-    log().lines().find(|line| line.contains(what)).map(str::to_owned).context("it was there")
+    log().lines().find(|line| line.contains(what)).map(str::to_owned).context("the line disappeared")
 }
 
-async fn an_id_is_the_same_in_the_log_of_every_part_and_in_the_answer(kind: Kind) -> anyhow::Result<()> {
+async fn an_id_is_the_same_in_every_log_and_in_the_response(kind: Kind) -> anyhow::Result<()> {
     let stack = Stack::start(kind).await?;
-    let drawn = id_of(&post(&stack, None).await?)?;
+    let generated = id_of(&post(&stack, None).await?)?;
     let given = id_of(&post(&stack, Some("the-clients-own")).await?)?;
     assert_eq!(given, "the-clients-own");
-    for id in [drawn, given] {
+    for id in [generated, given] {
         let line = line(&format!("request.id={id} "), || stack.backend.log()).await?;
         assert!(line.contains("room.id=lobby"), "{line}");
         let answered = stack.backend.log();
         let answered: Vec<_> =
             answered.lines().filter(|line| line.contains(&id) && line.contains(": answered ")).collect();
-        assert_eq!(answered.len(), 1, "one line for a request: {answered:?}");
+        assert_eq!(answered.len(), 1, "one line per request: {answered:?}");
         for part in ["method=\"POST\"", "route=\"/rooms/{room}/messages/\"", "status=200", "duration_ms="] {
             assert!(answered[0].contains(part), "{part} is not in {answered:?}");
         }
@@ -77,19 +77,19 @@ async fn an_id_is_the_same_in_the_log_of_every_part_and_in_the_answer(kind: Kind
     Ok(())
 }
 
-async fn an_id_that_is_not_fit_for_a_log_is_replaced(kind: Kind) -> anyhow::Result<()> {
+async fn an_invalid_id_is_replaced(kind: Kind) -> anyhow::Result<()> {
     let stack = Stack::start(kind).await?;
-    for id in ["with a blank", &"long".repeat(100)] {
-        let drawn = id_of(&post(&stack, Some(id)).await?)?;
-        assert!(uuid::Uuid::try_parse(&drawn).is_ok(), "{drawn}");
+    for id in ["with a space", &"long".repeat(100)] {
+        let generated = id_of(&post(&stack, Some(id)).await?)?;
+        assert!(uuid::Uuid::try_parse(&generated).is_ok(), "{generated}");
     }
-    assert!(!stack.backend.log().contains("with a blank"));
+    assert!(!stack.backend.log().contains("with a space"));
     Ok(())
 }
 
-async fn a_slow_store_call_is_warned_of_with_the_id(kind: Kind) -> anyhow::Result<()> {
+async fn a_slow_store_call_is_logged_with_the_request_id(kind: Kind) -> anyhow::Result<()> {
     let stack = Stack::start(kind).await?;
-    stack.room("lobby").post("the newest message is known from here on").await?;
+    stack.room("lobby").post("from now on the newest message is cached").await?;
     stack.store().set(Mode::Delay(Duration::from_millis(2_100)));
     assert_eq!(post(&stack, Some("slow-one")).await?.status(), 200);
     let store = line("the store was slow", || stack.backend.log()).await?;
@@ -100,33 +100,33 @@ async fn a_slow_store_call_is_warned_of_with_the_id(kind: Kind) -> anyhow::Resul
     Ok(())
 }
 
-async fn a_slow_publish_is_warned_of_with_the_id(kind: Kind) -> anyhow::Result<()> {
+async fn a_slow_publish_is_logged_with_the_request_id(kind: Kind) -> anyhow::Result<()> {
     let stack = Stack::start(kind).await?;
-    stack.room("lobby").post("the proxy is well").await?;
+    stack.room("lobby").post("the proxy works").await?;
     stack.control.set(Mode::Hang);
-    assert_eq!(post(&stack, Some("unheard-one")).await?.status(), 200);
+    assert_eq!(post(&stack, Some("unpublished-one")).await?.status(), 200);
     for what in ["publishing takes long", "cannot publish to the GRIP proxy"] {
         let line = line(what, || stack.backend.log()).await?;
-        assert!(line.contains(" WARN ") && line.contains("request.id=unheard-one"), "{line}");
+        assert!(line.contains(" WARN ") && line.contains("request.id=unpublished-one"), "{line}");
     }
     Ok(())
 }
 
-async fn the_edge_asks_for_what_was_missed_under_an_id_of_its_own() -> anyhow::Result<()> {
+async fn recoveries_of_the_edge_have_request_ids_of_their_own() -> anyhow::Result<()> {
     let stand = Stand::on_edge(&[]).await?;
     let link = format!("<{}>; rel=next", stand.path("next"));
     let channel = format!("{}; prev-id=1", stand.channel("a"));
     let held = || hold("").header("Grip-Channel", &channel).header("Grip-Link", &link);
     stand.answer("next", held());
     let _stream = stand.open(held(), "").await?;
-    eventually(SOON, "the link is asked", || !stand.asked("next").is_empty()).await;
+    eventually(SOON, "the link is requested", || !stand.asked("next").is_empty()).await;
     let id = |name: &str| anyhow::Ok(stand.asked(name)[0].headers.get("x-request-id").context("no id")?.to_owned());
     assert!(uuid::Uuid::try_parse(&id("")?).is_ok());
     assert_ne!(id("")?, id("next")?);
     Ok(())
 }
 
-async fn what_the_edge_answers_itself_has_the_id() -> anyhow::Result<()> {
+async fn responses_of_the_edge_itself_have_the_request_id() -> anyhow::Result<()> {
     let stand = Stand::on_edge(&[]).await?;
     stand.answer("", Reply::close());
     let request = Request::new("GET", &stand.path("")).header("X-Request-Id", "no-backend");

@@ -118,7 +118,7 @@ impl App {
                 return Err(error.into());
             }
         };
-        if appended.duplicate && !draft.is_repeated_by(&appended.message) {
+        if appended.duplicate && !draft.has_same_content(&appended.message) {
             self.retract(room, &draft);
             // The message that was there goes out again, and this sender does not wait for it.
             if let Ok(published) = announced.await {

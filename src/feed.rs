@@ -138,7 +138,7 @@ impl Feed {
     }
 
     fn hold(&self, room: &RoomId, variant: Variant, cursor: &Cursor, recheck: Duration) -> Hold {
-        let mut channels = vec![HoldChannel { channel: messages(room), prev_id: Some(cursor.to_string()) }];
+        let mut channels = vec![HoldChannel { channel: messages_channel(room), prev_id: Some(cursor.to_string()) }];
         if variant == Variant::Full {
             channels.push(HoldChannel { channel: provisional(room), prev_id: None });
         }
@@ -173,11 +173,11 @@ pub fn retraction_item(room: &RoomId, draft: &Draft) -> Item {
 pub fn persisted_item(room: &RoomId, appended: &Appended) -> Item {
     let id = Cursor::from(appended.message.id.clone());
     let content = message_event(Some(&id), &json(&appended.message));
-    Item::sequenced(&messages(room), id.to_string(), appended.prev.to_string(), content)
+    Item::sequenced(&messages_channel(room), id.to_string(), appended.prev.to_string(), content)
 }
 
 /// The channel of a room's stored messages, as proxies name it in `Grip-Last`.
-pub fn messages(room: &RoomId) -> Channel {
+pub fn messages_channel(room: &RoomId) -> Channel {
     Channel::new("messages", room.as_str())
 }
 
@@ -232,7 +232,7 @@ mod tests {
             text: Text::parse("<hi>\n\u{2028}").unwrap(),
             date: Timestamp::from_millis(0),
         };
-        draft.numbered(id.parse().unwrap())
+        draft.into_message(id.parse().unwrap())
     }
 
     fn part(from: &str, messages: &[&str]) -> Part {

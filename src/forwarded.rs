@@ -43,19 +43,23 @@ impl FromStr for TrustedProxies {
 
 impl TrustedProxies {
     /// Whether this address may say for whom it asks.
-    pub fn contain(&self, address: IpAddr) -> bool {
+    pub fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.0.iter().any(|net| net.contains(&address))
     }
 
     /// The client of a request that came from this address.
     pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
-        if self.contain(peer) { self.named(headers).unwrap_or(peer.to_canonical()) } else { peer.to_canonical() }
+        if self.contains(peer) {
+            self.forwarded_client(headers).unwrap_or(peer.to_canonical())
+        } else {
+            peer.to_canonical()
+        }
     }
 
     /// The client that the chain names, which somebody trusted has handed over: the last one who is not trusted, or
     /// else the first. None where it names nobody.
-    pub fn named(&self, headers: &HeaderMap) -> Option<IpAddr> {
+    pub fn forwarded_client(&self, headers: &HeaderMap) -> Option<IpAddr> {
         let lines: Vec<&str> =
             headers.get_all(&FORWARDED_FOR).iter().map(|line| line.to_str().unwrap_or("?")).collect();
         let mut named = None;
@@ -63,7 +67,7 @@ impl TrustedProxies {
             // Who is trusted does not write what cannot be read: so this is where the client's own words begin.
             let Some(address) = address(entry.trim()) else { break };
             named = Some(address);
-            if !self.contain(address) {
+            if !self.contains(address) {
                 break;
             }
         }

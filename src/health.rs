@@ -44,13 +44,13 @@ struct Body {
 
 impl Check {
     /// Of something that is as it should be, or why it is not.
-    pub fn of(name: impl Into<String>, found: Result<(), String>) -> Self {
+    pub fn new(name: impl Into<String>, found: Result<(), String>) -> Self {
         Self { name: name.into(), ok: found.is_ok(), reason: found.err() }
     }
 
     /// The server is to go on: `false` once it was told to stop.
     pub fn running(goes_on: bool) -> Self {
-        Self::of("running", if goes_on { Ok(()) } else { Err("the server is stopping".to_owned()) })
+        Self::new("running", if goes_on { Ok(()) } else { Err("the server is stopping".to_owned()) })
     }
 
     /// Whether it is as it should be.
@@ -61,7 +61,7 @@ impl Check {
 
 impl Latest {
     /// What was found last, or what this finds. Whoever asks meanwhile waits for that.
-    pub async fn or_look(&self, look: impl Future<Output = Vec<Check>>) -> Vec<Check> {
+    pub async fn get_or_check(&self, look: impl Future<Output = Vec<Check>>) -> Vec<Check> {
         let mut known = self.0.lock().await;
         if let Some((at, checks)) = &*known
             && at.elapsed() < FRESH
@@ -75,7 +75,7 @@ impl Latest {
 }
 
 /// What a look finds, within the time that there is for it.
-pub async fn in_time<E: fmt::Display>(look: impl Future<Output = Result<(), E>>) -> Result<(), String> {
+pub async fn within_deadline<E: fmt::Display>(look: impl Future<Output = Result<(), E>>) -> Result<(), String> {
     match timeout(WITHIN, look).await {
         Ok(found) => found.map_err(|error| error.to_string()),
         Err(_) => Err(format!("no answer within {WITHIN:?}")),
@@ -105,30 +105,30 @@ mod tests {
     async fn found(looks: &AtomicUsize) -> Vec<Check> {
         looks.fetch_add(1, Ordering::Relaxed);
         tokio::time::sleep(Duration::from_millis(10)).await;
-        vec![Check::of("a", Ok(()))]
+        vec![Check::new("a", Ok(()))]
     }
 
     #[tokio::test]
     async fn many_probes_are_one_look() {
         let (latest, looks) = (Latest::default(), AtomicUsize::new(0));
-        let probes = (0..100).map(|_| latest.or_look(found(&looks)));
+        let probes = (0..100).map(|_| latest.get_or_check(found(&looks)));
         let all = futures_util::future::join_all(probes).await;
-        assert!(all.iter().all(|checks| checks == &[Check::of("a", Ok(()))]));
+        assert!(all.iter().all(|checks| checks == &[Check::new("a", Ok(()))]));
         assert_eq!(looks.load(Ordering::Relaxed), 1);
     }
 
     #[tokio::test]
     async fn what_is_found_is_not_told_for_ever() {
         let (latest, looks) = (Latest::default(), AtomicUsize::new(0));
-        latest.or_look(found(&looks)).await;
+        latest.get_or_check(found(&looks)).await;
         tokio::time::sleep(FRESH).await;
-        latest.or_look(found(&looks)).await;
+        latest.get_or_check(found(&looks)).await;
         assert_eq!(looks.load(Ordering::Relaxed), 2);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_look_that_hangs_is_a_reason() {
-        let reason = in_time(std::future::pending::<Result<(), String>>()).await.unwrap_err();
+        let reason = within_deadline(std::future::pending::<Result<(), String>>()).await.unwrap_err();
         assert_eq!(reason, "no answer within 800ms");
     }
 }

@@ -8,7 +8,7 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|input: (&str, &[u8])| {
     let (name, lines) = input;
     let room = RoomId::parse(name).unwrap_or_else(|_| RoomId::parse("a").expect("a room"));
-    let channel = feed::messages(&room);
+    let channel = feed::messages_channel(&room);
     let lines: Vec<HeaderValue> =
         lines.split(|byte| *byte == b'\n').filter_map(|line| HeaderValue::from_bytes(line).ok()).take(20).collect();
     let mut headers: HeaderMap =

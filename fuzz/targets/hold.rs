@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use gripchat::grip::{Channel, Hold, HoldChannel, HoldMode, Instruct};
+use gripchat::grip::{Channel, Hold, HoldChannel, HoldMode, Instructions};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: (Vec<&str>, &str, u16, u16)| {
@@ -23,7 +23,7 @@ fuzz_target!(|input: (Vec<&str>, &str, u16, u16)| {
         next: "/rooms/a/recover/".to_owned(),
         recheck: Duration::from_secs(recheck.into()),
     };
-    let read = Instruct::parse(&hold.headers());
+    let read = Instructions::parse(&hold.headers());
     if keep_alive.is_empty() {
         assert!(read.is_err(), "a keep-alive says something");
         return;

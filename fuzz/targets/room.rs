@@ -11,7 +11,7 @@ fuzz_target!(|name: &str| {
     assert!(!room.as_str().contains(|c: char| c.is_control() || c.is_whitespace() || "/,;%?#\"<>\\".contains(c)));
     assert_eq!(RoomId::parse(room.as_str()).as_ref(), Ok(&room));
 
-    let channel = feed::messages(&room);
+    let channel = feed::messages_channel(&room);
     let encoded = channel.as_str().strip_prefix("messages-").expect("its kind");
     assert!(encoded.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~%".contains(&b)), "{encoded}");
     assert_eq!(percent_decode_str(encoded).decode_utf8().expect("UTF-8"), room.as_str());

@@ -25,7 +25,7 @@ fuzz_target!(|input: (&str, &str)| {
     let Ok(author) = author else { return };
     let date = Timestamp::from_millis(0);
     let draft = Draft { provisional_id: Default::default(), from: author, text, date };
-    let message = draft.numbered("e-7".parse().expect("an id"));
+    let message = draft.into_message("e-7".parse().expect("an id"));
     let room = RoomId::parse("a").expect("a room");
     let item = feed::persisted_item(&room, &Appended::new(message.clone(), false, false));
     let item = serde_json::to_value(&item).expect("JSON");

@@ -27,7 +27,7 @@ pub struct Epoch(String);
 
 impl Epoch {
     /// Draws a new epoch: 41 bits, so that a room practically never meets one of its own again.
-    pub fn draw() -> Self {
+    pub fn generate() -> Self {
         const DIGITS: &[u8] = b"0123456789abcdefghijklmnopqrstuvwxyz";
         Self((0..EPOCH_DIGITS).map(|_| char::from(DIGITS[rand::random_range(0..DIGITS.len())])).collect())
     }
@@ -199,7 +199,7 @@ mod tests {
 
         #[test]
         fn a_drawn_epoch_is_a_valid_one(_ in 0..8) {
-            let epoch = Epoch::draw();
+            let epoch = Epoch::generate();
             prop_assert_eq!(epoch.as_str().parse(), Ok(epoch));
         }
     }

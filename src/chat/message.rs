@@ -125,13 +125,13 @@ impl fmt::Display for Text {
 
 impl Draft {
     /// This draft's message, once the store has found its place.
-    pub fn numbered(self, id: MessageId) -> Message {
+    pub fn into_message(self, id: MessageId) -> Message {
         let Self { provisional_id, from, text, date } = self;
         Message { id, provisional_id, from, text, date }
     }
 
     /// Whether this message says what the draft says: what a repeated post must do.
-    pub fn is_repeated_by(&self, message: &Message) -> bool {
+    pub fn has_same_content(&self, message: &Message) -> bool {
         self.from == message.from && self.text == message.text
     }
 }

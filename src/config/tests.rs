@@ -148,8 +148,8 @@ fn the_defaults_are_good() {
     assert!(edge.config.publishers.is_none());
     // So that a probe finds out in time, where there commonly are probes.
     assert_eq!((config.shutdown_delay, edge.shutdown_delay), (Duration::from_secs(5), Duration::ZERO));
-    assert!(config.backend.posts.is_some() && config.backend.trusted.contain([127, 0, 0, 1].into()));
-    assert!(!config.backend.trusted.contain([10, 0, 0, 1].into()));
+    assert!(config.backend.posts.is_some() && config.backend.trusted.contains([127, 0, 0, 1].into()));
+    assert!(!config.backend.trusted.contains([10, 0, 0, 1].into()));
     assert!(serve(&["--post-rate=0"]).unwrap().backend.posts.is_none());
     let run = run(&[]).unwrap();
     assert_eq!((run.edge_listen.port(), run.control_listen().port()), (7999, 5561));

@@ -24,7 +24,7 @@ use super::{
     },
     items::{Action, Content, Frame, HeldResponse, Item, parse},
 };
-use crate::grip::{Instruct, Verifier};
+use crate::grip::{Instructions, Verifier};
 
 /// What a body published to the control port may become.
 ///
@@ -99,7 +99,7 @@ pub fn control_port(key: Option<&str>) -> Router {
 /// # Panics
 /// When it breaks a bound, or leads the edge elsewhere.
 pub fn instructions(headers: &HeaderMap, host: &[u8], uri: &str) {
-    let Ok(instruct) = Instruct::parse(headers) else { return };
+    let Ok(instruct) = Instructions::parse(headers) else { return };
     for subscription in &instruct.channels {
         let name = &subscription.channel;
         assert!(!name.is_empty() && name.trim() == name && !name.contains(';'), "{name:?}");

@@ -117,7 +117,7 @@ fn headers<const N: usize>(fields: [(&'static str, String); N]) -> HeaderMap {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::grip::{Instruct, items};
+    use crate::grip::{Instructions, list};
     use proptest::prelude::*;
 
     fn hold(name: &str, keep_alive: &str) -> Hold {
@@ -152,7 +152,7 @@ mod tests {
     #[test]
     fn a_keep_alive_keeps_the_blanks_at_its_ends() {
         for data in [" ", "  a  b  ", "\t"] {
-            let told = Instruct::parse(&hold("a", data).headers()).unwrap().keep_alive.unwrap();
+            let told = Instructions::parse(&hold("a", data).headers()).unwrap().keep_alive.unwrap();
             assert_eq!(told.data, data);
         }
     }
@@ -162,7 +162,7 @@ mod tests {
         fn no_name_subscribes_to_anything_but_its_own_channels(name in any::<String>()) {
             let headers = hold(&name, "k").headers();
             let line = headers["grip-channel"].to_str().unwrap().to_owned();
-            let items: Vec<_> = items::parse(&line).collect();
+            let items: Vec<_> = list::parse(&line).collect();
             let messages = Channel::new("messages", &name);
             let provisional = Channel::new("provisional", &name);
             prop_assert_eq!(items.len(), 2);

@@ -2,7 +2,7 @@
 
 use http::HeaderMap;
 
-use super::{hold::Channel, items};
+use super::{hold::Channel, list};
 
 /// The last id that the proxy's stream has seen on a channel.
 ///
@@ -13,7 +13,7 @@ pub fn last_id(headers: &HeaderMap, channel: &Channel) -> Option<String> {
         .get_all("grip-last")
         .iter()
         .filter_map(|line| line.to_str().ok())
-        .flat_map(items::parse)
+        .flat_map(list::parse)
         .find(|item| item.token == channel.as_str())
         .and_then(|item| item.param("last-id").map(str::to_owned))
 }

@@ -1,23 +1,23 @@
 //! GRIP, the protocol between a backend and the proxy that holds its clients' connections.
 //!
 //! Pure parts: [`GripUrl`] (where to publish and whom to trust), [`Hold`] and [`NextPage`] (the headers
-//! that make a proxy hold or page a response), [`Instruct`] (how a proxy reads them), [`last_id`] (where
+//! that make a proxy hold or page a response), [`Instructions`] (how a proxy reads them), [`last_id`] (where
 //! a proxy's stream stands), and the keys and tokens of both directions. [`Publisher`] does the I/O. Nothing here knows chat.
 //!
 //! Source: <https://pushpin.org/docs/protocols/grip/>, and what Pushpin 1.36 to 2.0 really do.
 
 mod escape;
 mod hold;
-mod instruct;
-mod items;
+mod instructions;
 mod key;
 mod last;
+mod list;
 mod publish;
 mod sig;
 mod url;
 
 pub use hold::{Channel, Hold, HoldChannel, NextPage};
-pub use instruct::{HoldMode, Instruct, InstructError, KeepAlive, NextLink, Status, Subscription};
+pub use instructions::{HoldMode, Instructions, InstructionsError, KeepAlive, NextLink, Status, Subscription};
 pub use key::KeyError;
 pub use last::last_id;
 pub use publish::{Item, Outcome, Publisher, PublisherError};

@@ -91,7 +91,7 @@ impl Verifier {
     }
 
     /// Whether a token was signed with the key, has not expired and names the issuer.
-    pub fn holds(&self, token: &str) -> bool {
+    pub fn accepts(&self, token: &str) -> bool {
         jsonwebtoken::decode::<serde_json::Value>(token, &self.key, &self.validation).is_ok()
     }
 }
@@ -115,6 +115,6 @@ impl Trust {
             return Ok(());
         };
         let token = token.to_str().map_err(|_| SigError::Invalid)?;
-        if verifiers.iter().any(|verifier| verifier.holds(token)) { Ok(()) } else { Err(SigError::Invalid) }
+        if verifiers.iter().any(|verifier| verifier.accepts(token)) { Ok(()) } else { Err(SigError::Invalid) }
     }
 }

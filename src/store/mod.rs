@@ -304,7 +304,7 @@ impl Tail {
         let seq = self.seq() + 1;
         match self {
             Self::Newest(id) => Slot { id: MessageId { epoch: id.epoch.clone(), seq }, first: false },
-            Self::Empty | Self::Expired(_) => Slot { id: MessageId { epoch: Epoch::draw(), seq }, first: true },
+            Self::Empty | Self::Expired(_) => Slot { id: MessageId { epoch: Epoch::generate(), seq }, first: true },
         }
     }
 }

@@ -88,7 +88,7 @@ mod tests {
             text: Text::parse("t").unwrap(),
             date: Timestamp::from_millis(0),
         };
-        let message = draft.numbered(MessageId { epoch: epoch(name), seq });
+        let message = draft.into_message(MessageId { epoch: epoch(name), seq });
         Record { message, first, visible: true }
     }
 

@@ -28,13 +28,13 @@ impl Readiness {
     }
 
     async fn look(&self) -> Vec<Check> {
-        let store = health::in_time(async { self.store.check().await.map_err(|error| reason(&error)) });
+        let store = health::within_deadline(async { self.store.check().await.map_err(|error| reason(&error)) });
         let proxies = self
             .publisher
             .reach()
-            .map(async |(url, answers)| Check::of(format!("proxy {url}"), health::in_time(answers).await));
+            .map(async |(url, answers)| Check::new(format!("proxy {url}"), health::within_deadline(answers).await));
         let (store, proxies) = join(store, join_all(proxies)).await;
-        [Check::of("store", store)].into_iter().chain(proxies).collect()
+        [Check::new("store", store)].into_iter().chain(proxies).collect()
     }
 }
 
@@ -54,7 +54,7 @@ fn reason(error: &StoreError) -> String {
 /// What comes through a proxy may come from anybody, and gets the status alone.
 pub(super) async fn ready(State(web): State<Web>, headers: HeaderMap) -> Response {
     let readiness = &web.readiness;
-    let mut checks = readiness.latest.or_look(readiness.look()).await;
+    let mut checks = readiness.latest.get_or_check(readiness.look()).await;
     // Looked at anew, since it is what a probe must hear of at once.
     checks.insert(0, Check::running(!readiness.stopping.is_cancelled()));
     let (needed, proxies) = checks.split_at(2);

@@ -75,10 +75,10 @@ impl PostLimit {
     /// The client, where it can be told. A proxy is trusted by its address or by a signature that holds.
     fn client(&self, trust: &Trust, peer: IpAddr, headers: &HeaderMap) -> Option<IpAddr> {
         let proxied = trust.check(headers).is_ok();
-        if !(proxied && trust.verifies() || self.trusted.contain(peer)) {
+        if !(proxied && trust.verifies() || self.trusted.contains(peer)) {
             return Some(peer);
         }
-        let named = self.trusted.named(headers);
+        let named = self.trusted.forwarded_client(headers);
         if proxied && named.is_none() {
             // All who chat through this proxy would be one client.
             if !self.warned.swap(true, Ordering::Relaxed) {

@@ -123,7 +123,7 @@ pub(super) async fn recover(
     let cursor = match page {
         Some(cursor) => cursor,
         None => {
-            let last_id = grip::last_id(&headers, &feed::messages(&room));
+            let last_id = grip::last_id(&headers, &feed::messages_channel(&room));
             last_id.ok_or(CursorError).and_then(|id| id.parse())?
         }
     };

@@ -21,7 +21,7 @@ use crate::{
         held::{Answer, Base, Command, Link, LinkError, SessionId, ShardHandle, Then},
         items::{Frame, Id},
     },
-    grip::{Instruct, InstructError},
+    grip::{Instructions, InstructionsError},
     telemetry::{
         RequestId,
         metrics::edge::{Purpose, recovered},
@@ -75,7 +75,7 @@ struct Links {
 #[derive(Debug, thiserror::Error)]
 enum AnswerError {
     #[error(transparent)]
-    Instruct(#[from] InstructError),
+    Instructions(#[from] InstructionsError),
     #[error(transparent)]
     Link(#[from] LinkError),
 }
@@ -143,7 +143,7 @@ impl Recoveries {
         let (headers, body) = self.backend.get(Purpose::Recovery, id, &ask.uri, &ask.host, &ask.last).await?;
         let then = (|| -> Result<Then, AnswerError> {
             let base = Base { host: &ask.host, uri: &ask.uri, backend: self.backend.address() };
-            Ok(Then::new(Instruct::parse(&headers)?, &base)?)
+            Ok(Then::new(Instructions::parse(&headers)?, &base)?)
         })();
         let then = then.unwrap_or_else(|error| {
             warn!(link = %ask.uri, "a next link was answered with what cannot be followed, and its streams end: {error}");

@@ -23,8 +23,8 @@ impl Health {
 
     /// Whether clients may be sent here, and if not why.
     pub(in crate::edge) async fn readiness(&self) -> Response {
-        let look = async { vec![Check::of("backend", health::in_time(self.connect()).await)] };
-        let mut checks = self.latest.or_look(look).await;
+        let look = async { vec![Check::new("backend", health::within_deadline(self.connect()).await)] };
+        let mut checks = self.latest.get_or_check(look).await;
         // Looked at anew, since it is what a probe must hear of at once.
         checks.insert(0, Check::running(!self.stopping.is_cancelled()));
         health::readiness(checks.iter().all(Check::is_ok), checks)

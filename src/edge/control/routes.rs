@@ -90,7 +90,7 @@ impl Control {
         let Some(verifier) = &self.publishers else { return Ok(()) };
         let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let (scheme, token) = value.and_then(|value| value.split_once(' ')).ok_or(Refusal::Unauthorized)?;
-        let holds = scheme.eq_ignore_ascii_case("bearer") && verifier.holds(token.trim());
+        let holds = scheme.eq_ignore_ascii_case("bearer") && verifier.accepts(token.trim());
         holds.then_some(()).ok_or(Refusal::Unauthorized)
     }
 }

@@ -41,7 +41,7 @@ use crate::{
         items::{Id, ends_event},
     },
     forwarded::{ClientId, TrustedProxies},
-    grip::{HoldMode, Instruct},
+    grip::{HoldMode, Instructions},
     telemetry::{
         RequestId,
         metrics::{edge::Purpose, http::method_label},
@@ -186,7 +186,7 @@ impl Edge {
         id: &RequestId,
     ) -> Result<Outcome, ExchangeError> {
         let (mut head, body) = response.into_parts();
-        if !Instruct::is_in(&head.headers) || asked.head.method == Method::HEAD {
+        if !Instructions::is_in(&head.headers) || asked.head.method == Method::HEAD {
             forward::to_client(&mut head.headers);
             let body = TimeoutBody::new(RESPONSE_IDLE, body).boxed_unsync();
             return Ok(Outcome::Answer(Response::from_parts(head, body)));
@@ -195,7 +195,7 @@ impl Edge {
             return Err(ExchangeError::Compressed);
         }
         let body = self.backend.collect(body).await?;
-        let instruct = Instruct::parse(&head.headers)?;
+        let instruct = Instructions::parse(&head.headers)?;
         forward::to_client(&mut head.headers);
         forward::expose(&mut head.headers, &instruct.expose);
         if let Some(status) = &instruct.status {
@@ -210,7 +210,13 @@ impl Edge {
         self.hold_stream(client, &asked.head, instruct, head, body, id).map(Outcome::Answer)
     }
 
-    async fn hold_response(&self, instruct: Instruct, asked: &Asked, head: response::Parts, body: Bytes) -> Outcome {
+    async fn hold_response(
+        &self,
+        instruct: Instructions,
+        asked: &Asked,
+        head: response::Parts,
+        body: Bytes,
+    ) -> Outcome {
         let until = instruct.response_timeout();
         let (answer, verdict) = oneshot::channel();
         let listener = Listener::new(instruct.channels, &instruct.meta);
@@ -236,7 +242,7 @@ impl Edge {
         &self,
         client: &Client,
         request: &request::Parts,
-        instruct: Instruct,
+        instruct: Instructions,
         mut head: response::Parts,
         body: Bytes,
         id: &RequestId,

@@ -13,7 +13,7 @@ use crate::{
         held::{Base, Link, Then},
         items::ends_event,
     },
-    grip::Instruct,
+    grip::Instructions,
     telemetry::metrics::edge::Purpose,
 };
 
@@ -47,7 +47,7 @@ async fn pages(backend: &Backend, mut link: Link, hold: &Hold, mut between_event
             }
         }
         let base = Base { host: &hold.host, uri: &link.uri, backend: backend.address() };
-        let then = Instruct::parse(&headers).map_err(|error| error.to_string());
+        let then = Instructions::parse(&headers).map_err(|error| error.to_string());
         match then.and_then(|instruct| Then::new(instruct, &base).map_err(|error| error.to_string())) {
             Ok(Then::Page(next)) => link = next,
             Ok(Then::Hold(conditions)) => {

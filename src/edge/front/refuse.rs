@@ -14,7 +14,7 @@ use crate::{
         body::{self, Body},
         held::LinkError,
     },
-    grip::InstructError,
+    grip::InstructionsError,
     telemetry::metrics::edge::{Refusal, refused},
 };
 
@@ -27,7 +27,7 @@ pub(in crate::edge) enum ExchangeError {
     #[error(transparent)]
     Fetch(#[from] FetchError),
     #[error(transparent)]
-    Instruct(#[from] InstructError),
+    Instructions(#[from] InstructionsError),
     #[error(transparent)]
     Link(#[from] LinkError),
     #[error("the backend compressed an answer with GRIP headers, to which nothing could be added")]
@@ -51,7 +51,7 @@ pub(in crate::edge) fn answer(error: &ExchangeError, max_body: u64) -> Response<
             warn!("{error}; answered 502");
             plain(StatusCode::BAD_GATEWAY, "The server behind this proxy cannot be reached.\n")
         }
-        ExchangeError::Instruct(_) | ExchangeError::Link(_) | ExchangeError::Compressed => {
+        ExchangeError::Instructions(_) | ExchangeError::Link(_) | ExchangeError::Compressed => {
             warn!("{error}; answered 502");
             plain(StatusCode::BAD_GATEWAY, "The server behind this proxy gave an answer that makes no sense.\n")
         }

@@ -7,7 +7,7 @@ use url::Url;
 
 use super::stream::{KeepAlive, Link, Listener, Terms};
 use crate::edge::items::Frame;
-use crate::grip::{HoldMode, Instruct, NextLink, Subscription};
+use crate::grip::{HoldMode, Instructions, NextLink, Subscription};
 
 /// What to do behind a response's body.
 #[derive(Debug)]
@@ -47,8 +47,8 @@ pub(in crate::edge) struct Base<'a> {
 
 impl Then {
     /// What a stream's response says. A hold that is reliable and has no link to recover from ends, as Pushpin ends it.
-    pub(in crate::edge) fn new(instruct: Instruct, base: &Base<'_>) -> Result<Self, LinkError> {
-        let Instruct { hold, channels, meta, keep_alive, next, .. } = instruct;
+    pub(in crate::edge) fn new(instruct: Instructions, base: &Base<'_>) -> Result<Self, LinkError> {
+        let Instructions { hold, channels, meta, keep_alive, next, .. } = instruct;
         let link = next.map(|next| base.resolve(next)).transpose()?;
         match (hold, link) {
             (Some(HoldMode::Stream), link) => {

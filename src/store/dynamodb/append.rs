@@ -148,7 +148,7 @@ impl DynamoDb {
                 return Err(StoreError::Deadline);
             }
             let Slot { id, first } = tail.next();
-            let message = draft.clone().numbered(id);
+            let message = draft.clone().into_message(id);
             (tried, before) = (true, recent.as_ref().map(Recent::latest).max(latest));
             log = match self.put(room, &message, first).await? {
                 Put::Stored => {

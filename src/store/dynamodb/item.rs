@@ -108,7 +108,7 @@ mod tests {
             text: Text::parse(text).unwrap(),
             date: Timestamp::from_millis(millis),
         };
-        draft.numbered("e-57".parse().unwrap())
+        draft.into_message("e-57".parse().unwrap())
     }
 
     #[test]

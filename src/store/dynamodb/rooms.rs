@@ -192,7 +192,7 @@ mod tests {
             text: Text::parse("t").unwrap(),
             date: Timestamp::from_millis(0),
         };
-        let message = draft.numbered(MessageId { epoch: epoch.parse().unwrap(), seq });
+        let message = draft.into_message(MessageId { epoch: epoch.parse().unwrap(), seq });
         Record { message, first: false, visible }
     }
 

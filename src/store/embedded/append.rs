@@ -37,7 +37,7 @@ pub(super) fn append(
         return Ok(Appended::new(message, first, true));
     }
     let Slot { id, first } = tail.next();
-    let message = draft.numbered(id);
+    let message = draft.into_message(id);
     let value = record::write(&message, first, retention.expiry(message.date));
     table.insert((room.as_str(), message.id.seq), value.as_slice())?;
     Ok(Appended::new(message, first, false))

@@ -223,7 +223,7 @@ mod tests {
             text: Text::parse("hello").unwrap(),
             date: now,
         };
-        let value = record::write(&draft.numbered(id), true, None);
+        let value = record::write(&draft.into_message(id), true, None);
         // The name in the middle is one that another version may know.
         for room in ["a", "no room!", "z"] {
             writing.open_table(MESSAGES).unwrap().insert((room, 1), &*value).unwrap();

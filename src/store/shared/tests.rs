@@ -49,7 +49,7 @@ fn record(id: MessageId, first: bool, visible: bool) -> Record {
         text: Text::parse("t").unwrap(),
         date: Timestamp::from_millis(0),
     };
-    Record { message: draft.numbered(id), first, visible }
+    Record { message: draft.into_message(id), first, visible }
 }
 
 /// Two epochs, of which the first so many messages have expired.

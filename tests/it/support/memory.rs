@@ -118,7 +118,7 @@ impl Memory {
             None => {
                 let newest = log.last().map(|entry| self.record(entry));
                 let Slot { id, first } = Tail::of(newest.as_ref()).next();
-                let message = draft.numbered(id);
+                let message = draft.into_message(id);
                 log.push(Entry { message: message.clone(), first, expiry: self.retention.expiry(message.date) });
                 Appended::new(message, first, false)
             }

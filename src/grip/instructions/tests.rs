@@ -11,8 +11,8 @@ fn headers(lines: &[(&'static str, &str)]) -> HeaderMap {
     lines.map(|(name, value)| (HeaderName::from_static(name), value)).collect()
 }
 
-fn parse(lines: &[(&'static str, &str)]) -> Result<Instruct, InstructError> {
-    Instruct::parse(&headers(lines))
+fn parse(lines: &[(&'static str, &str)]) -> Result<Instructions, InstructionsError> {
+    Instructions::parse(&headers(lines))
 }
 
 fn keep_alive_of(value: &str) -> Option<(Vec<u8>, u64, bool)> {
@@ -91,15 +91,15 @@ proptest! {
         };
         let subscription =
             Subscription { channel: channel.to_string(), prev_id: Some("e-57".into()), filters: Vec::new() };
-        let expected = Instruct {
+        let expected = Instructions {
             hold: Some(HoldMode::Stream),
             channels: vec![subscription],
             keep_alive: Some(KeepAlive { data: keep_alive.clone().into(), after: recheck, interval: false }),
             next: Some(NextLink { uri: "/rooms/a/recover/".into(), recheck }),
-            ..Instruct::default()
+            ..Instructions::default()
         };
-        prop_assert_eq!(Instruct::parse(&hold.headers()), Ok(expected));
-        let page = Instruct::parse(&NextPage { next: "/p/".into() }.headers()).unwrap();
+        prop_assert_eq!(Instructions::parse(&hold.headers()), Ok(expected));
+        let page = Instructions::parse(&NextPage { next: "/p/".into() }.headers()).unwrap();
         prop_assert_eq!(page.next.map(|next| next.uri), Some("/p/".to_owned()));
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
-use super::{escape, items};
+use super::{escape, list};
 
 /// Without another word a keep-alive is sent after so long (`DEFAULT_KEEPALIVE_TIMEOUT`).
 const KEEP_ALIVE_AFTER: Duration = Duration::from_secs(55);
@@ -21,7 +21,7 @@ const RECHECK_AFTER: Duration = Duration::from_secs(120);
 
 /// What to do with a response.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Instruct {
+pub struct Instructions {
     /// How to hold the request, if at all.
     pub hold: Option<HoldMode>,
     /// What is delivered to it.
@@ -94,28 +94,28 @@ pub struct NextLink {
 /// A header that cannot be understood.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the backend's {0} cannot be understood: {1:?}")]
-pub struct InstructError(&'static str, String);
+pub struct InstructionsError(&'static str, String);
 
-impl Instruct {
+impl Instructions {
     /// Whether a response tells a proxy anything.
     pub fn is_in(headers: &HeaderMap) -> bool {
         headers.keys().any(|name| name.as_str().starts_with("grip-"))
     }
 
     /// Reads the headers of a response.
-    pub fn parse(headers: &HeaderMap) -> Result<Self, InstructError> {
+    pub fn parse(headers: &HeaderMap) -> Result<Self, InstructionsError> {
         let (next, gone) = links(headers)?;
         Ok(Self {
             hold: one(headers, "grip-hold").map(hold_mode).transpose()?,
-            channels: lines(headers, "grip-channel").flat_map(items::parse).map(subscription).collect(),
+            channels: lines(headers, "grip-channel").flat_map(list::parse).map(subscription).collect(),
             keep_alive: one(headers, "grip-keep-alive").map(keep_alive).transpose()?,
             next,
             gone,
             timeout: one(headers, "grip-timeout").map(response_timeout).transpose()?,
-            meta: lines(headers, "grip-set-meta").flat_map(items::parse_pairs).collect(),
+            meta: lines(headers, "grip-set-meta").flat_map(list::parse_pairs).collect(),
             status: one(headers, "grip-status").map(status).transpose()?,
             expose: lines(headers, "grip-expose-headers")
-                .flat_map(items::parse)
+                .flat_map(list::parse)
                 .map(|item| item.token.to_ascii_lowercase())
                 .collect(),
         })
@@ -135,25 +135,25 @@ fn one<'a>(headers: &'a HeaderMap, name: &'static str) -> Option<&'a str> {
     lines(headers, name).next()
 }
 
-fn hold_mode(value: &str) -> Result<HoldMode, InstructError> {
+fn hold_mode(value: &str) -> Result<HoldMode, InstructionsError> {
     match value.trim() {
         "stream" => Ok(HoldMode::Stream),
         "response" => Ok(HoldMode::Response),
-        other => Err(InstructError("Grip-Hold", other.to_owned())),
+        other => Err(InstructionsError("Grip-Hold", other.to_owned())),
     }
 }
 
-fn subscription(item: items::Item<'_>) -> Subscription {
+fn subscription(item: list::Item<'_>) -> Subscription {
     let prev_id = item.param("prev-id").filter(|id| !id.is_empty()).map(str::to_owned);
     let filters = item.params.iter().filter(|(name, _)| *name == "filter").map(|(_, filter)| filter.clone()).collect();
     Subscription { channel: item.token.to_owned(), prev_id, filters }
 }
 
 /// The data goes up to the first semicolon, commas and all: the value is no list.
-fn keep_alive(value: &str) -> Result<KeepAlive, InstructError> {
-    let error = || InstructError("Grip-Keep-Alive", value.to_owned());
+fn keep_alive(value: &str) -> Result<KeepAlive, InstructionsError> {
+    let error = || InstructionsError("Grip-Keep-Alive", value.to_owned());
     let (data, params) = value.split_once(';').unwrap_or((value, ""));
-    let params = items::params(params).ok_or_else(error)?;
+    let params = list::params(params).ok_or_else(error)?;
     let param = |name: &str| params.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str());
     let data = data.trim();
     let data = match param("format") {
@@ -176,10 +176,10 @@ fn keep_alive(value: &str) -> Result<KeepAlive, InstructError> {
 }
 
 /// The next link and the one for a client that has gone.
-fn links(headers: &HeaderMap) -> Result<(Option<NextLink>, Option<String>), InstructError> {
+fn links(headers: &HeaderMap) -> Result<(Option<NextLink>, Option<String>), InstructionsError> {
     let (mut next, mut gone) = (None, None);
-    for item in lines(headers, "grip-link").flat_map(items::parse) {
-        let error = || InstructError("Grip-Link", item.token.to_owned());
+    for item in lines(headers, "grip-link").flat_map(list::parse) {
+        let error = || InstructionsError("Grip-Link", item.token.to_owned());
         let uri = item.token.strip_prefix('<').and_then(|uri| uri.strip_suffix('>')).ok_or_else(error)?;
         match item.param("rel") {
             Some("next") => {
@@ -193,15 +193,15 @@ fn links(headers: &HeaderMap) -> Result<(Option<NextLink>, Option<String>), Inst
     Ok((next, gone))
 }
 
-fn response_timeout(value: &str) -> Result<Duration, InstructError> {
-    let timeout = seconds(value.trim()).ok_or_else(|| InstructError("Grip-Timeout", value.to_owned()))?;
+fn response_timeout(value: &str) -> Result<Duration, InstructionsError> {
+    let timeout = seconds(value.trim()).ok_or_else(|| InstructionsError("Grip-Timeout", value.to_owned()))?;
     Ok(timeout.max(SHORTEST_RESPONSE_TIMEOUT))
 }
 
 /// `299 Ready to go`.
-fn status(value: &str) -> Result<Status, InstructError> {
+fn status(value: &str) -> Result<Status, InstructionsError> {
     let (code, reason) = value.trim().split_once(' ').unwrap_or((value.trim(), ""));
-    let code = code.parse().map_err(|_| InstructError("Grip-Status", value.to_owned()))?;
+    let code = code.parse().map_err(|_| InstructionsError("Grip-Status", value.to_owned()))?;
     Ok(Status { code, reason: Some(reason.trim().to_owned()).filter(|reason| !reason.is_empty()) })
 }
 

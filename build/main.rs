@@ -1,78 +1,86 @@
-//! Makes of `client/` what browsers get, for `src/web/assets.rs` to serve: scripts and styles without what only people
-//! read, each file compressed once and for all, and one hash over all of them.
+//! Prepares the files of `client/` for `src/web/assets.rs` to serve: strips comments and indentation, compresses each file
+//! once, and computes one hash over all of them.
 //!
-//! No list of files: what lies there is taken. A module that no other imports is an entry, which a page loads.
+//! There is no list of files: every script, style sheet and icon in the folder is taken. A module that no other module
+//! imports is an entry, which a page loads.
+//!
+//! Every first build waits for the dependencies of this program, so it has only the two compressors.
 
 mod pack;
 mod script;
+mod source;
 mod style;
 
 use std::{
     collections::BTreeMap,
     env,
+    error::Error,
     fmt::Write as _,
     fs,
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
-use anyhow::{Context as _, ensure};
+use self::{pack::write_packed, source::Problem};
 
-use self::pack::{digest, write_packed};
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// The modules, each with the names of those that it imports.
+type Imports = BTreeMap<String, Vec<String>>;
 
 const CLIENT: &str = "client";
 
-/// The version's letters: 72 bits, which two builds do not share by chance.
-const VERSION_CHARS: usize = 12;
-
-type Imports = BTreeMap<String, Vec<String>>;
-
 fn main() -> ExitCode {
     println!("cargo::rerun-if-changed={CLIENT}");
-    let Err(error) = make() else { return ExitCode::SUCCESS };
-    for line in format!("{error:#}").lines() {
-        println!("cargo::error={line}");
+    match prepare() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("cargo::error={error}");
+            ExitCode::FAILURE
+        }
     }
-    ExitCode::FAILURE
 }
 
-fn make() -> anyhow::Result<()> {
-    let out = PathBuf::from(env::var_os("OUT_DIR").context("cargo says where to write")?);
+fn prepare() -> Result<()> {
+    let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
 
     let mut files: BTreeMap<String, String> = read("svg")?.into_iter().collect();
     let mut imports = Imports::new();
     for (name, source) in read("js")? {
-        let module = script::minify(&format!("{CLIENT}/{name}"), &source)?;
-        imports.insert(name.clone(), module.imports);
+        let module = script::strip(&source).map_err(|problem| located(&name, &problem))?;
+        imports.insert(name.clone(), neighbours(&name, &module.imports)?);
         files.insert(name, module.code);
     }
-    // One sheet of all: pages have it in them, where one more file would cost nothing.
-    let sheets = read("css")?.into_iter().map(|(name, css)| style::minify(&format!("{CLIENT}/{name}"), &css));
-    let style = sheets.collect::<anyhow::Result<String>>()?;
     for (name, imported) in &imports {
-        let missing = imported.iter().find(|file| !imports.contains_key(*file));
-        ensure!(missing.is_none(), "{CLIENT}/{name}: there is no {CLIENT}/{}", missing.map_or("", String::as_str));
+        if let Some(missing) = imported.iter().find(|file| !imports.contains_key(*file)) {
+            return Err(format!("{CLIENT}/{name} imports {CLIENT}/{missing}, which does not exist").into());
+        }
     }
-    ensure!(!style.contains("</"), "{CLIENT}/*.css: the end of an element in it would end the page's style");
 
-    let named: Vec<u8> =
-        files.iter().flat_map(|(name, text)| [digest(name.as_bytes()), digest(text.as_bytes())].concat()).collect();
-    let version = &pack::url_safe(&digest(&named))[..VERSION_CHARS];
-    fs::write(out.join("style.css"), &style)?;
-    fs::write(out.join("assets.rs"), code(&out, version, &files, &imports)?)?;
-    println!("cargo::rustc-env=STYLE_HASH=sha256-{}", pack::standard(&digest(style.as_bytes())));
+    // One sheet, which each page contains: another file would be another request before the first paint.
+    let mut css = String::new();
+    for (name, source) in read("css")? {
+        css += &style::strip(&source).map_err(|problem| located(&name, &problem))?;
+    }
+    if css.contains("</") {
+        return Err(format!("{CLIENT}/*.css: \"</\" would end the <style> element of a page").into());
+    }
+
+    let version = pack::hash(files.iter().flat_map(|(name, text)| [&**name, &**text]));
+    fs::write(out.join("style.css"), css)?;
+    fs::write(out.join("assets.rs"), code(&out, &version, &files, &imports)?)?;
     Ok(())
 }
 
-/// Names and texts, in the order of the names.
-fn read(ending: &str) -> anyhow::Result<Vec<(String, String)>> {
+/// Names and texts of the files with an extension, sorted by name.
+fn read(extension: &str) -> Result<Vec<(String, String)>> {
     let mut files = Vec::new();
-    for entry in fs::read_dir(CLIENT).context(CLIENT)? {
+    for entry in fs::read_dir(CLIENT)? {
         let path = entry?.path();
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        // Not the half-written files that editors keep beside those they write.
-        if path.extension().is_some_and(|found| found == ending) && !name.starts_with(['.', '#']) {
-            let text = fs::read_to_string(&path).with_context(|| format!("{CLIENT}/{name}"))?;
+        // Editors keep half-written files under names that start with these.
+        if path.extension().is_some_and(|found| found == extension) && !name.starts_with(['.', '#']) {
+            let text = fs::read_to_string(&path).map_err(|error| format!("{CLIENT}/{name}: {error}"))?;
             files.push((name.to_owned(), text));
         }
     }
@@ -80,8 +88,23 @@ fn read(ending: &str) -> anyhow::Result<Vec<(String, String)>> {
     Ok(files)
 }
 
-/// What `src/web/assets.rs` includes.
-fn code(out: &Path, version: &str, files: &BTreeMap<String, String>, imports: &Imports) -> anyhow::Result<String> {
+fn located(name: &str, problem: &Problem) -> String {
+    let Problem { line, column, message } = problem;
+    format!("{CLIENT}/{name}:{line}:{column}: {message}")
+}
+
+/// Returns the names of imported files. All are in the same folder: its URL contains the hash over all files.
+fn neighbours(name: &str, specifiers: &[String]) -> Result<Vec<String>> {
+    let file = |specifier: &String| {
+        let file = specifier.strip_prefix("./").filter(|file| !file.contains('/'));
+        let problem = || format!("{CLIENT}/{name}: the import of {specifier:?} must start with \"./\" and name a file");
+        Ok(file.ok_or_else(problem)?.to_owned())
+    };
+    specifiers.iter().map(file).collect()
+}
+
+/// Returns the Rust code that `src/web/assets.rs` includes.
+fn code(out: &Path, version: &str, files: &BTreeMap<String, String>, imports: &Imports) -> Result<String> {
     let mut code = format!("pub(super) const VERSION: &str = {version:?};\n");
     writeln!(code, "pub(super) const STYLE: &str = include_str!(concat!(env!(\"OUT_DIR\"), \"/style.css\"));")?;
     writeln!(code, "static FILES: &[File] = &[")?;
@@ -92,7 +115,7 @@ fn code(out: &Path, version: &str, files: &BTreeMap<String, String>, imports: &I
     let imported: Vec<&String> = imports.values().flatten().collect();
     for entry in imports.keys().filter(|name| !imported.contains(name)) {
         let url = |file: &str| format!("/assets/{version}/{file}");
-        let preloads: Vec<String> = reached(entry, imports).into_iter().map(url).collect();
+        let preloads: Vec<String> = reachable(entry, imports).into_iter().map(url).collect();
         let (name, url) = (constant(entry), url(entry));
         writeln!(code, "pub(super) const {name}: Entry = Entry {{ url: {url:?}, imports: &{preloads:?} }};")?;
     }
@@ -102,20 +125,23 @@ fn code(out: &Path, version: &str, files: &BTreeMap<String, String>, imports: &I
     Ok(code)
 }
 
-/// `chat.js` is `CHAT_JS`: a page that names what is not there does not compile, and what no page names is warned of.
+/// `chat.js` becomes `CHAT_JS`: a page that loads a missing file does not compile, and the compiler warns of an entry that
+/// no page loads.
 fn constant(file: &str) -> String {
     file.to_uppercase().replace(['.', '-'], "_")
 }
 
-/// What a module imports, and what that does in turn: each once, the nearest first.
-fn reached<'a>(entry: &'a str, imports: &'a Imports) -> Vec<&'a str> {
-    let mut reached = vec![entry];
+/// Returns the modules that a module imports directly or indirectly, each once, direct imports first.
+fn reachable<'a>(entry: &'a str, imports: &'a Imports) -> Vec<&'a str> {
+    let mut reachable = vec![entry];
     let mut next = 0;
-    while let Some(module) = reached.get(next) {
-        let new: Vec<&str> =
-            imports[*module].iter().map(String::as_str).filter(|file| !reached.contains(file)).collect();
-        reached.extend(new);
+    while let Some(module) = reachable.get(next) {
+        for file in &imports[*module] {
+            if !reachable.contains(&&**file) {
+                reachable.push(file);
+            }
+        }
         next += 1;
     }
-    reached.split_off(1)
+    reachable.split_off(1)
 }

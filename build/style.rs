@@ -1,56 +1,75 @@
-//! Style sheets without comments, and without the white space that means nothing.
+//! Style sheets without comments and without white space that has no meaning.
 
-use anyhow::{bail, ensure};
-use cssparser::{Parser, ToCss as _, Token};
+use super::source::{Problem, Source};
 
-pub(crate) fn minify(path: &str, css: &str) -> anyhow::Result<String> {
-    let mut out = String::with_capacity(css.len());
-    copy(path, &mut Parser::new(css), &mut out)?;
-    Ok(out)
-}
-
-/// Tokens as they are written, up to the end of the block.
-fn copy(path: &str, tokens: &mut Parser<'_>, out: &mut String) -> anyhow::Result<()> {
-    let (mut gap, mut separated) = ("", true);
+/// # Errors
+///
+/// The first position from which the tokenizer cannot continue.
+pub(crate) fn strip(text: &str) -> Result<String, Problem> {
+    let mut source = Source::new(text);
+    let mut css = String::with_capacity(text.len());
+    let mut open: Vec<(char, usize)> = Vec::new();
+    // Whether white space after the previous token has no meaning.
+    let mut separated = true;
     loop {
-        let start = tokens.position();
-        let at = tokens.current_source_location();
-        let place = || format!("{path}:{}:{}", at.line + 1, at.column);
-        let Ok(token) = tokens.next_including_whitespace_and_comments().cloned() else { return Ok(()) };
-        ensure!(!token.is_parse_error(), "{}: unexpected {}", place(), token.to_css_string());
-        match token {
-            Token::WhiteSpace(_) => {
-                gap = " ";
-                continue;
+        let gap = skip_gap(&mut source)?;
+        let start = source.position();
+        let Some(first) = source.next() else { break };
+        // White space before a colon or `(`, and after `)`, has a meaning: `a :hover`, `and (`.
+        if !separated && !matches!(first, '{' | '}' | ',' | ';' | ')' | ']') {
+            css.push_str(gap);
+        }
+        separated = matches!(first, '{' | '}' | ',' | ';' | ':' | '(' | '[');
+        match first {
+            '"' | '\'' => read_string(&mut source, first, start)?,
+            '\\' => _ = source.next(),
+            '(' if css.ends_with("url") && !matches!(source.peek(), Some('"' | '\'')) => {
+                return Err(source.problem(start, "put the address in quotes"));
             }
-            // Alone it keeps what stands around it apart.
-            Token::Comment(_) if gap.is_empty() => {
-                gap = "/**/";
-                continue;
-            }
-            Token::Comment(_) => continue,
+            '{' | '(' | '[' => open.push((first, start)),
+            '}' | ')' | ']' => match (open.pop(), first) {
+                (Some(('{', _)), '}') | (Some(('(', _)), ')') | (Some(('[', _)), ']') => {}
+                _ => return Err(source.problem(start, "this bracket closes nothing")),
+            },
             _ => {}
         }
-        // Not before a colon or an opening parenthesis, nor behind a closing one: `a :hover` and `and (` need it.
-        let separates = matches!(token, Token::CurlyBracketBlock | Token::Comma | Token::Semicolon);
-        if !(separated || separates) {
-            out.push_str(gap);
-        }
-        gap = "";
-        separated = separates || matches!(token, Token::Colon);
-        out.push_str(tokens.slice_from(start));
-
-        let close = match token {
-            Token::CurlyBracketBlock => "}",
-            Token::SquareBracketBlock => "]",
-            Token::ParenthesisBlock | Token::Function(_) => ")",
-            _ => continue,
-        };
-        match tokens.parse_nested_block(|inner| Ok::<_, cssparser::ParseError<()>>(copy(path, inner, out))) {
-            Ok(copied) => copied?,
-            Err(_) => bail!("{}: cannot be read", place()),
-        }
-        ensure!(tokens.slice_from(start).ends_with(close), "{}: nothing closes this", place());
-        out.push_str(close);
+        css.push_str(source.since(start));
     }
+    match open.pop() {
+        Some((_, position)) => Err(source.problem(position, "nothing closes this bracket")),
+        None => Ok(css),
+    }
+}
+
+/// Skips white space and comments. Returns what replaces them: a comment without white space still separates two tokens.
+fn skip_gap(source: &mut Source<'_>) -> Result<&'static str, Problem> {
+    let mut gap = "";
+    loop {
+        let position = source.position();
+        source.take_while(char::is_whitespace);
+        if source.position() > position {
+            gap = " ";
+        } else if source.take("/*") {
+            if !source.take_through("*/") {
+                return Err(source.problem(position, "nothing closes this comment"));
+            }
+            if gap.is_empty() {
+                gap = "/**/";
+            }
+        } else {
+            return Ok(gap);
+        }
+    }
+}
+
+fn read_string(source: &mut Source<'_>, quote: char, start: usize) -> Result<(), Problem> {
+    while let Some(c) = source.next() {
+        match c {
+            '\\' => _ = source.next(),
+            '\n' => break,
+            c if c == quote => return Ok(()),
+            _ => {}
+        }
+    }
+    Err(source.problem(start, "nothing closes this string"))
 }

@@ -14,7 +14,7 @@ use axum::{
 use serde::Serialize;
 use tracing::{error, warn};
 
-use super::pages::{ErrorPage, PAGE_HEADERS};
+use super::pages::{ErrorPage, page_headers};
 use crate::{
     app::PostError,
     chat::{CursorError, MessageError, RoomError},
@@ -201,7 +201,7 @@ impl IntoResponse for PageError {
         };
         let page = ErrorPage { title: title.to_owned(), message: in_words(&error), not_sent };
         let html = page.render().unwrap_or_else(|_| title.to_owned());
-        let mut response = (error.status(), PAGE_HEADERS, Html(html)).into_response();
+        let mut response = (error.status(), page_headers(), Html(html)).into_response();
         response.headers_mut().extend(error.headers());
         response
     }

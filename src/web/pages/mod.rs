@@ -4,7 +4,7 @@ mod author;
 mod text;
 mod view;
 
-use std::time::Duration;
+use std::{sync::LazyLock, time::Duration};
 
 use askama::Template;
 use axum::{
@@ -21,6 +21,7 @@ use tracing::error;
 use self::view::{MessageView, ReaderView, RoomView};
 use super::{
     Web,
+    assets::STYLE_SOURCE,
     caching::{REVALIDATED, VARY, tagged},
     error::{PageError, WebError, in_words},
     extract::Room,
@@ -39,22 +40,27 @@ const ROOMS_BESIDE: usize = 30;
 /// A room is not kept waiting any longer for the list of the others: the script asks for it again.
 const ROOMS_WITHIN: Duration = Duration::from_millis(500);
 
-/// What every page is sent with. Scripts come from this server's files alone, and of styles there is the one in the page;
-/// the query holds a person's name, so it is no other site's business.
-pub(super) const PAGE_HEADERS: [(HeaderName, HeaderValue); 5] = [
-    (
-        header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static(concat!(
-            "default-src 'none'; script-src 'self'; style-src '",
-            env!("STYLE_HASH"),
-            "'; connect-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-        )),
-    ),
-    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-    (header::REFERRER_POLICY, HeaderValue::from_static("same-origin")),
-    REVALIDATED,
-    VARY,
-];
+/// What every page is sent with.
+pub(super) fn page_headers() -> [(HeaderName, HeaderValue); 5] {
+    [
+        (header::CONTENT_SECURITY_POLICY, POLICY.clone()),
+        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        // The query holds a person's name, so it is no other site's business.
+        (header::REFERRER_POLICY, HeaderValue::from_static("same-origin")),
+        REVALIDATED,
+        VARY,
+    ]
+}
+
+/// Allows scripts from this server's files only, and no style except the one in the page.
+static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
+    let style = &*STYLE_SOURCE;
+    let policy = format!(
+        "default-src 'none'; script-src 'self'; style-src {style}; connect-src 'self'; img-src 'self' data:; \
+         form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    );
+    HeaderValue::try_from(policy).expect("the policy is ASCII")
+});
 
 /// Bytes of the hash in a page's tag.
 const TAG_BYTES: usize = 12;
@@ -216,7 +222,7 @@ fn page(request: &HeaderMap, template: &impl Template) -> Result<Response, PageE
         Ok(html) => {
             let hash = Sha256::digest(&html);
             let etag = format!("W/\"{}\"", BASE64_URL_SAFE_NO_PAD.encode(&hash[..TAG_BYTES]));
-            Ok(tagged(request, etag, PAGE_HEADERS, Html(html)))
+            Ok(tagged(request, etag, page_headers(), Html(html)))
         }
         Err(error) => {
             error!(%error, "a page cannot be rendered");
@@ -233,7 +239,7 @@ mod tests {
 
     #[test]
     fn the_policy_allows_the_style_of_the_page_and_no_other() {
-        let [(_, policy), ..] = PAGE_HEADERS;
+        let [(_, policy), ..] = page_headers();
         let policy = policy.to_str().expect("ASCII");
         let style = format!("style-src 'sha256-{}'; ", BASE64_STANDARD.encode(Sha256::digest(STYLE)));
         assert!(policy.contains(&style), "{policy}");

@@ -12,7 +12,7 @@ use std::{
 use futures_util::future::try_join_all;
 use gripchat::{
     chat::{Author, Draft, RoomId, Text, Timestamp},
-    store::{Embedded, Pace, Retention, Since, Store as _},
+    store::{Append, Embedded, Pace, Retention, Store as _},
 };
 
 const POSTERS: usize = 64;
@@ -80,7 +80,7 @@ async fn post(store: &Embedded, time: Duration) -> anyhow::Result<Vec<Duration>>
             date: Timestamp::now(),
         };
         let started = Instant::now();
-        store.append(&room, draft, Since::Never, Box::new(|_| {})).await?;
+        store.append(&room, Append::new(draft)).await?;
         latencies.push(started.elapsed());
     }
     Ok(latencies)

@@ -18,7 +18,7 @@ use gripchat::{
     chat::{Author, Draft, RoomId, Text, Timestamp},
     forwarded::TrustedProxies,
     grip::{GripUrl, Publisher},
-    store::{Retention, Since, Store},
+    store::{Append, Retention, Store},
     web::{self, CorsOrigins, PostLimit, Readiness, Web},
 };
 use rustix::time::{ClockId, clock_gettime};
@@ -79,7 +79,7 @@ async fn serve(
             text: Text::parse(&format!("message {n} of a chat, about as long as they are"))?,
             date: Timestamp::now(),
         };
-        let appended = store.append(&room, draft, Since::Never, Box::new(|_| {})).await?;
+        let appended = store.append(&room, Append::new(draft)).await?;
         last_but_one = std::mem::replace(&mut last, appended.message.id.to_string());
     }
     let urls = GripUrl::parse_list("http://127.0.0.1:1/?verify-iss=pushpin&verify-key=changeme")?;

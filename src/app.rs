@@ -14,7 +14,7 @@ use crate::{
     failpoint,
     feed::{self, Answer, Feed, Part, Variant},
     grip::{Item, Outcome, Publisher},
-    store::{Activity, Announce, Appended, Page, Replay, ResetReason, Since, Store, StoreError},
+    store::{Activity, Announce, Append, Appended, KeySearch, Page, Replay, ResetReason, Store, StoreError},
     telemetry::metrics::{
         posts,
         publish::{self, Kind},
@@ -89,11 +89,11 @@ impl App {
         self: &Arc<Self>,
         room: RoomId,
         draft: Draft,
-        since: Since,
+        key_search: KeySearch,
     ) -> Result<Message, PostError> {
         let app = Arc::clone(self);
         let post = async move {
-            let outcome = app.post(&room, draft, since).await;
+            let outcome = app.post(&room, draft, key_search).await;
             count(&outcome);
             outcome.map(|appended| appended.message)
         };
@@ -104,14 +104,14 @@ impl App {
         })
     }
 
-    async fn post(&self, room: &RoomId, draft: Draft, since: Since) -> Result<Appended, PostError> {
+    async fn post(&self, room: &RoomId, draft: Draft, key_search: KeySearch) -> Result<Appended, PostError> {
         let deadline = Instant::now() + POST_DEADLINE;
         failpoint::pass(failpoint::POST_BEGUN);
         self.publish(room, Kind::Provisional, &feed::provisional_item(room, &draft)).await;
         failpoint::pass(failpoint::POST_SHOWN);
 
         let (announce, announced) = self.announce(room);
-        let appended = match self.store.append(room, draft.clone(), since, announce).await {
+        let appended = match self.store.append(room, Append { draft: draft.clone(), key_search, announce }).await {
             Ok(appended) => appended,
             Err(error) => {
                 self.retract(room, &draft);

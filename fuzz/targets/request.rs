@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use axum::Router;
 use gripchat::{
     chat::{Author, RoomId, Text},
-    store::Since,
+    store::KeySearch,
     web::fuzzing::{Taken, routes},
 };
 use gripchat_fuzz::{answer, request};
@@ -24,14 +24,14 @@ fuzz_target!(|data: &[u8]| {
         return;
     };
     assert_eq!(RoomId::parse(taken.room.as_str()).as_ref(), Ok(&taken.room));
-    if let Some((draft, since)) = &taken.posted {
+    if let Some((draft, key_search)) = &taken.posted {
         assert_eq!(Author::parse(draft.from.as_str()).as_ref(), Ok(&draft.from));
         assert_eq!(Text::parse(draft.text.as_str()).as_ref(), Ok(&draft.text));
         if let Some(key) = key {
             let key = key.to_str().expect("text").to_ascii_lowercase();
             let digits = |text: &str| text.chars().filter(char::is_ascii_hexdigit).collect::<String>();
             assert!(digits(&key).ends_with(&digits(&draft.provisional_id.to_string())), "{key}");
-            assert_ne!(*since, Since::Never, "a client's key is looked for");
+            assert_ne!(*key_search, KeySearch::None, "a client's key is looked for");
         }
     }
 });

@@ -8,9 +8,9 @@ use std::{
 use async_trait::async_trait;
 use tracing::warn;
 
-use super::{Activity, Announce, Appended, Page, Replay, Since, Store, StoreError};
+use super::{Activity, Append, Appended, Page, Replay, Store, StoreError};
 use crate::{
-    chat::{Cursor, Draft, MessageId, RoomId},
+    chat::{Cursor, MessageId, RoomId},
     telemetry::metrics::store::{self as metrics, Kind, Read},
 };
 
@@ -91,15 +91,9 @@ impl Drop for Call<'_> {
 
 #[async_trait]
 impl<S: Store> Store for Measured<S> {
-    async fn append(
-        &self,
-        room: &RoomId,
-        draft: Draft,
-        since: Since,
-        announce: Announce,
-    ) -> Result<Appended, StoreError> {
+    async fn append(&self, room: &RoomId, append: Append) -> Result<Appended, StoreError> {
         let mut call = self.call(Operation::Append, Some(room));
-        let outcome = self.store.append(room, draft, since, announce).await;
+        let outcome = self.store.append(room, append).await;
         call.outcome = match &outcome {
             Ok(Appended { duplicate: false, .. }) => ("stored", None),
             Ok(Appended { duplicate: true, .. }) => ("duplicate", None),

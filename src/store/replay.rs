@@ -1,34 +1,69 @@
-//! The rule of replay: what may be answered to a cursor. Pure, and the same for every store.
+//! Replay: what may be returned for a cursor. The rules are pure functions, shared by all stores.
 
+use serde::Serialize;
+
+use super::log::Record;
 use crate::chat::{Cursor, Message};
 
-use super::{Replay, ResetReason};
-
-/// A stored message, as a store reads it back.
+/// What follows a cursor.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Record {
-    /// The message.
-    pub message: Message,
-    /// Whether it begins its epoch: nothing stood before it, or only what had expired.
-    pub first: bool,
-    /// Whether it has not expired.
-    pub visible: bool,
+pub enum Replay {
+    /// All messages after the cursor, or the first page of them.
+    Messages {
+        /// The messages, oldest first, without a gap.
+        messages: Vec<Message>,
+        /// Whether more messages follow the last of these.
+        more: bool,
+    },
+    /// Messages after the cursor are no longer stored, or the cursor is not of this log.
+    Reset {
+        /// Why.
+        reason: ResetReason,
+        /// The room's newest position, from which a reader can continue.
+        head: Cursor,
+    },
 }
 
-/// What one read says of a cursor.
+/// Why the messages after a cursor cannot be returned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ResetReason {
+    /// The message after the cursor has expired.
+    Expired,
+    /// The cursor is ahead of the newest message.
+    Ahead,
+    /// The cursor belongs to another epoch of the room.
+    Epoch,
+    /// The text is not a cursor. Stores never return this; see [`crate::feed`].
+    Malformed,
+}
+
+/// What one read decides about a cursor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// The answer.
     Answer(Replay),
-    /// The cursor does not hold, for this reason; the answer needs the room's newest message.
+    /// The cursor is not valid, for this reason. The answer also needs the room's newest message.
     Reset(ResetReason),
-    /// Nothing is there at or behind the cursor: only the room's newest message can say why.
+    /// Nothing is stored at or after the cursor. Only the room's newest message can tell why.
     Nothing,
+}
+
+impl ResetReason {
+    /// The reason's name, as clients receive it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Expired => "expired",
+            Self::Ahead => "ahead",
+            Self::Epoch => "epoch",
+            Self::Malformed => "malformed",
+        }
+    }
 }
 
 /// Judges a cursor by the visible records from its own message on, that message included.
 ///
-/// Since numbers are dense, one read tells: the first record must be the cursor's own, or the next
+/// KeySearch numbers are dense, one read tells: the first record must be the cursor's own, or the next
 /// one of its epoch; with [`Cursor::Start`], one that begins an epoch. `more` says that the store
 /// holds records behind these; `limit` is how many messages the answer may have.
 pub fn judge(cursor: &Cursor, records: Vec<Record>, more: bool, limit: usize) -> Verdict {

@@ -18,7 +18,7 @@ use uuid::Uuid;
 use super::{Web, error::WebError};
 use crate::{
     chat::{Author, Cursor, CursorError, Draft, RoomId, Text, Timestamp},
-    store::Since,
+    store::KeySearch,
 };
 
 /// The most bytes of a body: 4,000 characters, written as `\uXXXX` or `%XX%XX%XX%XX`, and some air.
@@ -154,7 +154,7 @@ struct Fields {
 /// A message to be posted.
 pub(super) struct Posted {
     pub(super) draft: Draft,
-    pub(super) since: Since,
+    pub(super) key_search: KeySearch,
 }
 
 /// The same, of a client that may post now.
@@ -182,13 +182,13 @@ impl<S: Send + Sync> FromRequest<S> for Posted {
         let from = Author::parse(&fields.from.ok_or_else(|| missing("from"))?)?;
         let text = Text::parse(&fields.text.ok_or_else(|| missing("text"))?)?;
         let key = key(&headers, fields.provisional_id.as_deref())?;
-        let since = match (key, client_cursor(&headers, None)) {
-            (None, _) => Since::Never,
-            (Some(_), Some(Ok(cursor))) => Since::Cursor(cursor),
-            (Some(_), Some(Err(CursorError)) | None) => Since::Unknown,
+        let key_search = match (key, client_cursor(&headers, None)) {
+            (None, _) => KeySearch::None,
+            (Some(_), Some(Ok(cursor))) => KeySearch::After(cursor),
+            (Some(_), Some(Err(CursorError)) | None) => KeySearch::Newest,
         };
         let provisional_id = key.unwrap_or_else(Uuid::new_v4);
-        Ok(Self { draft: Draft { provisional_id, from, text, date: Timestamp::now() }, since })
+        Ok(Self { draft: Draft { provisional_id, from, text, date: Timestamp::now() }, key_search })
     }
 }
 

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     chat::{Cursor, Draft, RoomId},
-    store::Since,
+    store::KeySearch,
 };
 
 /// What a request was taken for. An answer carries it as an extension.
@@ -28,7 +28,7 @@ pub struct Taken {
     /// Whether a person reads the answer.
     pub person: bool,
     /// The message in the body.
-    pub posted: Option<(Draft, Since)>,
+    pub posted: Option<(Draft, KeySearch)>,
 }
 
 /// Routes like those of the API. What cannot be taken is refused as there; the body is read where the method is POST.
@@ -47,8 +47,8 @@ async fn take_post(reader: Reader, room: Result<Room, WebError>, posted: Result<
     let person = reader == Reader::Person;
     let taken = room.and_then(|Room(room)| Ok((room, posted?)));
     match taken {
-        Ok((room, Posted { draft, since })) => {
-            answer(Taken { room, cursor: None, stream: false, person, posted: Some((draft, since)) })
+        Ok((room, Posted { draft, key_search })) => {
+            answer(Taken { room, cursor: None, stream: false, person, posted: Some((draft, key_search)) })
         }
         Err(error) if person => PageError::not_sent(error).into_response(),
         Err(error) => error.into_response(),

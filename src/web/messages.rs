@@ -92,9 +92,9 @@ pub(super) async fn post(
 ) -> Response {
     let outcome = async {
         let parsed = room.and_then(|room| Ok((room, posted?)));
-        let (Room(room), Admitted(Posted { draft, since })) =
+        let (Room(room), Admitted(Posted { draft, key_search })) =
             parsed.inspect_err(|refusal| metrics::posts::refused(refusal.code()))?;
-        let message = web.app.post_message(room.clone(), draft, since).await?;
+        let message = web.app.post_message(room.clone(), draft, key_search).await?;
         Ok::<_, WebError>((room, message))
     };
     match (reader, outcome.await) {

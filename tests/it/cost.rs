@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use gripchat::{
     chat::{Author, Cursor, Draft, Message, RoomId, Text, Timestamp},
-    store::{Consumed, DynamoDb, Replay, ResetReason, Retention, Since, Store, table},
+    store::{Append, Consumed, DynamoDb, KeySearch, Replay, ResetReason, Retention, Store, table},
 };
 use libtest_mimic::Trial;
 use uuid::Uuid;
@@ -57,14 +57,14 @@ impl Meter {
         Self { client, table, store, room: self.room.clone(), date: self.date }
     }
 
-    async fn post(&self, text: &str, since: Since) -> anyhow::Result<Message> {
-        self.post_dated(self.date, text, since).await
+    async fn post(&self, text: &str, key_search: KeySearch) -> anyhow::Result<Message> {
+        self.post_dated(self.date, text, key_search).await
     }
 
-    async fn post_dated(&self, date: Timestamp, text: &str, since: Since) -> anyhow::Result<Message> {
+    async fn post_dated(&self, date: Timestamp, text: &str, key_search: KeySearch) -> anyhow::Result<Message> {
         let draft =
             Draft { provisional_id: Uuid::new_v4(), from: Author::parse("Ada")?, text: Text::parse(text)?, date };
-        Ok(self.store.append(&self.room, draft, since, Box::new(|_| {})).await?.message)
+        Ok(self.store.append(&self.room, Append { key_search, ..Append::new(draft) }).await?.message)
     }
 
     /// What some work used, the list of rooms included.
@@ -83,9 +83,9 @@ impl Meter {
 
 async fn a_message_in_a_room_that_was_lately_written_to_is_one_write_and_no_read() -> anyhow::Result<()> {
     let meter = Meter::start().await?;
-    meter.post("warm", Since::Never).await?;
+    meter.post("warm", KeySearch::None).await?;
     for _ in 0..5 {
-        let (_, used) = meter.of(meter.post("hello", Since::Never)).await?;
+        let (_, used) = meter.of(meter.post("hello", KeySearch::None)).await?;
         assert_eq!(used, Consumed { read: 0.0, write: 1.0 });
     }
     Ok(())
@@ -96,7 +96,7 @@ async fn a_message_in_another_room_is_one_write_and_at_most_one_read() -> anyhow
     let cold = [meter.another(), meter.another()];
     // The first of them is the room's first, which is listed.
     for (meter, writes) in [(&meter, 2.0), (&cold[0], 1.0), (&cold[1], 1.0)] {
-        let (_, used) = meter.of(meter.post("hello", Since::Never)).await?;
+        let (_, used) = meter.of(meter.post("hello", KeySearch::None)).await?;
         assert_eq!(used.write, writes);
         assert!(used.read <= 1.0, "{used:?}");
     }
@@ -107,9 +107,9 @@ async fn a_message_in_another_room_is_one_write_and_at_most_one_read() -> anyhow
 
 async fn a_key_costs_nothing_where_the_cursor_is_the_newest_message() -> anyhow::Result<()> {
     let meter = Meter::start().await?;
-    let mut head = Cursor::from(meter.post("warm", Since::Never).await?.id);
+    let mut head = Cursor::from(meter.post("warm", KeySearch::None).await?.id);
     for _ in 0..5 {
-        let (message, used) = meter.of(meter.post("hello", Since::Cursor(head))).await?;
+        let (message, used) = meter.of(meter.post("hello", KeySearch::After(head))).await?;
         assert_eq!(used, Consumed { read: 0.0, write: 1.0 });
         head = message.id.into();
     }
@@ -118,16 +118,16 @@ async fn a_key_costs_nothing_where_the_cursor_is_the_newest_message() -> anyhow:
 
 async fn a_key_costs_nothing_where_the_process_knows_what_was_written_since() -> anyhow::Result<()> {
     let meter = Meter::start().await?;
-    let first = meter.post("warm", Since::Never).await?;
+    let first = meter.post("warm", KeySearch::None).await?;
     for _ in 0..150 {
-        meter.post("hello", Since::Never).await?;
+        meter.post("hello", KeySearch::None).await?;
     }
-    let (_, used) = meter.of(meter.post("too far back", Since::Cursor(first.id.into()))).await?;
+    let (_, used) = meter.of(meter.post("too far back", KeySearch::After(first.id.into()))).await?;
     assert!(used.read > 0.0, "{used:?}");
-    let lately = meter.post("hello", Since::Never).await?;
-    for since in [Since::Unknown, Since::Cursor(lately.id.into())] {
-        meter.post("another's", Since::Never).await?;
-        let (_, used) = meter.of(meter.post("hello", since)).await?;
+    let lately = meter.post("hello", KeySearch::None).await?;
+    for key_search in [KeySearch::Newest, KeySearch::After(lately.id.into())] {
+        meter.post("another's", KeySearch::None).await?;
+        let (_, used) = meter.of(meter.post("hello", key_search)).await?;
         assert_eq!(used, Consumed { read: 0.0, write: 1.0 });
     }
     Ok(())
@@ -136,9 +136,9 @@ async fn a_key_costs_nothing_where_the_process_knows_what_was_written_since() ->
 /// A write whose condition does not hold is counted like one that does, but only real DynamoDB says so in its answer.
 async fn a_conflict_costs_a_write_and_a_read() -> anyhow::Result<()> {
     let meter = Meter::start().await?;
-    meter.post("warm", Since::Never).await?;
-    meter.another().post("in between", Since::Never).await?;
-    let (message, used) = meter.of(meter.post("hello", Since::Never)).await?;
+    meter.post("warm", KeySearch::None).await?;
+    meter.another().post("in between", KeySearch::None).await?;
+    let (message, used) = meter.of(meter.post("hello", KeySearch::None)).await?;
     assert_eq!(message.id.seq, 3);
     assert_eq!(used.write, 1.0);
     assert!((0.5..=1.0).contains(&used.read), "{used:?}");
@@ -147,9 +147,9 @@ async fn a_conflict_costs_a_write_and_a_read() -> anyhow::Result<()> {
 
 async fn a_recovery_of_a_few_messages_is_one_read() -> anyhow::Result<()> {
     let meter = Meter::start().await?;
-    let first = Cursor::from(meter.post("first", Since::Never).await?.id);
+    let first = Cursor::from(meter.post("first", KeySearch::None).await?.id);
     for _ in 0..5 {
-        meter.post("hello", Since::Never).await?;
+        meter.post("hello", KeySearch::None).await?;
     }
     let after = async { Ok(meter.store.after(&meter.room, &first, 200).await?) };
     let (replay, used) = meter.of(after).await?;
@@ -161,8 +161,8 @@ async fn a_recovery_of_a_few_messages_is_one_read() -> anyhow::Result<()> {
 
 async fn a_message_of_three_kilobytes_is_three_writes() -> anyhow::Result<()> {
     let meter = Meter::start().await?;
-    meter.post("warm", Since::Never).await?;
-    let (_, used) = meter.of(meter.post(&"a".repeat(2_500), Since::Never)).await?;
+    meter.post("warm", KeySearch::None).await?;
+    let (_, used) = meter.of(meter.post(&"a".repeat(2_500), KeySearch::None)).await?;
     assert_eq!(used, Consumed { read: 0.0, write: 3.0 });
     Ok(())
 }
@@ -170,9 +170,9 @@ async fn a_message_of_three_kilobytes_is_three_writes() -> anyhow::Result<()> {
 /// Messages that are kept for ever at first, and for a day later, are never deleted: DynamoDB knows of no expiry.
 async fn what_has_expired_is_not_walked_through() -> anyhow::Result<()> {
     let meter = Meter::start().await?;
-    let first = meter.post_dated(Timestamp::from_millis(0), "hello", Since::Never).await?;
+    let first = meter.post_dated(Timestamp::from_millis(0), "hello", KeySearch::None).await?;
     for _ in 0..1_000 {
-        meter.post_dated(Timestamp::from_millis(0), "hello", Since::Never).await?;
+        meter.post_dated(Timestamp::from_millis(0), "hello", KeySearch::None).await?;
     }
     let store = Arc::new(DynamoDb::new(meter.client.clone(), meter.table.clone(), "1d".parse()?));
     let meter = Meter { store, ..meter };
@@ -186,7 +186,7 @@ async fn what_has_expired_is_not_walked_through() -> anyhow::Result<()> {
         assert!(used.read < 15.0, "{used:?}");
     }
 
-    let head = Cursor::from(meter.post("alive", Since::Never).await?.id);
+    let head = Cursor::from(meter.post("alive", KeySearch::None).await?.id);
     let (replay, used) = meter.of(ask(Cursor::Start)).await?;
     assert_eq!(replay, reset(head));
     assert!(used.read < 15.0, "{used:?}");
@@ -197,7 +197,7 @@ async fn a_room_costs_the_list_one_write_a_minute() -> anyhow::Result<()> {
     let meter = Meter::start().await?;
     let hundred = async {
         for _ in 0..100 {
-            meter.post("hello", Since::Never).await?;
+            meter.post("hello", KeySearch::None).await?;
         }
         Ok(())
     };
@@ -206,7 +206,7 @@ async fn a_room_costs_the_list_one_write_a_minute() -> anyhow::Result<()> {
 
     let ten_minutes = async {
         for n in 1..=120 {
-            meter.post_dated(meter.date.plus(Duration::from_secs(5 * n)), "hello", Since::Never).await?;
+            meter.post_dated(meter.date.plus(Duration::from_secs(5 * n)), "hello", KeySearch::None).await?;
         }
         Ok(())
     };
@@ -228,9 +228,9 @@ async fn backends_and_clocks_that_differ_cost_the_list_no_more() -> anyhow::Resu
     for n in 0..=120 {
         let date = ahead.date.plus(Duration::from_secs(2 * n));
         if n % 2 == 0 {
-            ahead.post_dated(date, "hello", Since::Never).await?;
+            ahead.post_dated(date, "hello", KeySearch::None).await?;
         } else {
-            late.post_dated(three_seconds_before(date), "hello", Since::Never).await?;
+            late.post_dated(three_seconds_before(date), "hello", KeySearch::None).await?;
         }
     }
     let writes = ahead.consumed().await.write + late.consumed().await.write;
@@ -243,15 +243,15 @@ async fn backends_and_clocks_that_differ_cost_the_list_no_more() -> anyhow::Resu
 async fn posts_with_cursors_cost_the_list_no_more() -> anyhow::Result<()> {
     let ahead = Meter::start().await?;
     let late = ahead.another();
-    let mut since = Since::Cursor(Cursor::Start);
+    let mut key_search = KeySearch::After(Cursor::Start);
     for n in 0..=480 {
         let date = ahead.date.plus(Duration::from_millis(500 * n));
         let posted = if n % 2 == 0 {
-            ahead.post_dated(date, "hello", since).await?
+            ahead.post_dated(date, "hello", key_search).await?
         } else {
-            late.post_dated(three_seconds_before(date), "hello", since).await?
+            late.post_dated(three_seconds_before(date), "hello", key_search).await?
         };
-        since = Since::Cursor(posted.id.into());
+        key_search = KeySearch::After(posted.id.into());
     }
     let writes = ahead.consumed().await.write + late.consumed().await.write;
     assert_eq!(writes, 481.0 + 1.0 + 4.0);
@@ -266,7 +266,7 @@ async fn a_list_of_a_hundred_rooms_is_a_read_or_two() -> anyhow::Result<()> {
     let mut meter = Meter::start().await?;
     for n in 0..100 {
         meter.room = RoomId::parse(&format!("room-{n}"))?;
-        meter.post("hello", Since::Never).await?;
+        meter.post("hello", KeySearch::None).await?;
     }
     let (rooms, used) = meter.of(async { Ok(meter.store.rooms().await?) }).await?;
     assert_eq!(rooms.len(), 100);
@@ -278,7 +278,7 @@ async fn a_store_without_the_list_writes_nothing_for_it() -> anyhow::Result<()> 
     let meter = Meter::start().await?;
     let store = DynamoDb::new(meter.client.clone(), meter.table.clone(), Retention::FOREVER).without_list();
     let meter = Meter { store: Arc::new(store), ..meter };
-    let (_, used) = meter.of(meter.post("hello", Since::Never)).await?;
+    let (_, used) = meter.of(meter.post("hello", KeySearch::None)).await?;
     assert_eq!(used.write, 1.0);
     assert_eq!(meter.another().store.rooms().await?[..], []);
     Ok(())

@@ -6,7 +6,7 @@ use anyhow::{Context as _, ensure};
 use futures_util::future::{join_all, try_join_all};
 use gripchat::{
     chat::{Author, Draft, RoomId, Text, Timestamp},
-    store::{DynamoDb, Retention, Since, Store as _},
+    store::{Append, DynamoDb, Retention, Store as _},
 };
 use libtest_mimic::Trial;
 use tokio::net::TcpListener;
@@ -54,7 +54,7 @@ async fn store_silently(stack: &Stack, room: &str, text: &str) -> anyhow::Result
         text: Text::parse(text)?,
         date: Timestamp::now(),
     };
-    let appended = store.append(&RoomId::parse(room)?, draft, Since::Never, Box::new(|_| {})).await?;
+    let appended = store.append(&RoomId::parse(room)?, Append::new(draft)).await?;
     Ok(appended.message.id.to_string())
 }
 

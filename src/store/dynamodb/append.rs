@@ -20,7 +20,7 @@ use super::{
 use crate::{
     chat::{Cursor, Draft, Message, RoomId, Timestamp},
     store::{
-        APPEND_DEADLINE, Announce, Appended, KEY_SEARCH_MOST, KEY_SEARCH_NEWEST, Record, Since, Slot, StoreError, Tail,
+        APPEND_DEADLINE, Append, Appended, KEY_SEARCH_MAX, KEY_SEARCH_NEWEST, KeySearch, Record, Slot, StoreError, Tail,
     },
     telemetry::metrics::store::{self as metrics, Kind, Read, Retry},
 };
@@ -87,20 +87,16 @@ impl Log {
 }
 
 impl DynamoDb {
-    pub(super) async fn append_in_turn(
-        &self,
-        room: &RoomId,
-        draft: Draft,
-        since: Since,
-        announce: Announce,
-    ) -> Result<Appended, StoreError> {
+    pub(super) async fn append_in_turn(&self, room: &RoomId, append: Append) -> Result<Appended, StoreError> {
+        let Append { draft, key_search, announce } = append;
         let deadline = Instant::now() + APPEND_DEADLINE;
         let begin_by = deadline - OUTCOME_WITHIN;
         let work = async {
             let turn = timeout_at(begin_by, self.rooms.turn(room)).await;
             let mut head = turn.unwrap_or(Err(StoreError::Deadline))?;
             let recent = head.take();
-            let (appended, recent) = self.append_behind(room, draft, since, recent, head.latest(), begin_by).await?;
+            let (appended, recent) =
+                self.append_behind(room, draft, key_search, recent, head.latest(), begin_by).await?;
             if let Some(recent) = recent {
                 head.put(recent);
             }
@@ -117,14 +113,14 @@ impl DynamoDb {
         &self,
         room: &RoomId,
         draft: Draft,
-        since: Since,
+        key_search: KeySearch,
         recent: Option<Recent>,
         latest: Option<Timestamp>,
         begin_by: Instant,
     ) -> Result<(Appended, Option<Recent>), StoreError> {
         let key = draft.provisional_id;
-        let (searched, started) = (since != Since::Never, Instant::now());
-        let mut log = self.first_search(room, key, since, recent).await?;
+        let (searched, started) = (key_search != KeySearch::None, Instant::now());
+        let mut log = self.first_search(room, key, key_search, recent).await?;
         if searched {
             metrics::read(Kind::DynamoDb, Read::KeySearch, started.elapsed());
         }
@@ -184,35 +180,35 @@ impl DynamoDb {
         &self,
         room: &RoomId,
         key: Uuid,
-        since: Since,
+        key_search: KeySearch,
         recent: Option<Recent>,
     ) -> Result<Log, StoreError> {
-        let cursor = match (since, recent) {
-            (Since::Never, Some(recent)) => return Ok(Log::believed(recent)),
-            (Since::Never, None) => {
+        let cursor = match (key_search, recent) {
+            (KeySearch::None, Some(recent)) => return Ok(Log::believed(recent)),
+            (KeySearch::None, None) => {
                 let newest = self.newest(room).await?;
                 return Ok(Log::read(None, newest.into_iter().collect(), key));
             }
-            (Since::Unknown, Some(recent))
+            (KeySearch::Newest, Some(recent))
                 if recent.reaches_back_to(recent.newest().seq.saturating_sub(KEY_SEARCH_NEWEST as u64)) =>
             {
                 return self.recall(room, key, recent).await;
             }
-            (Since::Cursor(Cursor::After(id)), Some(recent))
+            (KeySearch::After(Cursor::After(id)), Some(recent))
                 if id.epoch == recent.newest().epoch
                     && id.seq <= recent.newest().seq
                     && recent.reaches_back_to(id.seq) =>
             {
                 return self.recall(room, key, recent).await;
             }
-            (Since::Unknown, _) => return self.search(room, key, 0, KEY_SEARCH_NEWEST).await,
-            (Since::Cursor(cursor), _) => cursor,
+            (KeySearch::Newest, _) => return self.search(room, key, 0, KEY_SEARCH_NEWEST).await,
+            (KeySearch::After(cursor), _) => cursor,
         };
         let from = match &cursor {
             Cursor::Start => 0,
             Cursor::After(id) => id.seq,
         };
-        let log = self.search(room, key, from, KEY_SEARCH_MOST).await?;
+        let log = self.search(room, key, from, KEY_SEARCH_MAX).await?;
         let holds = match (&cursor, &log.tail) {
             (Cursor::Start, _) => true,
             (Cursor::After(id), Tail::Newest(newest)) => id.epoch == newest.epoch,

@@ -37,11 +37,11 @@ use self::{
     rooms::Rooms,
 };
 use super::{
-    Activity, Announce, Appended, Page, READ_DEADLINE, Record, Replay, ResetReason, Retention, Since, Store,
-    StoreError, Verdict, judge, judge_by_head,
+    Activity, Append, Appended, Page, READ_DEADLINE, Record, Replay, ResetReason, Retention, Store, StoreError,
+    Verdict, judge, judge_by_head,
 };
 use crate::{
-    chat::{Cursor, Draft, Message, MessageId, RoomId, Timestamp},
+    chat::{Cursor, Message, MessageId, RoomId, Timestamp},
     telemetry::metrics::store as metrics,
 };
 
@@ -256,16 +256,10 @@ async fn in_time<T>(read: impl Future<Output = Result<T, StoreError>>) -> Result
 
 #[async_trait]
 impl Store for DynamoDb {
-    async fn append(
-        &self,
-        room: &RoomId,
-        draft: Draft,
-        since: Since,
-        announce: Announce,
-    ) -> Result<Appended, StoreError> {
+    async fn append(&self, room: &RoomId, append: Append) -> Result<Appended, StoreError> {
         let (store, room) = (self.clone(), room.clone());
         // A caller that stops waiting must not leave a message stored and not announced.
-        let append = async move { store.append_in_turn(&room, draft, since, announce).await };
+        let append = async move { store.append_in_turn(&room, append).await };
         let append = tokio::spawn(append.in_current_span());
         append.await.unwrap_or_else(|error| match error.try_into_panic() {
             Ok(panic) => resume_unwind(panic),

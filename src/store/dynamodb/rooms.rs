@@ -14,7 +14,7 @@ use crate::{
     store::{KEY_SEARCH_NEWEST, Record, StoreError},
 };
 
-/// For so long the message that this process wrote last is believed to be its room's newest. Since a
+/// For so long the message that this process wrote last is believed to be its room's newest. KeySearch a
 /// message lives an hour at least, it cannot have expired meanwhile and let the numbers begin anew.
 const BELIEVED_FOR: Duration = Duration::from_secs(60);
 /// Appends of one room that may wait for their turn. With a write of some milliseconds each, more

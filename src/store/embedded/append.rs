@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     chat::{Cursor, Draft, RoomId, Timestamp},
-    store::{Appended, KEY_SEARCH_MOST, KEY_SEARCH_NEWEST, Record, Retention, Since, Slot, Tail},
+    store::{Appended, KEY_SEARCH_MAX, KEY_SEARCH_NEWEST, KeySearch, Record, Retention, Slot, Tail},
     telemetry::metrics::store::{self as metrics, Kind, Read},
 };
 
@@ -23,13 +23,13 @@ pub(super) fn append(
     table: &mut Table<'_, Key, Value>,
     room: &RoomId,
     draft: Draft,
-    since: &Since,
+    key_search: &KeySearch,
     retention: Retention,
 ) -> Result<Appended, Failure> {
     let log = Log { table, room, retention, now: Timestamp::now() };
     let tail = log.tail()?;
-    let started = (*since != Since::Never).then(Instant::now);
-    let found = find(&log, draft.provisional_id, since, &tail)?;
+    let started = (*key_search != KeySearch::None).then(Instant::now);
+    let found = find(&log, draft.provisional_id, key_search, &tail)?;
     if let Some(started) = started {
         metrics::read(Kind::Embedded, Read::KeySearch, started.elapsed());
     }
@@ -50,18 +50,18 @@ pub(super) fn append(
 fn find(
     log: &Log<'_, Table<'_, Key, Value>>,
     key: Uuid,
-    since: &Since,
+    key_search: &KeySearch,
     tail: &Tail,
 ) -> Result<Option<Record>, Failure> {
     let Tail::Newest(newest) = tail else { return Ok(None) };
-    let (behind, most) = match since {
-        Since::Never => return Ok(None),
-        Since::Cursor(Cursor::Start) => (0, KEY_SEARCH_MOST),
-        Since::Cursor(Cursor::After(id)) if id.epoch == newest.epoch && id.seq <= newest.seq => {
-            (id.seq, KEY_SEARCH_MOST)
+    let (behind, most) = match key_search {
+        KeySearch::None => return Ok(None),
+        KeySearch::After(Cursor::Start) => (0, KEY_SEARCH_MAX),
+        KeySearch::After(Cursor::After(id)) if id.epoch == newest.epoch && id.seq <= newest.seq => {
+            (id.seq, KEY_SEARCH_MAX)
         }
         // It is ahead of the log, or of another one.
-        Since::Unknown | Since::Cursor(Cursor::After(_)) => (0, KEY_SEARCH_NEWEST),
+        KeySearch::Newest | KeySearch::After(Cursor::After(_)) => (0, KEY_SEARCH_NEWEST),
     };
     log.find(key, behind, most, newest)
 }

@@ -56,13 +56,11 @@ use self::{
     read::Log,
     record::{Key, MESSAGES, Value},
     sweeper::Sweeper,
-    writer::{Append, Job, Writer},
+    writer::{Job, QueuedAppend, Writer},
 };
-use super::{
-    APPEND_DEADLINE, Activity, Announce, Appended, Page, READ_DEADLINE, Replay, Retention, Since, Store, StoreError,
-};
+use super::{APPEND_DEADLINE, Activity, Append, Appended, Page, READ_DEADLINE, Replay, Retention, Store, StoreError};
 use crate::{
-    chat::{Cursor, Draft, MessageId, RoomId, Timestamp},
+    chat::{Cursor, MessageId, RoomId, Timestamp},
     telemetry::metrics::store as metrics,
 };
 
@@ -230,19 +228,11 @@ impl Embedded {
 
 #[async_trait]
 impl Store for Embedded {
-    async fn append(
-        &self,
-        room: &RoomId,
-        draft: Draft,
-        since: Since,
-        announce: Announce,
-    ) -> Result<Appended, StoreError> {
+    async fn append(&self, room: &RoomId, append: Append) -> Result<Appended, StoreError> {
         let (answer, answered) = oneshot::channel();
-        let append = Append {
+        let append = QueuedAppend {
             room: room.clone(),
-            draft,
-            since,
-            announce,
+            append,
             runtime: Handle::current(),
             deadline: Instant::now() + APPEND_DEADLINE,
             answer,

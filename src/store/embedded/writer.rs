@@ -36,7 +36,7 @@ use super::{
 use crate::{
     chat::{Draft, RoomId},
     failpoint,
-    store::{Announce, Appended, Since, StoreError},
+    store::{Announce, Append, Appended, KeySearch, StoreError},
     telemetry::metrics::store as metrics,
 };
 
@@ -51,7 +51,7 @@ const REOPEN_EVERY: Duration = Duration::from_secs(1);
 
 /// What the writer is asked for.
 pub(super) enum Job {
-    Append(Box<Append>),
+    Append(Box<QueuedAppend>),
     /// These have expired.
     Delete {
         expired: Vec<(String, u64)>,
@@ -64,11 +64,9 @@ pub(super) enum Job {
 }
 
 /// A message that waits to be stored.
-pub(super) struct Append {
+pub(super) struct QueuedAppend {
     pub(super) room: RoomId,
-    pub(super) draft: Draft,
-    pub(super) since: Since,
-    pub(super) announce: Announce,
+    pub(super) append: Append,
     /// Where the caller runs: what is announced may be published from a task.
     pub(super) runtime: Handle,
     /// By then the caller has been told that it was not stored in time.
@@ -148,7 +146,7 @@ impl Writer {
             self.reopen();
         }
         let expired: Vec<_> = deletions.iter().flat_map(|(expired, _)| expired).collect();
-        let (drafts, waiting): (Vec<_>, Vec<_>) = appends.into_iter().map(Append::split).unzip();
+        let (drafts, waiting): (Vec<_>, Vec<_>) = appends.into_iter().map(QueuedAppend::split).unzip();
         // A damage that redb did not expect makes it panic.
         let outcome = catch_unwind(AssertUnwindSafe(|| self.commit(drafts, &expired)))
             .unwrap_or_else(|_| Err(Failure::Disk(redb::StorageError::Corrupted("see the panic".to_owned()).into())));
@@ -170,7 +168,7 @@ impl Writer {
     /// One transaction, and one sync of the file.
     fn commit(
         &self,
-        drafts: Vec<(RoomId, Draft, Since)>,
+        drafts: Vec<(RoomId, Draft, KeySearch)>,
         expired: &[&(String, u64)],
     ) -> Result<Vec<Result<Appended, StoreError>>, Failure> {
         let (started, appends) = (Instant::now(), drafts.len());
@@ -179,8 +177,8 @@ impl Writer {
         let mut outcomes = Vec::with_capacity(drafts.len());
         {
             let mut table: Table<'_, Key, Value> = transaction.open_table(MESSAGES)?;
-            for (room, draft, since) in drafts {
-                match append::append(&mut table, &room, draft, &since, self.shared.retention) {
+            for (room, draft, key_search) in drafts {
+                match append::append(&mut table, &room, draft, &key_search, self.shared.retention) {
                     Ok(appended) => outcomes.push(Ok(appended)),
                     // One broken entry is no reason to refuse the others.
                     Err(Failure::Entry(error)) => outcomes.push(Err(error)),
@@ -221,10 +219,11 @@ impl Writer {
     }
 }
 
-impl Append {
-    fn split(self) -> ((RoomId, Draft, Since), Waiting) {
-        let Self { room, draft, since, announce, runtime, answer, .. } = self;
-        ((room, draft, since), Waiting { announce, runtime, answer })
+impl QueuedAppend {
+    fn split(self) -> ((RoomId, Draft, KeySearch), Waiting) {
+        let Self { room, append, runtime, answer, .. } = self;
+        let Append { draft, key_search, announce } = append;
+        ((room, draft, key_search), Waiting { announce, runtime, answer })
     }
 }
 

@@ -27,8 +27,8 @@ use self::{
     listing::Listing,
     replays::answer_all,
 };
-use super::{Activity, Announce, Appended, Page, READ_DEADLINE, Replay, Since, Store, StoreError};
-use crate::chat::{Cursor, Draft, MessageId, RoomId};
+use super::{Activity, Append, Appended, Page, READ_DEADLINE, Replay, Store, StoreError};
+use crate::chat::{Cursor, MessageId, RoomId};
 
 /// Which page: of a room, the newest or those before a message, and how many of them.
 type Wanted = (RoomId, Option<MessageId>, usize);
@@ -92,14 +92,8 @@ impl Shared {
 
 #[async_trait]
 impl Store for Shared {
-    async fn append(
-        &self,
-        room: &RoomId,
-        draft: Draft,
-        since: Since,
-        announce: Announce,
-    ) -> Result<Appended, StoreError> {
-        self.store.append(room, draft, since, announce).await
+    async fn append(&self, room: &RoomId, append: Append) -> Result<Appended, StoreError> {
+        self.store.append(room, append).await
     }
 
     async fn after(&self, room: &RoomId, cursor: &Cursor, limit: usize) -> Result<Replay, StoreError> {

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::{replays::told, *};
 use crate::{
-    chat::{Author, Epoch, Text, Timestamp},
+    chat::{Author, Draft, Epoch, Text, Timestamp},
     store::{Record, ResetReason, Verdict, judge, judge_by_head},
 };
 
@@ -129,7 +129,7 @@ impl Model {
 
 #[async_trait]
 impl Store for Model {
-    async fn append(&self, _: &RoomId, _: Draft, _: Since, _: Announce) -> Result<Appended, StoreError> {
+    async fn append(&self, _: &RoomId, _: Append) -> Result<Appended, StoreError> {
         Err(StoreError::Busy)
     }
 

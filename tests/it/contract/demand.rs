@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gripchat::{
     chat::Cursor,
-    store::{Retention, Since, Store, StoreError},
+    store::{Append, KeySearch, Retention, Store, StoreError},
 };
 use libtest_mimic::Trial;
 use tokio::time::Instant;
@@ -30,7 +30,7 @@ async fn failing_does_nothing_and_says_so_in_every_call() -> anyhow::Result<()> 
     store.set(Mode::Failing);
     let announce = Box::new(|_: &_| panic!("nothing is stored"));
     let failures = [
-        store.append(&room(), draft("2"), Since::Never, announce).await.err(),
+        store.append(&room(), Append { announce, ..Append::new(draft("2")) }).await.err(),
         store.after(&room(), &Cursor::Start, 50).await.err(),
         store.latest(&room(), 50).await.err(),
         store.before(&room(), &id, 50).await.err(),
@@ -47,10 +47,10 @@ async fn losing_answers_stores_without_an_announcement() -> anyhow::Result<()> {
     store.set(Mode::LosingAnswers);
     let announce = Box::new(|_: &_| panic!("the answer is lost"));
     let draft = draft("1");
-    let lost = store.append(&room(), draft.clone(), Since::Unknown, announce).await;
+    let lost = store.append(&room(), Append { draft: draft.clone(), key_search: KeySearch::Newest, announce }).await;
     assert!(matches!(lost, Err(StoreError::Deadline)), "{lost:?}");
     store.set(Mode::Healthy);
-    assert!(store.append(&room(), draft, Since::Unknown, Box::new(|_| {})).await?.duplicate);
+    assert!(store.append(&room(), Append { key_search: KeySearch::Newest, ..Append::new(draft) }).await?.duplicate);
     Ok(())
 }
 
@@ -58,7 +58,7 @@ async fn a_number_of_failures_is_used_up() -> anyhow::Result<()> {
     let store = Memory::new(Retention::FOREVER);
     store.fail_next(2, &StoreError::Busy);
     for _ in 0..2 {
-        let refused = store.append(&room(), draft("1"), Since::Never, Box::new(|_| {})).await;
+        let refused = store.append(&room(), Append::new(draft("1"))).await;
         assert!(matches!(refused, Err(StoreError::Busy)), "{refused:?}");
     }
     assert_eq!(append(&store, draft("2")).await?.message.id.seq, 1);

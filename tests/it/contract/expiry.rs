@@ -2,7 +2,7 @@
 
 use gripchat::{
     chat::{Cursor, Draft},
-    store::{Page, Replay, ResetReason, Retention, Since, Store},
+    store::{Append, KeySearch, Page, Replay, ResetReason, Retention, Store},
 };
 
 use super::{Place, Rule, all_after, append, behind, draft, hour, old, room, rules, say, seqs};
@@ -105,7 +105,7 @@ async fn the_key_of_a_message_that_has_expired_is_free(place: Place) -> anyhow::
     let store = place(hour())?;
     let expired = append(&*store, old("1")).await?.message;
     let again = Draft { provisional_id: expired.provisional_id, ..draft("2") };
-    let appended = store.append(&room(), again, Since::Unknown, Box::new(|_| {})).await?;
+    let appended = store.append(&room(), Append { key_search: KeySearch::Newest, ..Append::new(again) }).await?;
     assert_eq!((appended.message.id.seq, appended.duplicate), (2, false));
     Ok(())
 }

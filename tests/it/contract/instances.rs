@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use gripchat::{
     chat::Cursor,
-    store::{Appended, Retention, Since, Store},
+    store::{Append, Appended, KeySearch, Retention, Store},
 };
 use libtest_mimic::Trial;
 use tokio::task::JoinSet;
@@ -37,7 +37,7 @@ async fn appends_of_two_processes_at_once_are_dense() -> anyhow::Result<()> {
             appends.spawn(async move {
                 let announce =
                     Box::new(move |appended: &Appended| announced.lock().unwrap().push(appended.message.id.seq));
-                store.append(&room(), draft(&n.to_string()), Since::Never, announce).await
+                store.append(&room(), Append { announce, ..Append::new(draft(&n.to_string())) }).await
             });
         }
     }
@@ -77,16 +77,16 @@ async fn what_a_process_believes_of_the_newest_message_may_be_stale() -> anyhow:
 async fn a_key_posted_at_once_to_two_processes_is_one_message() -> anyhow::Result<()> {
     let stores = two().await?;
     let head = behind(&say(&*stores[0], "1").await?);
-    for since in [Since::Unknown, Since::Cursor(Cursor::Start), Since::Cursor(head.clone())] {
+    for key_search in [KeySearch::Newest, KeySearch::After(Cursor::Start), KeySearch::After(head.clone())] {
         let draft = draft("keyed");
         let mut posts = JoinSet::new();
         for n in 0..20 {
-            let (store, draft, since) = (Arc::clone(&stores[n % 2]), draft.clone(), since.clone());
-            posts.spawn(async move { store.append(&room(), draft, since, Box::new(|_| {})).await });
+            let (store, draft, key_search) = (Arc::clone(&stores[n % 2]), draft.clone(), key_search.clone());
+            posts.spawn(async move { store.append(&room(), Append { key_search, ..Append::new(draft) }).await });
         }
         let posts: Vec<Appended> = posts.join_all().await.into_iter().collect::<Result<_, _>>()?;
         assert!(posts.iter().all(|post| post.message == posts[0].message && post.prev == posts[0].prev), "{posts:?}");
-        assert_eq!(posts.iter().filter(|post| !post.duplicate).count(), 1, "{since:?}");
+        assert_eq!(posts.iter().filter(|post| !post.duplicate).count(), 1, "{key_search:?}");
     }
     assert_eq!(seqs(&all_after(&*stores[1], Cursor::Start, 50).await?), [1, 2, 3, 4]);
     Ok(())
@@ -97,10 +97,10 @@ async fn a_key_is_found_by_a_process_whose_head_is_its_stale_cursor() -> anyhow:
     let [one, other] = two().await?;
     let head = behind(&say(&*one, "1").await?);
     let draft = draft("keyed");
-    let since = Since::Cursor(head);
-    let stored = other.append(&room(), draft.clone(), since.clone(), Box::new(|_| {})).await?;
+    let key_search = KeySearch::After(head);
+    let stored = other.append(&room(), Append { key_search: key_search.clone(), ..Append::new(draft.clone()) }).await?;
     say(&*other, "3").await?;
-    let repeated = one.append(&room(), draft, since, Box::new(|_| {})).await?;
+    let repeated = one.append(&room(), Append { key_search, ..Append::new(draft) }).await?;
     assert_eq!(repeated, Appended { duplicate: true, ..stored });
     assert_eq!(say(&*one, "4").await?.id.seq, 4);
     Ok(())

@@ -18,7 +18,7 @@ use aws_sdk_dynamodb::{
 };
 use gripchat::{
     chat::{Draft, RoomId, Timestamp},
-    store::{Activity, DynamoDb, Retention, Since, Store},
+    store::{Activity, Append, DynamoDb, Retention, Store},
 };
 use libtest_mimic::Trial;
 use tokio::time::{Instant, sleep};
@@ -47,7 +47,7 @@ pub(super) fn trials() -> Vec<Trial> {
 }
 
 async fn say_in(store: &dyn Store, room: &str, draft: Draft) -> anyhow::Result<()> {
-    store.append(&RoomId::parse(room)?, draft, Since::Never, Box::new(|_| {})).await?;
+    store.append(&RoomId::parse(room)?, Append::new(draft)).await?;
     Ok(())
 }
 

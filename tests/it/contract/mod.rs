@@ -16,7 +16,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use gripchat::{
     chat::{Author, Cursor, Draft, Message, RoomId, Text, Timestamp},
-    store::{Appended, DynamoDb, Embedded, Replay, Retention, Shared, Since, Store, table},
+    store::{Append, Appended, DynamoDb, Embedded, Replay, Retention, Shared, Store, table},
 };
 use libtest_mimic::Trial;
 use uuid::Uuid;
@@ -118,7 +118,7 @@ fn old(text: &str) -> Draft {
 }
 
 async fn append(store: &dyn Store, draft: Draft) -> anyhow::Result<Appended> {
-    Ok(store.append(&room(), draft, Since::Never, Box::new(|_| {})).await?)
+    Ok(store.append(&room(), Append::new(draft)).await?)
 }
 
 async fn say(store: &dyn Store, text: &str) -> anyhow::Result<Message> {

@@ -8,7 +8,7 @@ use std::{
 
 use gripchat::{
     chat::{Cursor, RoomId},
-    store::{Announce, Appended, Replay, Retention, Since},
+    store::{Announce, Append, Appended, Replay, Retention},
 };
 use tokio::{task::JoinSet, time::timeout};
 
@@ -116,7 +116,8 @@ async fn announcements_come_in_the_order_of_the_numbers_once_each_and_before_the
         let (store, announced) = (Arc::clone(&store), announced.clone());
         appenders.spawn(async move {
             let draft = draft(&appender.to_string());
-            let appended = store.append(&room(), draft, Since::Never, announced.announce()).await?;
+            let appended =
+                store.append(&room(), Append { announce: announced.announce(), ..Append::new(draft) }).await?;
             assert!(announced.seqs().contains(&appended.message.id.seq));
             anyhow::Ok(())
         });
@@ -131,7 +132,7 @@ async fn what_is_stored_is_announced_although_its_caller_has_gone(place: Place) 
     let store = place(Retention::FOREVER)?;
     let (room, announced) = (room(), Announced::default());
     let say = async |text: &str, patience| {
-        let append = store.append(&room, draft(text), Since::Never, announced.announce());
+        let append = store.append(&room, Append { announce: announced.announce(), ..Append::new(draft(text)) });
         timeout(patience, append).await.is_ok()
     };
     assert!(say("warm", Duration::from_secs(5)).await);
@@ -150,7 +151,7 @@ async fn rooms_whose_names_begin_alike_are_kept_apart(place: Place) -> anyhow::R
     let rooms: Vec<RoomId> = names.iter().map(|name| RoomId::parse(name)).collect::<Result<_, _>>()?;
     for round in 1..=2 {
         for room in &rooms {
-            let appended = store.append(room, draft(room.as_str()), Since::Never, Box::new(|_| {})).await?;
+            let appended = store.append(room, Append::new(draft(room.as_str()))).await?;
             assert_eq!(appended.message.id.seq, round, "{room}");
         }
     }

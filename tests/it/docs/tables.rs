@@ -99,7 +99,7 @@ async fn the_numbers_match_the_constants() -> anyhow::Result<()> {
     for sentence in [
         format!("the newest messages, {NEWEST} unless `limit` (1 to 200) is given"),
         format!("is a stream: the newest {NEWEST} messages"),
-        format!("among the {},000 messages after `Last-Event-ID`", store::KEY_SEARCH_MOST / 1_000),
+        format!("among the {},000 messages after `Last-Event-ID`", store::KEY_SEARCH_MAX / 1_000),
         format!("the server searches the newest {} messages", store::KEY_SEARCH_NEWEST),
     ] {
         assert!(api.contains(&sentence), "not in docs/api.md: {sentence}");

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use gripchat::{
     chat::{Author, Cursor, Draft, Message, RoomId, Text, Timestamp},
-    store::{Embedded, OpenError, Replay, Retention, Since, Store as _},
+    store::{Append, Embedded, OpenError, Replay, Retention, Store as _},
 };
 use libtest_mimic::Trial;
 use uuid::Uuid;
@@ -48,7 +48,7 @@ fn open(folder: &Path) -> Result<Embedded, OpenError> {
 }
 
 async fn say(store: &Embedded, room: &RoomId, draft: Draft) -> anyhow::Result<Message> {
-    Ok(store.append(room, draft, Since::Never, Box::new(|_| {})).await?.message)
+    Ok(store.append(room, Append::new(draft)).await?.message)
 }
 
 /// All messages of a room, from its start, page by page.

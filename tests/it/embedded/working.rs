@@ -10,7 +10,7 @@ use std::{
 use anyhow::ensure;
 use gripchat::{
     chat::Draft,
-    store::{APPEND_DEADLINE, Embedded, Pace, Retention, Since, Store as _, StoreError},
+    store::{APPEND_DEADLINE, Append, Embedded, Pace, Retention, Store as _, StoreError},
 };
 use libtest_mimic::Trial;
 use tokio::{
@@ -95,7 +95,7 @@ async fn a_panic_in_an_announcement_is_nobody_elses_matter() -> anyhow::Result<(
     let folder = tempfile::tempdir()?;
     let store = open(folder.path())?;
     let panics = Box::new(|_: &_| panic!("this panic belongs to a test"));
-    let appended = store.append(&room("a"), draft("1"), Since::Never, panics).await?;
+    let appended = store.append(&room("a"), Append { announce: panics, ..Append::new(draft("1")) }).await?;
     assert_eq!(appended.message.id.seq, 1);
     assert_eq!(say(&store, &room("a"), draft("2")).await?.id.seq, 2);
     Ok(())
@@ -162,7 +162,9 @@ async fn a_writer_that_is_held_up_leaves_nobody_waiting() -> anyhow::Result<()> 
     let hang = {
         let store = store.clone();
         let block = Box::new(move |_: &_| held_up.recv().unwrap_or_default());
-        tokio::spawn(async move { store.append(&room("a"), draft("1"), Since::Never, block).await })
+        tokio::spawn(
+            async move { store.append(&room("a"), Append { announce: block, ..Append::new(draft("1")) }).await },
+        )
     };
     let started = Instant::now();
     while store.held().await? == 0 {
@@ -173,7 +175,7 @@ async fn a_writer_that_is_held_up_leaves_nobody_waiting() -> anyhow::Result<()> 
     let mut posters = JoinSet::new();
     for _ in 0..5_000 {
         let store = store.clone();
-        posters.spawn(async move { store.append(&room("a"), draft("2"), Since::Never, Box::new(|_| {})).await });
+        posters.spawn(async move { store.append(&room("a"), Append::new(draft("2"))).await });
     }
     let (mut busy, mut late) = (0, 0);
     for outcome in posters.join_all().await {

@@ -11,10 +11,10 @@ use std::{
 
 use async_trait::async_trait;
 use gripchat::{
-    chat::{Cursor, Draft, Message, MessageId, RoomId, Timestamp},
+    chat::{Cursor, Message, MessageId, RoomId, Timestamp},
     store::{
-        Activity, Announce, Appended, KEY_SEARCH_MOST, KEY_SEARCH_NEWEST, Page, Record, Replay, Retention, Since, Slot,
-        Store, StoreError, Tail, Verdict, judge, judge_by_head,
+        Activity, Announce, Append, Appended, KEY_SEARCH_MAX, KEY_SEARCH_NEWEST, KeySearch, Page, Record, Replay,
+        Retention, Slot, Store, StoreError, Tail, Verdict, judge, judge_by_head,
     },
 };
 use tokio::time::sleep;
@@ -110,10 +110,11 @@ impl Memory {
         log.iter().rev().take_while(of_this_epoch).map(|entry| self.record(entry)).take_while(|record| record.visible)
     }
 
-    fn append_now(&self, room: &RoomId, draft: Draft, since: &Since, announce: Announce) -> Appended {
+    fn append_now(&self, room: &RoomId, append: Append) -> Appended {
+        let Append { draft, key_search, announce } = append;
         let mut rooms = lock(&self.rooms);
         let log = rooms.entry(room.clone()).or_default();
-        let appended = match self.find(log, draft.provisional_id, since) {
+        let appended = match self.find(log, draft.provisional_id, &key_search) {
             Some(Record { message, first, .. }) => Appended::new(message, first, true),
             None => {
                 let newest = log.last().map(|entry| self.record(entry));
@@ -128,14 +129,14 @@ impl Memory {
         appended
     }
 
-    fn find(&self, log: &[Entry], key: Uuid, since: &Since) -> Option<Record> {
-        let most = match since {
-            Since::Never => return None,
-            Since::Unknown => KEY_SEARCH_NEWEST,
-            Since::Cursor(cursor) => match (self.replay(log, cursor, KEY_SEARCH_MOST), cursor) {
+    fn find(&self, log: &[Entry], key: Uuid, key_search: &KeySearch) -> Option<Record> {
+        let most = match key_search {
+            KeySearch::None => return None,
+            KeySearch::Newest => KEY_SEARCH_NEWEST,
+            KeySearch::After(cursor) => match (self.replay(log, cursor, KEY_SEARCH_MAX), cursor) {
                 (Replay::Reset { .. }, _) => KEY_SEARCH_NEWEST,
-                (Replay::Messages { .. }, Cursor::Start) => KEY_SEARCH_MOST,
-                (Replay::Messages { .. }, Cursor::After(id)) => KEY_SEARCH_MOST.min(log.len() - index(id.seq) - 1),
+                (Replay::Messages { .. }, Cursor::Start) => KEY_SEARCH_MAX,
+                (Replay::Messages { .. }, Cursor::After(id)) => KEY_SEARCH_MAX.min(log.len() - index(id.seq) - 1),
             },
         };
         self.newest(log).take(most).find(|record| record.message.provisional_id == key)
@@ -187,16 +188,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[async_trait]
 impl Store for Memory {
-    async fn append(
-        &self,
-        room: &RoomId,
-        draft: Draft,
-        since: Since,
-        announce: Announce,
-    ) -> Result<Appended, StoreError> {
+    async fn append(&self, room: &RoomId, append: Append) -> Result<Appended, StoreError> {
         let lost = *lock(&self.mode) == Mode::LosingAnswers;
-        let announce = if lost { Box::new(|_: &Appended| {}) } else { announce };
-        self.call(|| self.append_now(room, draft, &since, announce)).await
+        let announce: Announce = if lost { Box::new(|_| {}) } else { append.announce };
+        self.call(|| self.append_now(room, Append { announce, ..append })).await
     }
 
     async fn after(&self, room: &RoomId, cursor: &Cursor, limit: usize) -> Result<Replay, StoreError> {

@@ -12,7 +12,7 @@ use std::{
 use futures_util::future::try_join_all;
 use gripchat::{
     chat::{Author, Draft, RoomId, Text, Timestamp},
-    store::{Append, Embedded, Pace, Retention, Store as _},
+    store::{Append, Embedded, EmbeddedOptions, Retention, Store as _},
 };
 
 const POSTERS: usize = 64;
@@ -36,8 +36,8 @@ struct Seen {
 async fn main() -> anyhow::Result<()> {
     let (mut grouped, mut alone) = (Seen::default(), Seen::default());
     for _ in 0..ROUNDS {
-        grouped.add(round(Pace::default()).await?);
-        alone.add(round(Pace { together: 1, ..Pace::default() }).await?);
+        grouped.add(round(EmbeddedOptions::default()).await?);
+        alone.add(round(EmbeddedOptions { max_batch: 1, ..EmbeddedOptions::default() }).await?);
     }
     println!("{POSTERS} posters in one room, {ROUNDS} rounds of {COUNTED:?} each, in turn");
     grouped.print("all that waits in one commit");
@@ -49,9 +49,9 @@ async fn main() -> anyhow::Result<()> {
 }
 
 /// Posts to a new store.
-async fn round(pace: Pace) -> anyhow::Result<Seen> {
+async fn round(options: EmbeddedOptions) -> anyhow::Result<Seen> {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
-    let store = Arc::new(Embedded::open_at(folder.path(), Retention::FOREVER, pace)?);
+    let store = Arc::new(Embedded::open_with(folder.path(), Retention::FOREVER, options)?);
     post_all(&store, WARM_UP).await?;
     let commits = store.commits();
     let started = Instant::now();

@@ -15,7 +15,7 @@ use crate::{
     config::Backend,
     grip::{GripUrl, Publisher},
     server,
-    store::{Shared, Store, StoreError},
+    store::{Coalesced, Store, StoreError},
     web::{self, PostLimit, Readiness, Web},
 };
 
@@ -59,7 +59,7 @@ pub async fn serve(
     let checks = [tokio::spawn(check(Arc::clone(&store))), tokio::spawn(publisher.check())];
 
     let readiness = Readiness::new(Arc::clone(&store), Arc::clone(&publisher), stop.announced.clone());
-    let store = Arc::new(Shared::new(store));
+    let store = Arc::new(Coalesced::new(store));
     let app = App::new(store, publisher, config.recheck);
     let app = Arc::new(if config.room_list { app } else { app.without_list() });
     let posts = PostLimit::new(config.posts, config.trusted.clone());

@@ -11,7 +11,7 @@ use crate::{
     config::{Problems, RunArgs, reachable},
     edge,
     serve::{self, Stop},
-    store::{Embedded, Measured},
+    store::{Embedded, Instrumented},
     telemetry::{self, metrics::store::Kind},
 };
 
@@ -34,7 +34,7 @@ pub(super) async fn run(args: RunArgs) -> anyhow::Result<()> {
     let clients = bind(config.edge_listen, "--edge-listen").await?;
     let control = bind(config.control_listen(), "--control-listen").await?;
     let store = Embedded::open(&config.data, config.backend.retention)?;
-    let store = Arc::new(Measured::new(Kind::Embedded, store));
+    let store = Arc::new(Instrumented::new(Kind::Embedded, store));
     let stop = signalled(config.shutdown_delay)?;
     let max_connections = descriptors::raise(config.max_connections());
     let [backend_at, clients_at, control_at] = [listener.local_addr()?, clients.local_addr()?, control.local_addr()?];

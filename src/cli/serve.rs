@@ -8,7 +8,7 @@ use super::{aws, descriptors, listen::bind, shutdown::signalled};
 use crate::{
     config::{self, Problems, ServeArgs},
     serve,
-    store::{DynamoDb, Embedded, Measured, Store},
+    store::{DynamoDb, Embedded, Instrumented, Store},
     telemetry::{self, metrics::store::Kind},
 };
 
@@ -34,13 +34,13 @@ pub(super) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     let mut dynamodb = None;
     let store: Arc<dyn Store> = match (store, aws) {
         (config::Store::Embedded(folder), _) => {
-            Arc::new(Measured::new(Kind::Embedded, Embedded::open(&folder, backend.retention)?))
+            Arc::new(Instrumented::new(Kind::Embedded, Embedded::open(&folder, backend.retention)?))
         }
         (config::Store::DynamoDb(table), Some(aws)) => {
             let store = DynamoDb::new(aws_sdk_dynamodb::Client::new(&aws), table, backend.retention);
-            let store = if backend.room_list { store } else { store.without_list() };
+            let store = if backend.room_list { store } else { store.without_room_list() };
             dynamodb = Some(store.clone());
-            Arc::new(Measured::new(Kind::DynamoDb, store))
+            Arc::new(Instrumented::new(Kind::DynamoDb, store))
         }
         (config::Store::DynamoDb(_), None) => unreachable!("the settings were read for this store above"),
     };
@@ -49,7 +49,7 @@ pub(super) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     println!("gripchat listening on http://{}", listener.local_addr()?);
     let served = serve::serve(listener, &backend, max_connections, grip, store, stop).await;
     if let Some(dynamodb) = dynamodb {
-        dynamodb.finish_listing(LISTED_WITHIN).await;
+        dynamodb.finish_room_list(LISTED_WITHIN).await;
     }
     served?;
     info!("stopped");

@@ -20,18 +20,17 @@
 
 mod activity;
 mod append;
+mod coalesced;
 mod dynamodb;
 mod embedded;
 mod error;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+mod instrumented;
 mod log;
-mod measured;
 mod page;
 mod replay;
 mod retention;
-mod shared;
-pub mod table;
 
 use std::{sync::Arc, time::Duration};
 
@@ -39,15 +38,15 @@ use async_trait::async_trait;
 
 pub use activity::{Activity, MAX_ROOMS};
 pub use append::{Announce, Append, Appended, KEY_SEARCH_MAX, KEY_SEARCH_NEWEST, KeySearch};
-pub use dynamodb::{Consumed, DynamoDb};
-pub use embedded::{Embedded, OpenError, Pace};
+pub use coalesced::Coalesced;
+pub use dynamodb::{CapacityUnits, DynamoDb, table};
+pub use embedded::{Embedded, EmbeddedOptions, OpenError};
 pub use error::StoreError;
+pub use instrumented::Instrumented;
 pub use log::{Record, Slot, Tail};
-pub use measured::Measured;
 pub use page::Page;
 pub use replay::{Replay, ResetReason, Verdict, judge, judge_by_head};
 pub use retention::{Retention, RetentionError};
-pub use shared::Shared;
 
 use crate::chat::{Cursor, MessageId, RoomId};
 

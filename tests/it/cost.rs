@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use gripchat::{
     chat::{Author, Cursor, Draft, Message, RoomId, Text, Timestamp},
-    store::{Append, Consumed, DynamoDb, KeySearch, Replay, ResetReason, Retention, Store, table},
+    store::{Append, CapacityUnits, DynamoDb, KeySearch, Replay, ResetReason, Retention, Store, table},
 };
 use libtest_mimic::Trial;
 use uuid::Uuid;
@@ -68,15 +68,15 @@ impl Meter {
     }
 
     /// What some work used, the list of rooms included.
-    async fn of<T>(&self, work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<(T, Consumed)> {
+    async fn of<T>(&self, work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<(T, CapacityUnits)> {
         let before = self.consumed().await;
         let done = work.await?;
         let after = self.consumed().await;
-        Ok((done, Consumed { read: after.read - before.read, write: after.write - before.write }))
+        Ok((done, CapacityUnits { read: after.read - before.read, write: after.write - before.write }))
     }
 
-    async fn consumed(&self) -> Consumed {
-        self.store.finish_listing(SOON).await;
+    async fn consumed(&self) -> CapacityUnits {
+        self.store.finish_room_list(SOON).await;
         self.store.consumed()
     }
 }
@@ -86,7 +86,7 @@ async fn a_message_in_a_room_that_was_lately_written_to_is_one_write_and_no_read
     meter.post("warm", KeySearch::None).await?;
     for _ in 0..5 {
         let (_, used) = meter.of(meter.post("hello", KeySearch::None)).await?;
-        assert_eq!(used, Consumed { read: 0.0, write: 1.0 });
+        assert_eq!(used, CapacityUnits { read: 0.0, write: 1.0 });
     }
     Ok(())
 }
@@ -110,7 +110,7 @@ async fn a_key_costs_nothing_where_the_cursor_is_the_newest_message() -> anyhow:
     let mut head = Cursor::from(meter.post("warm", KeySearch::None).await?.id);
     for _ in 0..5 {
         let (message, used) = meter.of(meter.post("hello", KeySearch::After(head))).await?;
-        assert_eq!(used, Consumed { read: 0.0, write: 1.0 });
+        assert_eq!(used, CapacityUnits { read: 0.0, write: 1.0 });
         head = message.id.into();
     }
     Ok(())
@@ -128,7 +128,7 @@ async fn a_key_costs_nothing_where_the_process_knows_what_was_written_since() ->
     for key_search in [KeySearch::Newest, KeySearch::After(lately.id.into())] {
         meter.post("another's", KeySearch::None).await?;
         let (_, used) = meter.of(meter.post("hello", key_search)).await?;
-        assert_eq!(used, Consumed { read: 0.0, write: 1.0 });
+        assert_eq!(used, CapacityUnits { read: 0.0, write: 1.0 });
     }
     Ok(())
 }
@@ -163,7 +163,7 @@ async fn a_message_of_three_kilobytes_is_three_writes() -> anyhow::Result<()> {
     let meter = Meter::start().await?;
     meter.post("warm", KeySearch::None).await?;
     let (_, used) = meter.of(meter.post(&"a".repeat(2_500), KeySearch::None)).await?;
-    assert_eq!(used, Consumed { read: 0.0, write: 3.0 });
+    assert_eq!(used, CapacityUnits { read: 0.0, write: 3.0 });
     Ok(())
 }
 
@@ -276,7 +276,7 @@ async fn a_list_of_a_hundred_rooms_is_a_read_or_two() -> anyhow::Result<()> {
 
 async fn a_store_without_the_list_writes_nothing_for_it() -> anyhow::Result<()> {
     let meter = Meter::start().await?;
-    let store = DynamoDb::new(meter.client.clone(), meter.table.clone(), Retention::FOREVER).without_list();
+    let store = DynamoDb::new(meter.client.clone(), meter.table.clone(), Retention::FOREVER).without_room_list();
     let meter = Meter { store: Arc::new(store), ..meter };
     let (_, used) = meter.of(meter.post("hello", KeySearch::None)).await?;
     assert_eq!(used.write, 1.0);

@@ -15,7 +15,7 @@ use super::{
     DynamoDb, Order, Range,
     error::{classify, is_throttled},
     item::{self, PARTITION_KEY},
-    rooms::Recent,
+    turns::Recent,
 };
 use crate::{
     chat::{Cursor, Draft, Message, RoomId, Timestamp},

@@ -18,9 +18,9 @@ use crate::{
     store::{Record, Retention, StoreError},
 };
 
-pub(crate) const PARTITION_KEY: &str = "pk";
-pub(crate) const SORT_KEY: &str = "sk";
-pub(crate) const EXPIRES_AT: &str = "expires_at";
+pub(super) const PARTITION_KEY: &str = "pk";
+pub(super) const SORT_KEY: &str = "sk";
+pub(super) const EXPIRES_AT: &str = "expires_at";
 const EPOCH: &str = "epoch";
 const FIRST: &str = "first";
 const PROVISIONAL_ID: &str = "provisional_id";

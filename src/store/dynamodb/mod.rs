@@ -9,13 +9,14 @@
 //! message, no read; a room's first message in a minute one unit more, for the list of rooms. Reads are strongly
 //! consistent, but those of the list.
 
-mod activity;
 mod append;
 mod error;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
-pub(crate) mod item;
-mod rooms;
+mod item;
+mod room_list;
+pub mod table;
+mod turns;
 
 use std::{
     panic::resume_unwind,
@@ -31,10 +32,10 @@ use tokio::time::timeout;
 use tracing::Instrument as _;
 
 use self::{
-    activity::Listing,
     error::classify,
     item::{PARTITION_KEY, SORT_KEY, partition, sort_key},
-    rooms::Rooms,
+    room_list::Listing,
+    turns::Rooms,
 };
 use super::{
     Activity, Append, Appended, Page, READ_DEADLINE, Record, Replay, ResetReason, Retention, Store, StoreError,
@@ -48,7 +49,7 @@ use crate::{
 /// So many expired messages that wait for their deletion do not keep a replay from what stands behind them.
 const LEFT_OVER: usize = 200;
 
-/// The store over one DynamoDB table. [`table::create`](super::table::create) makes the table.
+/// The store over one DynamoDB table. [`table::create`] makes the table.
 ///
 /// A handle: clones are one store, and share what it knows of the rooms.
 #[derive(Clone)]
@@ -59,12 +60,12 @@ pub struct DynamoDb {
     rooms: Arc<Rooms>,
     /// Rooms that are being listed; none, where there is no list of rooms.
     listing: Option<Listing>,
-    consumed: Arc<Mutex<Consumed>>,
+    consumed: Arc<Mutex<CapacityUnits>>,
 }
 
 /// Capacity units that DynamoDB has counted for this process, as it reported them.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Consumed {
+pub struct CapacityUnits {
     /// Read units: a strongly consistent read of 4 KB is one.
     pub read: f64,
     /// Write units: a write of 1 KB is one.
@@ -103,12 +104,12 @@ impl DynamoDb {
 
     /// Without the list of rooms: nothing is written for it.
     #[must_use]
-    pub fn without_list(self) -> Self {
+    pub fn without_room_list(self) -> Self {
         Self { listing: None, ..self }
     }
 
     /// What this process has used so far.
-    pub fn consumed(&self) -> Consumed {
+    pub fn consumed(&self) -> CapacityUnits {
         *self.consumed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -86,11 +86,11 @@ pub struct Embedded(Arc<Threads>);
 
 /// How the store works, for tests and measurements.
 #[derive(Clone, Copy, Debug)]
-pub struct Pace {
+pub struct EmbeddedOptions {
     /// The most appends that one commit holds.
-    pub together: usize,
+    pub max_batch: usize,
     /// How often expired messages are looked for and deleted.
-    pub sweep_every: Duration,
+    pub sweep_interval: Duration,
 }
 
 /// What all threads use.
@@ -135,11 +135,11 @@ impl Embedded {
     /// Opens the store in a folder; both are made if they are missing. Blocks while all of the file is read
     /// and checked.
     pub fn open(folder: &Path, retention: Retention) -> Result<Self, OpenError> {
-        Self::open_at(folder, retention, Pace::default())
+        Self::open_with(folder, retention, EmbeddedOptions::default())
     }
 
-    /// Opens it with another pace than usual.
-    pub fn open_at(folder: &Path, retention: Retention, pace: Pace) -> Result<Self, OpenError> {
+    /// Opens it with another options than usual.
+    pub fn open_with(folder: &Path, retention: Retention, options: EmbeddedOptions) -> Result<Self, OpenError> {
         let (path, database) = open::in_folder(folder)?;
         let no_thread = |cause| OpenError::File { path: path.clone(), cause };
         let shared = Arc::new(Shared {
@@ -154,12 +154,12 @@ impl Embedded {
         let writer = Writer {
             shared: Arc::clone(&shared),
             jobs: waiting,
-            together: pace.together.max(1),
+            together: options.max_batch.max(1),
             expected: 1,
             reopened: None,
         };
         let sweeper =
-            Sweeper { shared: Arc::clone(&shared), jobs: jobs.clone(), stop: stopped, every: pace.sweep_every };
+            Sweeper { shared: Arc::clone(&shared), jobs: jobs.clone(), stop: stopped, every: options.sweep_interval };
         let thread = |name: &str| thread::Builder::new().name(name.to_owned());
         let mut threads = Threads {
             shared,
@@ -185,7 +185,7 @@ impl Embedded {
     }
 
     /// How many messages the file holds, those included that have expired and are not deleted yet.
-    pub async fn held(&self) -> Result<u64, StoreError> {
+    pub async fn message_count(&self) -> Result<u64, StoreError> {
         self.read(|table, _| Ok(table.len()?)).await
     }
 
@@ -270,15 +270,15 @@ impl Store for Embedded {
     }
 
     async fn check(&self) -> Result<(), StoreError> {
-        self.held().await.map(drop)
+        self.message_count().await.map(drop)
     }
 }
 
-// === impl Pace ===
+// === impl EmbeddedOptions ===
 
-impl Default for Pace {
+impl Default for EmbeddedOptions {
     fn default() -> Self {
-        Self { together: TOGETHER, sweep_every: SWEEP_EVERY }
+        Self { max_batch: TOGETHER, sweep_interval: SWEEP_EVERY }
     }
 }
 

@@ -193,7 +193,7 @@ async fn a_listing_that_comes_late_undoes_none_that_is_newer() -> anyhow::Result
     table.wipe("lobby").await?;
     let late = process();
     say_in(&late, "lobby", dated(earlier)).await?;
-    late.finish_listing(LISTED_WITHIN).await;
+    late.finish_room_list(LISTED_WITHIN).await;
     assert_eq!(late.rooms().await?[0].at, later);
     Ok(())
 }

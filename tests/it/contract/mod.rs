@@ -16,7 +16,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use gripchat::{
     chat::{Author, Cursor, Draft, Message, RoomId, Text, Timestamp},
-    store::{Append, Appended, DynamoDb, Embedded, Replay, Retention, Shared, Store, table},
+    store::{Append, Appended, Coalesced, DynamoDb, Embedded, Replay, Retention, Store, table},
 };
 use libtest_mimic::Trial;
 use uuid::Uuid;
@@ -48,7 +48,7 @@ type Rule = fn(Place) -> BoxFuture<'static, anyhow::Result<()>>;
 /// All stores. Another one is another line.
 const STORES: [(&str, &[Need], MakePlace); 4] = [
     ("memory", &[], || Box::pin(memory())),
-    ("shared", &[], || Box::pin(shared())),
+    ("coalesced", &[], || Box::pin(coalesced())),
     ("embedded", &[], || Box::pin(embedded())),
     ("dynamodb", &[Need::DynamoDb], || Box::pin(dynamodb())),
 ];
@@ -59,9 +59,9 @@ async fn memory() -> anyhow::Result<Place> {
 }
 
 /// Reads that are shared, of the store in memory.
-async fn shared() -> anyhow::Result<Place> {
+async fn coalesced() -> anyhow::Result<Place> {
     let keeper = Memory::new(Retention::FOREVER);
-    Ok(Box::new(move |retention| Ok(Arc::new(Shared::new(Arc::new(keeper.beside(retention)))))))
+    Ok(Box::new(move |retention| Ok(Arc::new(Coalesced::new(Arc::new(keeper.beside(retention)))))))
 }
 
 async fn embedded() -> anyhow::Result<Place> {

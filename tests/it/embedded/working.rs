@@ -10,7 +10,7 @@ use std::{
 use anyhow::ensure;
 use gripchat::{
     chat::Draft,
-    store::{APPEND_DEADLINE, Append, Embedded, Pace, Retention, Store as _, StoreError},
+    store::{APPEND_DEADLINE, Append, Embedded, EmbeddedOptions, Retention, Store as _, StoreError},
 };
 use libtest_mimic::Trial;
 use tokio::{
@@ -41,14 +41,14 @@ pub(super) fn trials() -> Vec<Trial> {
 }
 
 fn sweeping(folder: &Path) -> anyhow::Result<Embedded> {
-    let pace = Pace { sweep_every: Duration::from_millis(10), ..Pace::default() };
-    Ok(Embedded::open_at(folder, "1h".parse()?, pace)?)
+    let options = EmbeddedOptions { sweep_interval: Duration::from_millis(10), ..EmbeddedOptions::default() };
+    Ok(Embedded::open_with(folder, "1h".parse()?, options)?)
 }
 
-async fn held(store: &Embedded, count: u64) -> anyhow::Result<()> {
+async fn wait_for_message_count(store: &Embedded, count: u64) -> anyhow::Result<()> {
     let started = Instant::now();
-    while store.held().await? != count {
-        ensure!(started.elapsed() < SOON, "{} are held, not {count}", store.held().await?);
+    while store.message_count().await? != count {
+        ensure!(started.elapsed() < SOON, "{} are held, not {count}", store.message_count().await?);
         sleep(Duration::from_millis(5)).await;
     }
     Ok(())
@@ -71,7 +71,7 @@ async fn appends_that_wait_together_share_commits() -> anyhow::Result<()> {
         say_all(&store, name, 400, || draft("new")).await?;
         assert_dense(&all(&store, &room(name)).await?);
     }
-    assert_eq!(store.held().await?, 800);
+    assert_eq!(store.message_count().await?, 800);
     let commits = store.commits();
     assert!((1..=80).contains(&commits), "{commits} commits for 800 messages");
     Ok(())
@@ -112,7 +112,7 @@ async fn what_has_expired_is_deleted_and_nothing_else() -> anyhow::Result<()> {
     drop(store);
 
     let store = sweeping(folder.path())?;
-    held(&store, 4).await?;
+    wait_for_message_count(&store, 4).await?;
     assert_eq!(store.latest(&room("a"), 50).await?.messages, std::slice::from_ref(&stays));
     assert_eq!(store.latest(&room("b"), 50).await?.messages.len(), 3);
     let next = say(&store, &room("a"), draft("next")).await?;
@@ -124,7 +124,7 @@ async fn a_room_of_which_all_was_deleted_begins_anew() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let store = sweeping(folder.path())?;
     let expired = say(&store, &room("a"), old("1")).await?;
-    held(&store, 0).await?;
+    wait_for_message_count(&store, 0).await?;
     let next = say(&store, &room("a"), draft("2")).await?;
     assert_eq!(next.id.seq, 1);
     assert_ne!(next.id.epoch, expired.id.epoch);
@@ -138,7 +138,7 @@ async fn a_file_that_loses_as_much_as_it_gets_does_not_grow() -> anyhow::Result<
     let mut lengths = Vec::new();
     for _ in 0..30 {
         say_all(&store, "a", 500, || old(&long)).await?;
-        held(&store, 0).await?;
+        wait_for_message_count(&store, 0).await?;
         lengths.push(std::fs::metadata(store.path())?.len());
     }
     // 60 megabytes went through it.
@@ -167,7 +167,7 @@ async fn a_writer_that_is_held_up_leaves_nobody_waiting() -> anyhow::Result<()> 
         )
     };
     let started = Instant::now();
-    while store.held().await? == 0 {
+    while store.message_count().await? == 0 {
         ensure!(started.elapsed() < SOON, "it is not stored");
     }
 

@@ -23,11 +23,11 @@ const LONGEST: Duration = Duration::from_secs(1);
 /// A crowd comes in waves: the wait is longer than the last batch alone would have it, and shrinks by so much a batch.
 const CALMING: Duration = Duration::from_millis(100);
 
-/// Crowds by what they want. A handle: clones are one.
+/// RequestCoalescer by what they want. A handle: clones are one.
 ///
 /// A crowd is there as long as somebody of it waits or is being served, or its next batch would have to wait. It holds as
 /// many callers as there are; those who have gone are left out when their turn comes.
-pub(super) struct Crowds<K, C> {
+pub(super) struct RequestCoalescer<K, C> {
     waiting: Arc<Mutex<HashMap<K, Vec<C>>>>,
 }
 
@@ -37,19 +37,19 @@ pub(super) trait Caller: Send + 'static {
     fn has_gone(&self) -> bool;
 }
 
-impl<K, C> Clone for Crowds<K, C> {
+impl<K, C> Clone for RequestCoalescer<K, C> {
     fn clone(&self) -> Self {
         Self { waiting: Arc::clone(&self.waiting) }
     }
 }
 
-impl<K, C> Default for Crowds<K, C> {
+impl<K, C> Default for RequestCoalescer<K, C> {
     fn default() -> Self {
         Self { waiting: Arc::default() }
     }
 }
 
-impl<K: Clone + Eq + Hash + Send + 'static, C: Caller> Crowds<K, C> {
+impl<K: Clone + Eq + Hash + Send + 'static, C: Caller> RequestCoalescer<K, C> {
     /// Lets somebody wait for the next batch, which `serve` is called with. All callers of a crowd bring a function that
     /// does the same.
     pub(super) fn join<Served>(&self, wanted: K, caller: C, serve: impl Fn(Vec<C>) -> Served + Send + 'static)

@@ -159,8 +159,8 @@ impl Store for Model {
     }
 }
 
-pub(super) fn shared(model: &Arc<Model>) -> Arc<Shared> {
-    Arc::new(Shared::new(model.clone()))
+pub(super) fn shared(model: &Arc<Model>) -> Arc<Coalesced> {
+    Arc::new(Coalesced::new(model.clone()))
 }
 
 fn behind(seq: u64) -> Cursor {

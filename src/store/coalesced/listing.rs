@@ -68,7 +68,7 @@ mod tests {
     use tokio::time::{sleep, timeout};
 
     use super::*;
-    use crate::store::shared::tests::{Model, log, shared};
+    use crate::store::coalesced::tests::{Model, log, shared};
 
     #[tokio::test(start_paused = true)]
     async fn the_list_of_rooms_is_read_once_for_all_who_want_it() {

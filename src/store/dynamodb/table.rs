@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::{
 };
 use tokio::time::{Instant, sleep};
 
-use super::dynamodb::item::{EXPIRES_AT, PARTITION_KEY, SORT_KEY};
+use super::item::{EXPIRES_AT, PARTITION_KEY, SORT_KEY};
 
 /// How often a table that is being created is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);

@@ -97,7 +97,7 @@ impl DynamoDb {
     }
 
     /// Waits for the rooms that are being listed, so that the end of the program leaves none out.
-    pub async fn finish_listing(&self, within: Duration) {
+    pub async fn finish_room_list(&self, within: Duration) {
         if let Some(Listing { rooms, given_up }) = &self.listing {
             rooms.close();
             if timeout(within, rooms.wait()).await.is_err() {

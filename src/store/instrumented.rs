@@ -20,7 +20,7 @@ const SLOW: Duration = Duration::from_secs(1);
 const GIVEN_UP: &str = "given_up";
 
 /// Any store, measured.
-pub struct Measured<S> {
+pub struct Instrumented<S> {
     kind: Kind,
     store: S,
 }
@@ -42,7 +42,7 @@ struct Call<'a> {
     outcome: (&'static str, Option<&'static str>),
 }
 
-impl<S: Store> Measured<S> {
+impl<S: Store> Instrumented<S> {
     /// Measures a store of this kind.
     pub fn new(kind: Kind, store: S) -> Self {
         Self { kind, store }
@@ -90,7 +90,7 @@ impl Drop for Call<'_> {
 }
 
 #[async_trait]
-impl<S: Store> Store for Measured<S> {
+impl<S: Store> Store for Instrumented<S> {
     async fn append(&self, room: &RoomId, append: Append) -> Result<Appended, StoreError> {
         let mut call = self.call(Operation::Append, Some(room));
         let outcome = self.store.append(room, append).await;

@@ -10,7 +10,7 @@
 //! takes nobody's read with it. The list of rooms alone may be older than the question: it is read whole, and not anew for
 //! everybody.
 
-mod crowd;
+mod coalescer;
 mod listing;
 mod replays;
 
@@ -23,7 +23,7 @@ use tokio::{
 };
 
 use self::{
-    crowd::{Caller, Crowds},
+    coalescer::{Caller, RequestCoalescer},
     listing::Listing,
     replays::answer_all,
 };
@@ -34,11 +34,11 @@ use crate::chat::{Cursor, MessageId, RoomId};
 type Wanted = (RoomId, Option<MessageId>, usize);
 
 /// A store that shares its reads.
-pub struct Shared {
+pub struct Coalesced {
     store: Arc<dyn Store>,
     /// By room and how many messages are asked for.
-    replays: Crowds<(RoomId, usize), Question>,
-    pages: Crowds<Wanted, Sender<Result<Page, StoreError>>>,
+    replays: RequestCoalescer<(RoomId, usize), Question>,
+    pages: RequestCoalescer<Wanted, Sender<Result<Page, StoreError>>>,
     listing: Listing,
 }
 
@@ -65,10 +65,15 @@ impl Caller for Sender<Result<Page, StoreError>> {
     }
 }
 
-impl Shared {
+impl Coalesced {
     /// Over this store.
     pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, replays: Crowds::default(), pages: Crowds::default(), listing: Listing::default() }
+        Self {
+            store,
+            replays: RequestCoalescer::default(),
+            pages: RequestCoalescer::default(),
+            listing: Listing::default(),
+        }
     }
 
     async fn page(&self, room: &RoomId, before: Option<&MessageId>, limit: usize) -> Result<Page, StoreError> {
@@ -91,7 +96,7 @@ impl Shared {
 }
 
 #[async_trait]
-impl Store for Shared {
+impl Store for Coalesced {
     async fn append(&self, room: &RoomId, append: Append) -> Result<Appended, StoreError> {
         self.store.append(room, append).await
     }

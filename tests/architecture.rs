@@ -1,200 +1,225 @@
-//! The order of the house: the table of modules in src/lib.rs, and rules that no compiler holds.
+//! The rules of the source that no compiler checks: who imports whom, as the tables in src/lib.rs and in the modules'
+//! mod.rs say, and what every file has.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
-    path::{Path, PathBuf},
+    path::Path,
 };
 
-/// A file longer than this is more than one thing.
-const MOST_LINES: usize = 400;
+use self::source::{
+    Imports, files, identifier, module_folders, module_of, paths, production, read, root, table, test_modules, used,
+    without_comments,
+};
 
-type Table = BTreeMap<String, BTreeSet<String>>;
+#[path = "architecture/source.rs"]
+mod source;
 
-fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).expect("the folder is there") {
-            let path = entry.expect("an entry of it").path();
-            if path.is_dir() && !path.ends_with("node_modules") {
-                folders.push(path);
-            } else if path.extension().is_some_and(|found| found == extension) {
-                found.push(path);
-            }
+/// A longer file contains more than one concept.
+const MAX_LINES: usize = 400;
+/// These folders have a table of their own.
+const FOLDERS_WITH_TABLE: [&str; 2] = ["cli", "config"];
+/// These folders still have circles.
+const FOLDERS_WITH_CIRCLES: [&str; 1] = ["web"];
+
+const LIB: &str = include_str!("../src/lib.rs");
+
+fn names(list: &[&str]) -> BTreeSet<String> {
+    list.iter().map(|&name| name.to_owned()).collect()
+}
+
+/// The first names of paths that start with `root::`.
+fn first_names(root: &str, code: &str) -> BTreeSet<String> {
+    paths(root, code).into_iter().filter_map(|path| path.into_iter().next()).collect()
+}
+
+fn table_of_modules() -> Imports {
+    table(LIB).expect("src/lib.rs has a table")
+}
+
+/// Which of its modules import each other, in a folder of src/.
+fn imports_within(folder: &Path) -> Imports {
+    let mod_rs = production(&read(&folder.join("mod.rs")));
+    let below: Vec<_> = files("src", "rs").into_iter().filter(|path| path.starts_with(folder)).collect();
+    let modules: BTreeSet<String> = below.iter().map(|path| module_of(path, folder)).collect();
+    let modules = &(&modules - &test_modules(&read(&folder.join("mod.rs")))) - &names(&["mod"]);
+    // A name that mod.rs has from one of its modules stands for that module.
+    let mut origins: BTreeMap<String, String> = modules.iter().map(|name| (name.clone(), name.clone())).collect();
+    for path in used(&mod_rs) {
+        if let [module, .., name] = &path[..]
+            && modules.contains(module)
+        {
+            origins.insert(name.clone(), module.clone());
         }
     }
-    found.sort();
-    found
-}
+    let from_root: Vec<_> = folder.strip_prefix(root().join("src")).expect("it is below src").iter().collect();
+    let from_root: String = from_root.iter().map(|name| format!("{}::", name.to_string_lossy())).collect();
 
-fn read(path: &Path) -> String {
-    fs::read_to_string(path).expect("the file is there")
-}
-
-/// The module that a file below src/ belongs to: `store` for both src/store/mod.rs and src/store/table.rs.
-fn module_of(path: &Path) -> String {
-    let below = path.strip_prefix(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).expect("it is below src");
-    let first = below.iter().next().expect("a name").to_str().expect("an ASCII name");
-    first.trim_end_matches(".rs").to_owned()
-}
-
-/// The table in the documentation of the library: who may import whom.
-fn table() -> Table {
-    let code = include_str!("../src/lib.rs");
-    let rows = code.lines().filter_map(|line| line.strip_prefix("//! | [`"));
-    rows.map(|row| {
-        let (module, rest) = row.split_once("`]").expect("a link");
-        let imports = rest.rsplit('|').nth(1).expect("a last cell");
-        let imports = imports.split('`').skip(1).step_by(2).map(str::to_owned).collect();
-        (module.to_owned(), imports)
-    })
-    .collect()
-}
-
-/// The code of a file without comments, and without the tests at its end.
-fn production(code: &str) -> String {
-    without_comments(code.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default())
-}
-
-fn without_comments(code: &str) -> String {
-    code.lines().filter(|line| !line.trim_start().starts_with("//")).map(|line| format!("{line}\n")).collect()
-}
-
-/// The modules named behind a prefix such as `crate::`, also in `crate::{a, b::{c, d}}`.
-fn named_behind(prefix: &str, code: &str) -> BTreeSet<String> {
-    let mut named = BTreeSet::new();
-    for (at, _) in code.match_indices(prefix) {
-        let before = code[..at].chars().next_back();
-        if before.is_some_and(|c| c.is_alphanumeric() || c == '_') {
-            continue;
+    let mut imports: Imports = modules.iter().map(|module| (module.clone(), BTreeSet::new())).collect();
+    for path in &below {
+        let module = module_of(path, folder);
+        let Some(imports) = imports.get_mut(&module) else { continue };
+        let code = production(&read(path));
+        let mut named: Vec<_> = paths("crate::", &code).into_iter().map(|path| path.join("::")).collect();
+        named.retain(|path| path.starts_with(&from_root));
+        let mut named: BTreeSet<_> = named.iter().map(|path| identifier(&path[from_root.len()..])).collect();
+        let is_sibling = path.parent() == Some(folder)
+            || path.parent().and_then(Path::parent) == Some(folder) && path.ends_with("mod.rs");
+        if is_sibling {
+            named.extend(first_names("super::", &code));
         }
-        let rest = &code[at + prefix.len()..];
-        match rest.strip_prefix('{') {
-            None => _ = named.insert(identifier(rest)),
-            Some(group) => named.extend(elements(group).into_iter().map(identifier)),
+        imports.extend(named.iter().filter_map(|name| origins.get(name)).filter(|other| **other != module).cloned());
+    }
+    imports
+}
+
+/// The modules that import each other in a circle, and those that import them.
+fn circle(mut left: Imports) -> BTreeSet<String> {
+    loop {
+        let modules: BTreeSet<String> = left.keys().cloned().collect();
+        left.retain(|_, imports| !imports.is_disjoint(&modules));
+        if left.len() == modules.len() {
+            return modules;
         }
     }
-    named
-}
-
-/// What the commas of a group part, up to its closing brace.
-fn elements(group: &str) -> Vec<&str> {
-    let (mut elements, mut depth, mut start) = (Vec::new(), 0, 0);
-    for (at, c) in group.char_indices() {
-        match c {
-            '{' => depth += 1,
-            '}' if depth > 0 => depth -= 1,
-            ',' | '}' if depth == 0 => {
-                elements.push(group[start..at].trim());
-                start = at + 1;
-                if c == '}' {
-                    break;
-                }
-            }
-            _ => {}
-        }
-    }
-    elements.retain(|element| !element.is_empty());
-    elements
-}
-
-fn identifier(text: &str) -> String {
-    text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
 }
 
 #[test]
 fn imports_are_read_in_all_their_forms() {
-    let code = "use crate::{\n    chat::{Cursor, RoomId},\n    feed::{self},\n    sse,\n};\nuse crate::app::App;\n\
-                fn f(_: crate::web::Web) {}\npub(crate) fn g() {}\n";
-    let expected = ["app", "chat", "feed", "sse", "web"].map(str::to_owned).into();
-    assert_eq!(named_behind("crate::", code), expected);
+    let code = "use crate::{\n    chat::{Cursor, RoomId as Id, url::{self}},\n    feed::{self},\n    sse,\n};\n\
+                use crate::app::App;\nfn f(_: crate::web::Web) {}\npub(crate) fn g() {}\n";
+    let read: Vec<String> = paths("crate::", code).iter().map(|path| path.join("::")).collect();
+    let expected = ["chat::Cursor", "chat::RoomId", "chat::url::self", "feed::self", "sse", "app::App", "web::Web"];
+    assert_eq!(read, expected);
+    let code = "pub use {\n    a::A,\n    b::{B, C},\n};\nuse self::d::D;\nuse serde::de;\n";
+    let read: Vec<String> = used(code).iter().map(|path| path.join("::")).collect();
+    assert_eq!(read, ["a::A", "b::B", "b::C", "d::D", "serde::de"]);
 }
 
 #[test]
-fn the_table_names_all_modules() {
-    let named: BTreeSet<String> = table().into_keys().collect();
-    let there: BTreeSet<String> = files("src", "rs").iter().map(|path| module_of(path)).collect();
-    let roots = ["lib", "main"].map(str::to_owned).into();
-    assert_eq!(named, &there - &roots);
-    let code = include_str!("../src/lib.rs");
+fn a_circle_is_found() {
+    let imports = |rows: &[(&str, &[&str])]| -> Imports {
+        rows.iter().map(|(module, others)| ((*module).to_owned(), names(others))).collect()
+    };
+    assert!(circle(imports(&[("a", &["b", "c"]), ("b", &["c"]), ("c", &[])])).is_empty());
+    let circular = imports(&[("a", &["b"]), ("b", &["c"]), ("c", &["b"]), ("d", &[])]);
+    assert_eq!(circle(circular), names(&["a", "b", "c"]));
+}
+
+#[test]
+fn the_table_in_lib_rs_names_all_modules() {
+    let named: BTreeSet<String> = table_of_modules().into_keys().collect();
+    let src = root().join("src");
+    let modules: BTreeSet<String> = files("src", "rs").iter().map(|path| module_of(path, &src)).collect();
+    assert_eq!(named, &modules - &names(&["lib", "main"]));
     let declared: BTreeSet<String> =
-        code.lines().filter_map(|line| line.strip_prefix("pub mod ")).map(identifier).collect();
+        LIB.lines().filter_map(|line| line.strip_prefix("pub mod ")).map(identifier).collect();
     assert_eq!(named, declared);
 }
 
 #[test]
-fn modules_import_what_the_table_says_and_nothing_else() {
-    let mut imports: Table = table().into_keys().map(|module| (module, BTreeSet::new())).collect();
+fn modules_import_exactly_what_the_table_in_lib_rs_says() {
+    let src = root().join("src");
+    let mut imports: Imports = table_of_modules().into_keys().map(|module| (module, BTreeSet::new())).collect();
     for path in files("src", "rs") {
-        let module = module_of(&path);
-        let named = named_behind("crate::", &production(&read(&path)));
+        let module = module_of(&path, &src);
+        let named = first_names("crate::", &production(&read(&path)));
         if let Some(imports) = imports.get_mut(&module) {
             imports.extend(named.into_iter().filter(|other| *other != module));
         }
     }
-    assert_eq!(imports, table(), "left: the code; right: the table in src/lib.rs");
+    assert_eq!(imports, table_of_modules(), "left: the code; right: the table in src/lib.rs");
     let main = include_str!("../src/main.rs");
-    assert_eq!(named_behind("gripchat::", main), ["cli".to_owned()].into(), "src/main.rs");
+    assert_eq!(first_names("gripchat::", main), names(&["cli"]), "src/main.rs");
 }
 
 #[test]
-fn tests_import_no_module_that_the_table_forbids() {
-    let table = table();
+fn tests_import_only_modules_that_the_table_in_lib_rs_allows() {
+    let (table, src) = (table_of_modules(), root().join("src"));
     for path in files("src", "rs") {
-        let Some(allowed) = table.get(&module_of(&path)) else { continue };
-        let mut named = named_behind("crate::", &without_comments(&read(&path)));
-        named.remove(&module_of(&path));
+        let module = module_of(&path, &src);
+        let Some(allowed) = table.get(&module) else { continue };
+        let mut named = first_names("crate::", &without_comments(&read(&path)));
+        named.remove(&module);
         let forbidden = &named - allowed;
         assert!(forbidden.is_empty(), "{}: {forbidden:?}", path.display());
     }
 }
 
-/// `super` may not lead out of a module either, past the table.
 #[test]
-fn nothing_climbs_out_of_its_module() {
+fn the_files_of_a_folder_import_exactly_what_the_table_in_its_mod_rs_says() {
+    for folder in module_folders() {
+        let name = folder.strip_prefix(root().join("src")).expect("it is below src");
+        match table(&read(&folder.join("mod.rs"))) {
+            Some(table) => {
+                assert_eq!(
+                    imports_within(&folder),
+                    table,
+                    "left: the code; right: the table in {}/mod.rs",
+                    name.display()
+                );
+            }
+            None => {
+                let needs_table = FOLDERS_WITH_TABLE.iter().any(|needs| name == Path::new(needs));
+                assert!(!needs_table, "src/{}/mod.rs has no table of its modules", name.display());
+            }
+        }
+    }
+}
+
+/// `super` must not bypass the table either.
+#[test]
+fn no_module_uses_super_to_leave_its_folder() {
     for path in files("src", "rs") {
         let code = production(&read(&path));
         let is_root = path.parent().is_some_and(|parent| parent.ends_with("src"))
             || (path.ends_with("mod.rs") && path.ancestors().nth(2).is_some_and(|folder| folder.ends_with("src")));
         assert!(!code.contains("super::super::"), "{}", path.display());
         assert!(!(is_root && code.contains("super::")), "{}", path.display());
+        let folder = path.parent().expect("a file is in a folder");
+        let parent = if folder.join("mod.rs").exists() { read(&folder.join("mod.rs")) } else { LIB.to_owned() };
+        let is_test = test_modules(&parent).contains(&module_of(&path, folder));
+        assert!(
+            is_test || !code.contains("super::*"),
+            "{}: name what is imported, so that the tables can be checked",
+            path.display()
+        );
     }
 }
 
 #[test]
-fn no_circle_of_imports() {
-    let mut left = table();
-    while !left.is_empty() {
-        let modules: BTreeSet<String> = left.keys().cloned().collect();
-        let before = left.len();
-        left.retain(|_, imports| !imports.is_disjoint(&modules));
-        assert!(left.len() < before, "these import each other in a circle: {modules:?}");
+fn no_modules_import_each_other_in_a_circle() {
+    assert_eq!(circle(table_of_modules()), names(&[]), "src");
+    for folder in module_folders() {
+        let name = folder.strip_prefix(root().join("src")).expect("it is below src");
+        if !FOLDERS_WITH_CIRCLES.iter().any(|known| name == Path::new(known)) {
+            let imports = imports_within(&folder);
+            assert_eq!(circle(imports.clone()), names(&[]), "src/{}: {imports:#?}", name.display());
+        }
     }
 }
 
 #[test]
-fn files_are_short() {
-    let rust = ["src", "tests"].into_iter().flat_map(|folder| files(folder, "rs"));
+fn no_file_is_longer_than_400_lines() {
+    let rust = ["src", "tests", "benches", "build", "fuzz"].into_iter().flat_map(|folder| files(folder, "rs"));
     let scripts = ["client", "tests"].into_iter().flat_map(|folder| [files(folder, "js"), files(folder, "mjs")]);
     for path in rust.chain(scripts.flatten()).chain(files("client", "css")) {
         let lines = read(&path).lines().count();
-        assert!(lines <= MOST_LINES, "{} has {lines} lines; split it", path.display());
+        assert!(lines <= MAX_LINES, "{} has {lines} lines; split it", path.display());
     }
 }
 
 #[test]
-fn every_file_says_what_it_is() {
-    for path in ["src", "tests"].into_iter().flat_map(|folder| files(folder, "rs")) {
-        assert!(read(&path).starts_with("//! "), "{} does not begin with //!", path.display());
+fn every_file_starts_with_a_module_doc() {
+    for path in ["src", "tests", "benches", "build", "fuzz"].into_iter().flat_map(|folder| files(folder, "rs")) {
+        assert!(read(&path).starts_with("//! "), "{} does not start with //!", path.display());
     }
 }
 
 #[test]
-fn nothing_is_unwrapped_outside_of_tests() {
+fn only_tests_use_unwrap() {
     for path in files("src", "rs").into_iter().filter(|path| !path.ends_with("tests.rs")) {
         let code = production(&read(&path));
-        let line = code.lines().position(|line| line.contains(".unwrap()"));
-        assert_eq!(line, None, "{}: say with expect() why it cannot fail, or return an error", path.display());
+        let line = code.lines().find(|line| line.contains(".unwrap()"));
+        assert_eq!(line, None, "{}: give the proof with expect(), or return an error", path.display());
     }
 }

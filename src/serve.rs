@@ -1,4 +1,4 @@
-//! The server: wire the parts together, run until told to stop, finish what was begun.
+//! The backend: connects its parts, serves until it is told to stop, and finishes the requests under way.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,26 +19,26 @@ use crate::{
     web::{self, PostLimit, Readiness, Web},
 };
 
-/// How long requests that are under way may take once the server stops: the longest post, and then some.
-const REQUESTS_WITHIN: Duration = Duration::from_secs(10);
-/// From then on everything ends within this time, what waits to be published too; rooms that are being listed have a
-/// second more. Kubernetes gives 30 s, and the delay before is a part of them.
-const STOPS_WITHIN: Duration = Duration::from_secs(14);
-/// How often a store that was unreachable at the start is looked at again.
-const CHECK_EVERY: Duration = Duration::from_secs(5);
+/// How long requests under way may take after the shutdown has started: a little more than the longest post.
+const REQUESTS_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the whole shutdown may take from its start, with what waits to be published; rooms that are being listed
+/// get one second more. Kubernetes allows 30 s, of which the delay before the start is a part.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(14);
+/// How often a store that could not be used at the start is checked again.
+const CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
-/// When the backend stops, in two steps.
+/// Tells a server to shut down, in two steps.
 #[derive(Clone, Debug, Default)]
 pub struct Stop {
-    /// Readiness fails, and all goes on: whoever sends work looks for another backend.
+    /// Readiness fails, so that load balancers choose another backend. Requests are served as before.
     pub announced: CancellationToken,
-    /// Nothing new is taken, and what is under way is finished.
-    pub begun: CancellationToken,
+    /// No new connection is accepted, and the requests under way are finished.
+    pub started: CancellationToken,
 }
 
-/// Serves on a bound listener until it is to stop, then ends within a deadline.
+/// Serves on a bound listener until the shutdown starts, then returns within a deadline.
 ///
-/// A store or a proxy that is not there is warned of, and used once it is.
+/// A store or a proxy that cannot be reached is logged as a warning, and is used as soon as it can be reached.
 pub async fn serve(
     listener: TcpListener,
     config: &Backend,
@@ -50,43 +50,43 @@ pub async fn serve(
     let trust = GripUrl::trust(&grip);
     if !trust.verifies() {
         warn!(
-            "GRIP_URL has no verify-key, so whoever reaches this server directly can pass for a proxy; \
-             add verify-iss and verify-key before others can reach it"
+            "GRIP_URL has no verify-key, so any client that reaches this server directly can pass for a proxy; \
+             add verify-iss and verify-key before other machines can reach it"
         );
     }
     let publisher = Arc::new(Publisher::new(grip)?);
-    // Beside the server: a proxy that hangs must hold up no request.
+    // In tasks of their own: a proxy that hangs must not delay any request.
     let checks = [tokio::spawn(check(Arc::clone(&store))), tokio::spawn(publisher.check())];
 
     let readiness = Readiness::new(Arc::clone(&store), Arc::clone(&publisher), stop.announced.clone());
     let store = Arc::new(Coalesced::new(store));
-    let app = App::new(store, publisher, config.recheck);
+    let app = App::new(store, publisher, config.recheck_interval);
     let app = Arc::new(if config.room_list { app } else { app.without_list() });
-    let posts = PostLimit::new(config.posts, config.trusted.clone());
+    let posts = PostLimit::new(config.post_limit(), config.trusted.trusted_proxies.clone());
     let web =
         Web { app: Arc::clone(&app), trust: Arc::new(trust), readiness: Arc::new(readiness), posts: Arc::new(posts) };
-    let router = web::router(web, &config.cors);
-    let mut server = tokio::spawn(server::serve(listener, router, max_connections, stop.begun.clone()));
+    let router = web::router(web, &config.cors_origins);
+    let mut server = tokio::spawn(server::serve(listener, router, max_connections, stop.started.clone()));
     tokio::select! {
-        // First, since the server may have ended for it by now.
+        // First, because the server ends too when the shutdown starts.
         biased;
-        () = stop.begun.cancelled() => {}
+        () = stop.started.cancelled() => {}
         ended = &mut server => ended.context("the server failed")?,
     }
 
-    info!("stopping: requests under way are finished");
-    let begun = Instant::now();
-    // Held streams are the proxy's, and idle connections are closed: this waits for answers alone.
-    if timeout_at(begun + REQUESTS_WITHIN, &mut server).await.is_err() {
-        warn!("requests were still under way after {REQUESTS_WITHIN:?}");
+    info!("stopping: finishing the requests under way");
+    let started = Instant::now();
+    // This waits for responses only: the proxy holds the streams, and idle connections are closed.
+    if timeout_at(started + REQUESTS_TIMEOUT, &mut server).await.is_err() {
+        warn!("requests were still under way after {REQUESTS_TIMEOUT:?}");
         server.abort();
     }
     checks.iter().for_each(tokio::task::JoinHandle::abort);
-    app.close(STOPS_WITHIN.saturating_sub(begun.elapsed())).await;
+    app.close(SHUTDOWN_TIMEOUT.saturating_sub(started.elapsed())).await;
     Ok(())
 }
 
-/// Warns of a store that cannot be used, until it can.
+/// Checks the store until it can be used, and logs a warning if it cannot.
 async fn check(store: Arc<dyn Store>) {
     let mut warned = false;
     while let Err(error) = store.check().await {
@@ -98,7 +98,7 @@ async fn check(store: Arc<dyn Store>) {
         if matches!(error, StoreError::Corrupt(_)) {
             return;
         }
-        tokio::time::sleep(CHECK_EVERY).await;
+        tokio::time::sleep(CHECK_INTERVAL).await;
     }
     if warned {
         info!("the store can be used now");

@@ -1,76 +1,74 @@
-//! The configuration, one value a line: what is accepted is within its bounds, and no key is shown.
+//! The configuration, one value per line: an accepted value is within its range, and no problem shows a key.
 #![no_main]
 
 use std::time::Duration;
 
 use gripchat::{
-    config::{
-        BackendArgs, DataArgs, EdgeArgs, LogArgs, PostArgs, Problems, ProxyArgs, StoreArgs, TableArgs, TrustedArgs,
-    },
+    config::{Backend, Edge, Store, parse_flags},
     store::Retention,
 };
 use libfuzzer_sys::fuzz_target;
 
-/// Where the values stand that came later, behind those that inputs had before.
-const LATER: usize = 17;
-/// And behind those.
-const ROOM_LIST: usize = LATER + 6;
+/// The flags in the order of the lines. New ones are added at the end, so that existing inputs keep their meaning.
+const FLAGS: [(Group, &str); 24] = [
+    (Group::Backend, "listen"),
+    (Group::Backend, "message-retention"),
+    (Group::Backend, "recheck-interval"),
+    (Group::Backend, "cors-origins"),
+    (Group::Edge, "listen"),
+    (Group::Edge, "backend"),
+    (Group::Edge, "sig-key"),
+    (Group::Edge, "control-listen"),
+    (Group::Edge, "sig-iss"),
+    (Group::Edge, "control-key"),
+    (Group::Edge, "control-iss"),
+    (Group::Edge, "max-connections"),
+    (Group::Edge, "max-body"),
+    (Group::Edge, "backend-timeout"),
+    (Group::Store, "store"),
+    (Group::Store, "data"),
+    (Group::Store, "dynamodb-table"),
+    (Group::Backend, "post-rate"),
+    (Group::Backend, "post-burst"),
+    (Group::Backend, "trusted-proxies"),
+    (Group::Edge, "max-streams-per-address"),
+    (Group::Edge, "drain-window"),
+    (Group::Edge, "shutdown-delay"),
+    (Group::Backend, "room-list"),
+];
+
+#[derive(Clone, Copy, PartialEq)]
+enum Group {
+    Backend,
+    Edge,
+    Store,
+}
 
 fuzz_target!(|text: &str| {
-    let mut lines = text.split('\n').map(str::to_owned);
-    let mut later = lines.clone().skip(LATER);
-    let room_list = lines.clone().nth(ROOM_LIST).unwrap_or_default();
-    let mut value = || lines.next().unwrap_or_default();
-    let mut later = || later.next().unwrap_or_default();
-    let mut problems = Problems::default();
+    let values = || FLAGS.iter().zip(text.split('\n'));
+    let flags = |group| {
+        values().filter(move |((of, _), _)| *of == group).map(|((_, flag), value)| format!("--{flag}={value}"))
+    };
 
-    let backend = BackendArgs {
-        listen: value(),
-        message_retention: value(),
-        recheck_interval: value(),
-        cors_origins: value(),
-        room_list,
-        posts: PostArgs { post_rate: later(), post_burst: later() },
-    };
-    let proxies = TrustedArgs { trusted_proxies: later() }.parse(&mut problems);
-    if let Some(backend) = backend.parse(proxies, &mut problems) {
-        assert!((Duration::from_secs(1)..=Duration::from_secs(3_600)).contains(&backend.recheck));
-        let retention = backend.retention.to_string();
-        assert!(backend.retention == Retention::FOREVER || retention.parse() == Ok(backend.retention), "{retention}");
+    let (backend, problems) = parse_flags::<Backend>(flags(Group::Backend)).expect("problems stop nothing");
+    assert!((Duration::from_secs(1)..=Duration::from_secs(3_600)).contains(&backend.recheck_interval));
+    let retention = backend.message_retention;
+    assert!(retention == Retention::FOREVER || retention.to_string().parse() == Ok(retention), "{retention}");
+    let _ = problems.to_string();
+
+    let (edge, mut problems) = parse_flags::<Edge>(flags(Group::Edge)).expect("problems stop nothing");
+    if let Some(config) = edge.config(&mut problems) {
+        assert!((1..=1_000_000).contains(&config.max_connections));
+        assert!((Duration::from_millis(100)..=Duration::from_secs(3_600)).contains(&config.backend_timeout));
+        let backend = config.backend.to_string();
+        assert!(backend.parse() == Ok(config.backend), "{backend}");
     }
-    let edge = EdgeArgs {
-        listen: value(),
-        backend: value(),
-        sig_key: value(),
-        proxy: ProxyArgs {
-            control_listen: value(),
-            sig_iss: value(),
-            control_key: Some(value()),
-            control_iss: Some(value()),
-            max_connections: value(),
-            max_streams_per_address: later(),
-            max_body: value(),
-            backend_timeout: value(),
-            drain_window: later(),
-        },
-        trusted: TrustedArgs { trusted_proxies: String::new() },
-        shutdown_delay: later(),
-        log: LogArgs { log_filter: String::new(), log_format: String::new() },
-    };
-    let keys = [Some(edge.sig_key.clone()), edge.proxy.control_key.clone()];
-    let mut of_edge = Problems::default();
-    if let Some(edge) = edge.parse(&mut of_edge) {
-        assert!((1..=1_000_000).contains(&edge.config.max_connections));
-        assert!((Duration::from_millis(100)..=Duration::from_secs(3_600)).contains(&edge.config.backend_timeout));
-        let backend = edge.config.backend.to_string();
-        assert!(backend.parse() == Ok(edge.config.backend), "{backend}");
+    let shown = problems.to_string();
+    let keys = values().filter(|((_, flag), _)| ["sig-key", "control-key"].contains(flag));
+    for (_, key) in keys.filter(|(_, key)| key.len() > 40) {
+        assert!(!shown.contains(key), "{shown}");
     }
-    let shown = of_edge.to_string();
-    for key in keys.into_iter().flatten().filter(|key| key.len() > 40) {
-        assert!(!shown.contains(&key), "{shown}");
-    }
-    let store =
-        StoreArgs { store: value(), data: DataArgs { data: value() }, table: TableArgs { dynamodb_table: value() } };
-    let _ = store.parse(&mut problems);
+
+    let (_, problems) = parse_flags::<Store>(flags(Group::Store)).expect("problems stop nothing");
     let _ = problems.to_string();
 });

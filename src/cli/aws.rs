@@ -1,4 +1,4 @@
-//! The AWS settings, from the SDK's own chain.
+//! The AWS settings, from the SDK's own sources.
 
 use std::time::Duration;
 
@@ -6,15 +6,15 @@ use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::Timeou
 
 use crate::config::Problems;
 
-/// What `--help` says of them.
+/// What `--help` prints about them.
 pub(super) const HELP: &str = "AWS settings come from where the AWS SDKs look: AWS_REGION, \
     AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_PROFILE, AWS_ENDPOINT_URL_DYNAMODB and so on.";
 
-/// One attempt of one call. DynamoDB answers within milliseconds; behind this lies a dead connection.
+/// For one attempt of one call. DynamoDB answers within milliseconds, so after this time the connection is dead.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Reads them. A region is the one that has no default.
+/// Reads the settings. Only the region has no default.
 pub(super) async fn config(problems: &mut Problems) -> SdkConfig {
     let timeouts =
         TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_attempt_timeout(ATTEMPT_TIMEOUT).build();
@@ -24,7 +24,7 @@ pub(super) async fn config(problems: &mut Problems) -> SdkConfig {
         .load()
         .await;
     if aws.region().is_none() {
-        problems.add("AWS_REGION", "is not set; give the region of the table, such as eu-central-1");
+        problems.add("AWS_REGION", "is not set; set it to the region of the table, such as eu-central-1");
     }
     aws
 }

@@ -2,36 +2,30 @@
 
 use clap::Args;
 
-use super::aws;
+use super::{aws, process::start_log};
 use crate::{
-    config::{LogArgs, Problems, TableArgs},
+    config::{LogFlags, Problems, Table},
     store::table::{self, Created},
-    telemetry,
 };
 
-#[derive(Args, Debug)]
-pub(super) struct CreateTableArgs {
+#[derive(Args)]
+pub(super) struct CreateTable {
     #[command(flatten)]
-    table: TableArgs,
+    table: Table,
     #[command(flatten)]
-    log: LogArgs,
+    log: LogFlags,
 }
 
-pub(super) async fn run(args: CreateTableArgs) -> anyhow::Result<()> {
-    let mut problems = Problems::default();
-    let log = args.log.parse(&mut problems);
-    let name = args.table.parse(&mut problems);
+pub(super) async fn run(config: CreateTable, mut problems: Problems) -> anyhow::Result<()> {
     let aws = aws::config(&mut problems).await;
-    let (Some(log), Some(name), true) = (log, name, problems.is_empty()) else {
-        return Err(problems.into());
-    };
-    telemetry::start(log);
+    start_log(&config.log, Some(()), problems)?;
 
     let client = aws_sdk_dynamodb::Client::new(&aws);
+    let name = config.table.name;
     let created = table::create(&client, &name, |step| eprintln!("{name}: {step}")).await?;
     match created {
         Created::New => println!("table {name} is ready"),
-        Created::Existing => println!("table {name} was there already, and is ready"),
+        Created::Existing => println!("table {name} exists already, and is ready"),
     }
     Ok(())
 }

@@ -1,28 +1,39 @@
-//! The command line.
+//! The command line: commands, exit codes, and what a process needs around the backend and the edge.
 //!
 //! | command | starts |
 //! |---|---|
 //! | `run`, or none | backend, edge and embedded store in one process |
 //! | `serve` | the backend |
 //! | `edge` | the edge |
-//! | `create-table` | nothing: it makes the DynamoDB table |
+//! | `create-table` | nothing: it creates the DynamoDB table |
+//!
+//! | module | what it is | imports |
+//! |---|---|---|
+//! | [`run`] | `gripchat run` | `process`, `shutdown`, `store` |
+//! | [`serve`] | `gripchat serve` | `process`, `shutdown`, `store` |
+//! | [`edge`] | `gripchat edge` | `process`, `shutdown` |
+//! | [`create_table`] | `gripchat create-table` | `aws`, `process` |
+//! | [`store`] | opens the store that the configuration names | `aws` |
+//! | [`aws`] | the AWS settings | nothing |
+//! | [`process`] | the log, ports and the limit of open files | nothing |
+//! | [`shutdown`] | signals | nothing |
 
 mod aws;
 mod create_table;
-mod descriptors;
 mod edge;
-mod listen;
+mod process;
 mod run;
 mod serve;
 mod shutdown;
+mod store;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
-use self::create_table::CreateTableArgs;
+use self::create_table::CreateTable;
 use crate::{
-    config::{EdgeArgs, Problems, RunArgs, ServeArgs},
+    config::{self, Problems},
     failpoint,
 };
 
@@ -32,53 +43,52 @@ const EX_USAGE: u8 = 64;
 /// Chat rooms over Server-Sent Events, from a stateless backend behind a GRIP proxy
 ///
 /// Without a command it is `run`: the whole chat on this machine, to be opened at http://localhost:7999/.
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 #[command(
     version,
     args_conflicts_with_subcommands = true,
-    // They are those of `run`, which tells of them.
+    // They are the flags of `run`, whose help lists them.
     mut_args(|argument| argument.hide(true)),
     override_usage = "gripchat [OPTIONS of run]\n       gripchat <COMMAND>",
-    after_help = "gripchat <COMMAND> --help tells a command's options and their variables."
+    after_help = "gripchat <COMMAND> --help lists a command's options and their variables."
 )]
 pub struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
-    run: RunArgs,
+    run: config::Run,
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
 enum Command {
     /// Run the whole chat on this machine: backend, edge and embedded store in one process
-    Run(RunArgs),
+    Run(config::Run),
     /// Run the backend, for a GRIP proxy in front of it
     #[command(after_help = aws::HELP)]
-    Serve(ServeArgs),
+    Serve(config::Serve),
     /// Run the edge, a GRIP proxy for one machine, in front of any GRIP backend
-    Edge(EdgeArgs),
-    /// Create the DynamoDB table; does nothing if it is there
+    Edge(config::Edge),
+    /// Create the DynamoDB table; does nothing if it exists
     #[command(after_help = aws::HELP)]
-    CreateTable(CreateTableArgs),
+    CreateTable(CreateTable),
 }
 
 /// Runs the program with the arguments and variables of the process.
 pub async fn run() -> ExitCode {
     failpoint::start();
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
+    let (cli, problems) = match config::parse::<Cli>(Cli::command(), std::env::args_os()) {
+        Ok(parsed) => parsed,
         Err(error) => {
-            // Help and version are no errors, and go to standard output.
+            // Help and version are not errors, and go to standard output.
             let _ = error.print();
             return if error.use_stderr() { ExitCode::from(EX_USAGE) } else { ExitCode::SUCCESS };
         }
     };
-    let outcome = match cli.command {
-        None => run::run(cli.run).await,
-        Some(Command::Run(args)) => run::run(args).await,
-        Some(Command::Serve(args)) => serve::run(args).await,
-        Some(Command::Edge(args)) => edge::run(args).await,
-        Some(Command::CreateTable(args)) => create_table::run(args).await,
+    let outcome = match cli.command.unwrap_or(Command::Run(cli.run)) {
+        Command::Run(config) => run::run(config, problems).await,
+        Command::Serve(config) => serve::run(config, problems).await,
+        Command::Edge(config) => edge::run(config, problems).await,
+        Command::CreateTable(config) => create_table::run(config, problems).await,
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

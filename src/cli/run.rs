@@ -1,84 +1,105 @@
 //! `gripchat run`: backend, edge and embedded store in one process.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
 use anyhow::Context as _;
-use tokio::time::timeout;
+use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
+use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::{descriptors, listen::bind, shutdown::signalled};
+use super::{
+    process::{bind, raise_descriptor_limit, start_log},
+    shutdown::{edge_stop, on_signal},
+    store,
+};
 use crate::{
-    config::{Problems, RunArgs, reachable},
+    config::{Problems, Run, reachable},
     edge,
     serve::{self, Stop},
-    store::{Embedded, Instrumented},
-    telemetry::{self, metrics::store::Kind},
 };
 
-/// How long the edge may take to end, once the backend has stopped.
-const EDGE_STOPS_WITHIN: Duration = Duration::from_secs(5);
-/// Connections that the backend takes beside one for each client of the edge: of recoveries, of probes, and direct ones.
-const BESIDE_CLIENTS: usize = 256;
+/// How long the edge may take to stop after the backend has stopped.
+const EDGE_STOP_TIMEOUT: Duration = Duration::from_secs(5);
+/// Connections that the backend accepts in addition to one for each client of the edge: for recoveries, for probes, and
+/// from clients that connect directly.
+const EXTRA_CONNECTIONS: usize = 256;
 
-pub(super) async fn run(args: RunArgs) -> anyhow::Result<()> {
-    let mut problems = Problems::default();
-    let log = args.log.parse(&mut problems);
-    let config = args.parse(&mut problems);
-    let (Some(log), Some(config), true) = (log, config, problems.is_empty()) else {
-        return Err(problems.into());
-    };
-    telemetry::start(log);
+pub(super) async fn run(config: Run, mut problems: Problems) -> anyhow::Result<()> {
+    let keys = config.keys(&mut problems);
+    let keys = start_log(&config.log, keys, problems)?;
 
-    // All that can fail for want of a port or a folder, before anything runs or is said.
-    let listener = bind(config.backend.listen, "--listen").await?;
+    // Everything that fails for lack of a port or a folder comes before anything is started or printed.
+    let backend = bind(config.backend.listen, "--listen").await?;
     let clients = bind(config.edge_listen, "--edge-listen").await?;
-    let control = bind(config.control_listen(), "--control-listen").await?;
-    let store = Embedded::open(&config.data, config.backend.retention)?;
-    let store = Arc::new(Instrumented::new(Kind::Embedded, store));
-    let stop = signalled(config.shutdown_delay)?;
-    let max_connections = descriptors::raise(config.max_connections());
-    let [backend_at, clients_at, control_at] = [listener.local_addr()?, clients.local_addr()?, control.local_addr()?];
-    let edge_config = edge::Config { max_connections, ..config.edge(backend_at)? };
-    let grip = config.grip(control_at)?;
+    let control = bind(config.proxy.control_listen, "--control-listen").await?;
+    let store = store::open_embedded(&config.folder.data, config.backend.message_retention)?;
+    let stop = on_signal(config.shutdown_delay)?;
+    let max_connections = raise_descriptor_limit(config.proxy.max_connections);
+    let edge_config = config.edge_config(&keys, backend.local_addr()?)?;
+    let edge_config = edge::Config { max_connections, ..edge_config };
+    let grip_urls = keys.grip_urls(control.local_addr()?)?;
+    print_addresses(&config, backend.local_addr()?, clients.local_addr()?, control.local_addr()?);
 
-    println!(
-        "gripchat runs: backend on http://{backend_at}, edge on http://{clients_at}, control port on \
-         http://{control_at}, messages in {}",
-        config.data.display()
-    );
-    println!("open http://{}/", to_open(clients_at));
-    println!(
-        "this is the one-machine mode; beyond one machine, run \"gripchat serve\" with DynamoDB behind Pushpin or Fanout"
-    );
-
-    // The edge first, which goes on serving what is asked until its last stream has ended: a backend that stopped
-    // before it would leave its clients with errors. Its control port stays for what the backend publishes last.
-    let edge_stop = edge::Stop { announced: stop.announced.clone(), begun: stop.begun, ..edge::Stop::default() };
-    // Dropped too when the edge breaks.
-    let drained = edge_stop.drained.clone().drop_guard();
-    let (released, backend_stop) =
-        (edge_stop.released.clone(), Stop { announced: stop.announced, begun: edge_stop.drained.clone() });
-    let mut edge = tokio::spawn(async move {
-        let _drained = drained;
-        edge::serve(clients, control, edge_config, edge_stop).await;
-    });
-    let most = max_connections.saturating_add(BESIDE_CLIENTS);
-    let served = serve::serve(listener, &config.backend, most, grip, store, backend_stop).await;
-    released.cancel();
-    match timeout(EDGE_STOPS_WITHIN, &mut edge).await {
-        Ok(ended) => ended.context("the edge failed")?,
-        Err(_) => {
-            warn!("the edge did not end within {EDGE_STOPS_WITHIN:?}");
-            edge.abort();
-        }
-    }
+    let (edge, stop) = RunningEdge::start(clients, control, edge_config, stop);
+    let max_connections = max_connections.saturating_add(EXTRA_CONNECTIONS);
+    let served = serve::serve(backend, &config.backend, max_connections, grip_urls, store, stop).await;
+    edge.stop().await?;
     served?;
     info!("stopped");
     Ok(())
 }
 
-/// What to write into a browser on this machine.
-fn to_open(clients: SocketAddr) -> String {
+fn print_addresses(config: &Run, backend: SocketAddr, clients: SocketAddr, control: SocketAddr) {
+    println!(
+        "gripchat runs: backend on http://{backend}, edge on http://{clients}, control port on \
+         http://{control}, messages in {}",
+        config.folder.data.display()
+    );
+    println!("open http://{}/", browser_address(clients));
+    println!(
+        "this is the one-machine mode; beyond one machine, run \"gripchat serve\" with DynamoDB behind Pushpin or Fanout"
+    );
+}
+
+/// The address to enter into a browser on this machine.
+fn browser_address(clients: SocketAddr) -> String {
     let clients = reachable(clients);
     if clients.ip().is_loopback() { format!("localhost:{}", clients.port()) } else { clients.to_string() }
+}
+
+/// The edge, while it runs in this process.
+struct RunningEdge {
+    task: JoinHandle<()>,
+    released: CancellationToken,
+}
+
+impl RunningEdge {
+    /// Starts the edge. Also returns the shutdown of the backend, which starts when the edge has no client left: until
+    /// then clients send requests, which would fail without a backend. The edge's control port stays open after that,
+    /// for what the backend publishes last.
+    fn start(clients: TcpListener, control: TcpListener, config: edge::Config, stop: Stop) -> (Self, Stop) {
+        let edge_stop = edge_stop(stop.clone());
+        let backend_stop = Stop { announced: stop.announced, started: edge_stop.drained.clone() };
+        let released = edge_stop.released.clone();
+        // The backend stops as well if the edge panics.
+        let drained = edge_stop.drained.clone().drop_guard();
+        let task = tokio::spawn(async move {
+            let _drained = drained;
+            edge::serve(clients, control, config, edge_stop).await;
+        });
+        (Self { task, released }, backend_stop)
+    }
+
+    /// Stops the edge after the backend has published its last item.
+    async fn stop(mut self) -> anyhow::Result<()> {
+        self.released.cancel();
+        match timeout(EDGE_STOP_TIMEOUT, &mut self.task).await {
+            Ok(ended) => ended.context("the edge failed"),
+            Err(_) => {
+                warn!("the edge did not stop within {EDGE_STOP_TIMEOUT:?}");
+                self.task.abort();
+                Ok(())
+            }
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! When to stop.
+//! Signals, and the shutdown they start.
 
 use std::time::Duration;
 
@@ -9,14 +9,14 @@ use tokio::{
 };
 use tracing::info;
 
-use crate::serve::Stop;
+use crate::{edge, serve::Stop};
 
-/// As shells tell of a program that a SIGINT has ended.
+/// The status that shells report for a program that was ended by SIGINT.
 const INTERRUPTED: i32 = 130;
 
-/// Announces the stop at the first SIGTERM or SIGINT, and begins it after the delay. A second one ends the process,
-/// whatever is under way: what is acknowledged is stored, and the rest is repaired as after a crash.
-pub(super) fn signalled(delay: Duration) -> anyhow::Result<Stop> {
+/// Announces the shutdown at the first SIGTERM or SIGINT, and starts it after the delay. A second signal ends the
+/// process at once: every acknowledged message is stored, and the rest is repaired as after a crash.
+pub(super) fn on_signal(delay: Duration) -> anyhow::Result<Stop> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
     let mut either = async move || {
@@ -26,20 +26,25 @@ pub(super) fn signalled(delay: Duration) -> anyhow::Result<Stop> {
         }
     };
     let stop = Stop::default();
-    let Stop { announced, begun } = stop.clone();
+    let Stop { announced, started } = stop.clone();
     tokio::spawn(async move {
         either().await;
         announced.cancel();
         tokio::spawn(async move {
             either().await;
-            eprintln!("gripchat: stopped at once");
+            eprintln!("gripchat: stopped at once, by a second signal");
             std::process::exit(INTERRUPTED);
         });
         if !delay.is_zero() {
-            info!("told to stop: readiness fails, and nothing else changes for {delay:?}");
+            info!("shutdown announced: readiness fails, and requests are served for {delay:?} more");
         }
         sleep(delay).await;
-        begun.cancel();
+        started.cancel();
     });
     Ok(stop)
+}
+
+/// The same shutdown, for an edge.
+pub(super) fn edge_stop(Stop { announced, started }: Stop) -> edge::Stop {
+    edge::Stop { announced, begun: started, ..edge::Stop::default() }
 }

@@ -1,31 +1,37 @@
-//! Everything that is wrong with a configuration, to be told at once.
+//! Everything that is wrong with a configuration, reported together.
 
 use std::fmt;
 
-/// Everything that is wrong with a configuration.
+/// Everything that is wrong with a configuration. It never shows a value that may be a key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Problems(Vec<Problem>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Problem {
-    variable: &'static str,
+    variable: String,
     remedy: String,
 }
 
 impl Problems {
-    /// Notes a problem with a variable, and says what to do.
-    pub fn add(&mut self, variable: &'static str, remedy: impl fmt::Display) {
-        self.0.push(Problem { variable, remedy: remedy.to_string() });
+    /// Adds a problem with a variable, and what to do about it.
+    pub fn add(&mut self, variable: impl Into<String>, remedy: impl fmt::Display) {
+        self.0.push(Problem { variable: variable.into(), remedy: remedy.to_string() });
     }
 
-    /// The value, or a note of what is wrong with it.
-    pub(super) fn check<T, E: fmt::Display>(&mut self, variable: &'static str, value: Result<T, E>) -> Option<T> {
+    /// Returns the value, or adds the error as a problem with the variable.
+    pub(super) fn check<T, E: fmt::Display>(&mut self, variable: &str, value: Result<T, E>) -> Option<T> {
         value.map_err(|error| self.add(variable, error)).ok()
     }
 
-    /// Whether nothing is wrong.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    /// Returns the value if there is no problem.
+    ///
+    /// # Errors
+    /// The problems, if there is any.
+    ///
+    /// # Panics
+    /// If there is neither a value nor a problem: a check that returns `None` adds a problem first.
+    pub fn or<T>(self, value: Option<T>) -> Result<T, Self> {
+        if self.0.is_empty() { Ok(value.expect("a value that is missing is a problem")) } else { Err(self) }
     }
 }
 

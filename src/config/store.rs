@@ -1,85 +1,81 @@
-//! Where the messages are.
+//! Where the messages are stored.
 
 use std::path::PathBuf;
 
 use clap::Args;
 
-use super::Problems;
+use super::values::checked;
 
-/// The table, as text.
+/// The store of `gripchat serve`. The settings of the other store are checked as well.
 #[derive(Args, Clone, Debug)]
-pub struct TableArgs {
-    /// DynamoDB table that holds the messages
-    #[arg(long, env = "DYNAMODB_TABLE", default_value = "gripchat", value_name = "NAME")]
-    pub dynamodb_table: String,
-}
-
-/// The folder of the embedded store, as text.
-#[derive(Args, Clone, Debug)]
-pub struct DataArgs {
-    /// Folder that holds the messages of the embedded store
-    #[arg(long, env = "DATA_DIR", default_value = "./data", value_name = "FOLDER")]
-    pub data: String,
-}
-
-/// Which store, as text.
-#[derive(Args, Clone, Debug)]
-pub struct StoreArgs {
+pub struct Store {
     /// Where messages are kept: dynamodb or embedded
-    #[arg(long, env = "STORE", default_value = "dynamodb", value_name = "STORE")]
-    pub store: String,
+    #[arg(
+        long = "store",
+        env = "STORE",
+        default_value = "dynamodb",
+        value_name = "STORE",
+        value_parser = checked(kind)
+    )]
+    pub kind: StoreKind,
 
     #[command(flatten)]
-    #[expect(missing_docs, reason = "a doc comment here would become a heading in --help")]
-    pub data: DataArgs,
+    pub(crate) folder: DataFolder,
 
     #[command(flatten)]
-    #[expect(missing_docs, reason = "a doc comment here would become a heading in --help")]
-    pub table: TableArgs,
+    pub(crate) table: Table,
 }
 
-/// Where the messages are.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Store {
-    /// In the table of this name.
-    DynamoDb(String),
-    /// In a file in this folder.
-    Embedded(PathBuf),
+/// Which store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreKind {
+    /// A DynamoDB table.
+    DynamoDb,
+    /// A file in a folder of this machine.
+    Embedded,
 }
 
-impl TableArgs {
-    /// Checks them; gives the table's name.
-    pub fn parse(&self, problems: &mut Problems) -> Option<String> {
-        let name = &self.dynamodb_table;
-        let valid = |b: u8| b.is_ascii_alphanumeric() || b"_.-".contains(&b);
-        if (3..=255).contains(&name.len()) && name.bytes().all(valid) {
-            return Some(name.clone());
-        }
-        problems.add("DYNAMODB_TABLE", "must be 3 to 255 letters, digits, \"_\", \".\" and \"-\"");
-        None
+/// The folder of the embedded store.
+#[derive(Args, Clone, Debug)]
+pub struct DataFolder {
+    /// Folder that holds the messages of the embedded store
+    #[arg(long, env = "DATA_DIR", default_value = "./data", value_name = "FOLDER", value_parser = checked(folder))]
+    pub data: PathBuf,
+}
+
+/// The DynamoDB table.
+#[derive(Args, Clone, Debug)]
+pub struct Table {
+    /// DynamoDB table that holds the messages
+    #[arg(
+        long = "dynamodb-table",
+        env = "DYNAMODB_TABLE",
+        default_value = "gripchat",
+        value_name = "NAME",
+        value_parser = checked(table_name)
+    )]
+    pub name: String,
+}
+
+fn kind(text: &str) -> Result<StoreKind, &'static str> {
+    match text {
+        "dynamodb" => Ok(StoreKind::DynamoDb),
+        "embedded" => Ok(StoreKind::Embedded),
+        _ => Err("must be dynamodb or embedded"),
     }
 }
 
-impl DataArgs {
-    /// Checks them; whether the folder can be used is for the store to find out.
-    pub fn parse(&self, problems: &mut Problems) -> Option<PathBuf> {
-        let folder = if self.data.is_empty() { Err("must name a folder, such as ./data") } else { Ok(&self.data) };
-        problems.check("DATA_DIR", folder).map(PathBuf::from)
-    }
+/// Whether the folder can be used is for the store to find out.
+fn folder(path: &str) -> Result<PathBuf, &'static str> {
+    if path.is_empty() { Err("must name a folder, such as ./data") } else { Ok(path.into()) }
 }
 
-impl StoreArgs {
-    /// Checks them all, those of the other store too.
-    pub fn parse(&self, problems: &mut Problems) -> Option<Store> {
-        let table = self.table.parse(problems).map(Store::DynamoDb);
-        let folder = self.data.parse(problems).map(Store::Embedded);
-        match self.store.as_str() {
-            "dynamodb" => table,
-            "embedded" => folder,
-            _ => {
-                problems.add("STORE", "must be dynamodb or embedded");
-                None
-            }
-        }
+/// The names that DynamoDB allows.
+pub(super) fn table_name(name: &str) -> Result<String, &'static str> {
+    let valid = |b: u8| b.is_ascii_alphanumeric() || b"_.-".contains(&b);
+    if (3..=255).contains(&name.len()) && name.bytes().all(valid) {
+        Ok(name.to_owned())
+    } else {
+        Err("must be 3 to 255 letters, digits, \"_\", \".\" and \"-\"")
     }
 }

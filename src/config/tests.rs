@@ -1,60 +1,49 @@
-//! Values that are good, and what is said of those that are not.
+//! Tests: values that are accepted, and the problems reported for those that are not.
+
+use std::time::{Duration, SystemTime};
 
 use axum::http::HeaderValue;
-use clap::{CommandFactory as _, FromArgMatches as _, Parser};
+use clap::Args;
 use proptest::prelude::*;
 
 use super::*;
 use crate::{
+    edge,
     grip::{GripUrl, Signer, Verifier},
+    telemetry,
     web::CorsOrigins,
 };
 
-#[derive(Parser)]
-#[command(no_binary_name = true)]
-enum Cli {
-    Serve(ServeArgs),
-    Edge(EdgeArgs),
-    Run(RunArgs),
+/// Parses the flags of a command; the variables of the machine have no effect.
+fn flags<T: Args>(flags: &[&str]) -> (T, Problems) {
+    parse_flags(flags.iter().map(|&flag| flag.to_owned())).unwrap()
 }
 
-/// The defaults, with some flags; variables of the machine the tests run on play no part.
-fn cli(command: &str, flags: &[&str]) -> Cli {
-    let without_variables = |command: clap::Command| command.mut_args(|arg| arg.env(None));
-    let program = Cli::command().mut_subcommands(without_variables);
-    let arguments = [command].into_iter().chain(flags.iter().copied());
-    Cli::from_arg_matches(&program.get_matches_from(arguments)).unwrap()
+fn serve_and_log(args: &[&str]) -> Result<(Serve, telemetry::Log), Problems> {
+    let (serve, mut problems) = flags::<Serve>(args);
+    let log = serve.log.config(&mut problems);
+    problems.or(log.map(|log| (serve, log)))
 }
 
-fn checked<T>(parse: impl FnOnce(&mut Problems) -> Option<T>) -> Result<T, Problems> {
-    let mut problems = Problems::default();
-    match (parse(&mut problems), problems.is_empty()) {
-        (Some(config), true) => Ok(config),
-        (None, true) => panic!("nothing is wrong, and nothing came of it"),
-        (_, false) => Err(problems),
-    }
+fn serve(args: &[&str]) -> Result<Serve, Problems> {
+    serve_and_log(args).map(|(serve, _)| serve)
 }
 
-fn serve(flags: &[&str]) -> Result<Serve, Problems> {
-    let Cli::Serve(args) = cli("serve", flags) else { unreachable!("that was the command") };
-    checked(|problems| {
-        let log = args.log.parse(problems);
-        args.parse(problems).filter(|_| log.is_some())
-    })
+fn edge(args: &[&str]) -> Result<(Edge, edge::Config), Problems> {
+    let (edge, mut problems) = flags::<Edge>(args);
+    let config = edge.config(&mut problems);
+    problems.or(config.map(|config| (edge, config)))
 }
 
-fn edge(flags: &[&str]) -> Result<Edge, Problems> {
-    let Cli::Edge(args) = cli("edge", flags) else { unreachable!("that was the command") };
-    checked(|problems| args.parse(problems))
+fn run(args: &[&str]) -> Result<(Run, Keys), Problems> {
+    let (run, mut problems) = flags::<Run>(args);
+    let keys = run.keys(&mut problems);
+    problems.or(keys.map(|keys| (run, keys)))
 }
 
-fn run(flags: &[&str]) -> Result<Run, Problems> {
-    let Cli::Run(args) = cli("run", flags) else { unreachable!("that was the command") };
-    checked(|problems| args.parse(problems))
-}
-
+/// Asserts that there is one problem with each of these variables, and no other.
 fn names_all<T>(outcome: Result<T, Problems>, variables: &[&str]) {
-    let problems = outcome.err().expect("they are bad").to_string();
+    let problems = outcome.err().expect("the values are bad").to_string();
     for variable in variables {
         assert!(problems.contains(&format!("\n  {variable}: ")), "{variable} is not in {problems}");
     }
@@ -62,7 +51,7 @@ fn names_all<T>(outcome: Result<T, Problems>, variables: &[&str]) {
 }
 
 #[test]
-fn every_bad_value_is_named_at_once_with_a_remedy() {
+fn every_bad_value_is_reported_at_once_with_a_remedy() {
     let flags = [
         "--listen=localhost",
         "--grip-url=localhost:5561",
@@ -103,7 +92,7 @@ fn every_bad_value_is_named_at_once_with_a_remedy() {
 }
 
 #[test]
-fn every_bad_value_of_the_edge_is_named_alone_and_beside_the_backend() {
+fn every_bad_value_of_the_edge_is_reported_with_and_without_a_backend() {
     let proxy = [
         "--control-listen=5561",
         "--sig-key=base64:%",
@@ -131,79 +120,84 @@ fn every_bad_value_of_the_edge_is_named_alone_and_beside_the_backend() {
     .as_slice();
     let alone = [&proxy[..], &["--listen=7999", "--backend=https://a.example/"]].concat();
     names_all(edge(&alone), &[variables, &["LISTEN", "BACKEND"]].concat());
-    let beside = [&proxy[..], &["--listen=3000", "--edge-listen=7999", "--data="]].concat();
-    names_all(run(&beside), &[variables, &["LISTEN", "EDGE_LISTEN", "DATA_DIR"]].concat());
+    let together = [&proxy[..], &["--listen=3000", "--edge-listen=7999", "--data="]].concat();
+    names_all(run(&together), &[variables, &["LISTEN", "EDGE_LISTEN", "DATA_DIR"]].concat());
 }
 
 #[test]
 fn the_defaults_are_good() {
-    let config = serve(&[]).unwrap();
-    assert_eq!(config.backend.listen.to_string(), "127.0.0.1:3000");
-    assert_eq!(config.backend.cors, CorsOrigins::SameOrigin);
-    assert!(config.backend.room_list && !serve(&["--room-list=off"]).unwrap().backend.room_list);
-    assert_eq!(config.store, Store::DynamoDb("gripchat".to_owned()));
-    let edge = edge(&[]).unwrap();
-    assert_eq!((edge.listen.port(), edge.control_listen.port(), edge.signs_with_default), (7999, 5561, true));
-    assert_eq!((edge.config.max_body, edge.config.max_connections), (10 * 1024 * 1024, 50_000));
-    assert!(edge.config.publishers.is_none());
-    // So that a probe finds out in time, where there commonly are probes.
-    assert_eq!((config.shutdown_delay, edge.shutdown_delay), (Duration::from_secs(5), Duration::ZERO));
-    assert!(config.backend.posts.is_some() && config.backend.trusted.contains([127, 0, 0, 1].into()));
-    assert!(!config.backend.trusted.contains([10, 0, 0, 1].into()));
-    assert!(serve(&["--post-rate=0"]).unwrap().backend.posts.is_none());
-    let run = run(&[]).unwrap();
-    assert_eq!((run.edge_listen.port(), run.control_listen().port()), (7999, 5561));
+    let (serve, log) = serve_and_log(&[]).unwrap();
+    assert_eq!(serve.backend.listen.to_string(), "127.0.0.1:3000");
+    assert_eq!(serve.backend.cors_origins, CorsOrigins::SameOrigin);
+    assert!(serve.backend.room_list && !log.json);
+    assert_eq!((serve.store.kind, &*serve.store.table.name), (StoreKind::DynamoDb, "gripchat"));
+    let (edge, config) = edge(&[]).unwrap();
+    assert_eq!((edge.listen.port(), edge.proxy.control_listen.port(), edge.signs_with_default()), (7999, 5561, true));
+    assert_eq!((config.max_body, config.max_connections), (10 * 1024 * 1024, 50_000));
+    assert!(config.publishers.is_none());
+    // A backend usually has probes, and they need time to notice.
+    assert_eq!((serve.shutdown_delay, edge.shutdown_delay), (Duration::from_secs(5), Duration::ZERO));
+    let trusted = &serve.backend.trusted.trusted_proxies;
+    assert!(trusted.contains([127, 0, 0, 1].into()) && !trusted.contains([10, 0, 0, 1].into()));
+    assert!(serve.backend.post_limit().is_some());
+    let (run, _) = run(&[]).unwrap();
+    assert_eq!((run.edge_listen.port(), run.proxy.control_listen.port()), (7999, 5561));
     assert!(run.backend.room_list);
 }
 
 #[test]
-fn an_issuer_without_a_key_would_protect_nothing() {
+fn flags_replace_the_defaults() {
+    let flags =
+        ["--room-list=off", "--post-rate=0", "--store=embedded", "--data=/var/lib/gripchat", "--log-format=json"];
+    let (serve, log) = serve_and_log(&flags).unwrap();
+    assert!(!serve.backend.room_list && serve.backend.post_limit().is_none() && log.json);
+    assert_eq!((serve.store.kind, serve.store.folder.data), (StoreKind::Embedded, "/var/lib/gripchat".into()));
+}
+
+/// Without a key the control port checks no token, so an issuer alone would protect nothing.
+#[test]
+fn an_issuer_without_a_key_is_a_problem() {
     names_all(edge(&["--control-iss=me"]), &["CONTROL_ISS"]);
-    assert!(edge(&["--control-iss=me", "--control-key=secret"]).unwrap().config.publishers.is_some());
+    assert!(edge(&["--control-iss=me", "--control-key=secret"]).unwrap().1.publishers.is_some());
 }
 
 #[test]
-fn the_store_is_the_one_that_is_named() {
-    let config = serve(&["--store=embedded", "--data=/var/lib/gripchat"]).unwrap();
-    assert_eq!(config.store, Store::Embedded("/var/lib/gripchat".into()));
-}
-
-/// Either has what the other needs: the backend believes the edge's signature, and nobody else's.
-#[test]
-fn the_backend_believes_the_edge_beside_it() {
-    let sign = |run: &Run| run.edge(([127, 0, 0, 1], 3000).into()).unwrap().signer;
-    let token = |run: &Run| sign(run).token(std::time::SystemTime::now(), Duration::from_secs(60)).unwrap();
-    let believes = |run: &Run, token: String| {
-        let urls = run.grip(([0, 0, 0, 0], 5561).into()).unwrap();
+fn the_backend_trusts_the_signature_of_its_own_edge_only() {
+    let token = |(run, keys): &(Run, Keys)| {
+        let signer = run.edge_config(keys, ([127, 0, 0, 1], 3000).into()).unwrap().signer;
+        signer.token(SystemTime::now(), Duration::from_secs(60)).unwrap()
+    };
+    let trusts = |(_, keys): &(Run, Keys), token: String| {
+        let urls = keys.grip_urls(([0, 0, 0, 0], 5561).into()).unwrap();
         assert_eq!(urls[0].to_string(), "http://127.0.0.1:5561/publish/");
         let headers = [(http::HeaderName::from_static("grip-sig"), HeaderValue::try_from(token).unwrap())];
         GripUrl::trust(&urls).check(&headers.into_iter().collect()).is_ok()
     };
     let (one, another) = (run(&[]).unwrap(), run(&[]).unwrap());
-    assert!(believes(&one, token(&one)));
-    assert!(!believes(&one, token(&another)), "each start draws a key of its own");
+    assert!(trusts(&one, token(&one)));
+    assert!(!trusts(&one, token(&another)), "each start generates its own key");
     let given = ["--sig-key=a, b&c=d+e", "--sig-iss=it's me", "--control-key=s e,c"];
     let (one, another) = (run(&given).unwrap(), run(&given).unwrap());
-    assert!(believes(&one, token(&another)));
+    assert!(trusts(&one, token(&another)));
 }
 
 #[test]
-fn every_key_that_is_drawn_is_one() {
+fn every_generated_key_is_valid() {
     for _ in 0..10_000 {
         let key = super::run::random_key();
         assert!(Signer::parse("pushpin", &key).is_ok() && Verifier::parse(Some("pushpin"), &key).is_ok(), "{key}");
     }
 }
 
-/// A private key signs, but whoever checks with it would have to be told the public one.
+/// A private key signs, but verifying needs the public key, which is not given.
 #[test]
-fn a_key_pair_is_no_key_for_both_ways() {
+fn a_key_pair_cannot_both_sign_and_verify() {
     let key = r#"--sig-key={"kty":"EC","crv":"P-256","x":"AA","y":"AA"}"#;
     names_all(run(&[key]), &["SIG_KEY"]);
 }
 
 #[test]
-fn what_is_bound_to_all_addresses_is_reached_on_loopback() {
+fn a_socket_bound_to_all_addresses_is_reached_on_loopback() {
     for (bound, at) in [
         ("0.0.0.0:80", "127.0.0.1:80"),
         ("[::]:80", "[::1]:80"),
@@ -215,18 +209,18 @@ fn what_is_bound_to_all_addresses_is_reached_on_loopback() {
 }
 
 #[test]
-fn sizes_are_bytes_or_have_a_binary_unit() {
+fn a_size_is_in_bytes_or_has_a_binary_unit() {
     for (text, bytes) in [("0", 0), ("1500", 1500), ("7B", 7), ("64KiB", 65_536), ("10 MiB", 10_485_760)] {
-        assert_eq!(super::edge::size(text), Some(bytes), "{text}");
+        assert_eq!(values::size(text), Ok(bytes), "{text}");
     }
     for text in ["", "MiB", "10MB", "10mib", "1.5GiB", "-1", "18446744073709551615KiB", "10MiB "] {
-        assert_eq!(super::edge::size(text), None, "{text:?}");
+        assert!(values::size(text).is_err(), "{text:?}");
     }
 }
 
 #[test]
 fn origins_are_written_as_browsers_send_them() {
-    let cors = |text: &str| serve(&[&format!("--cors-origins={text}")]).map(|config| config.backend.cors);
+    let cors = |text: &str| serve(&[&format!("--cors-origins={text}")]).map(|config| config.backend.cors_origins);
     assert_eq!(cors("*").unwrap(), CorsOrigins::Any);
     let expected = ["https://a.example", "http://localhost:8080"].map(HeaderValue::from_static).to_vec();
     assert_eq!(cors("https://a.example, http://localhost:8080").unwrap(), CorsOrigins::Listed(expected));
@@ -247,11 +241,24 @@ fn no_problem_shows_a_key() {
     }
 }
 
+#[test]
+fn a_message_states_the_range_of_its_value() {
+    for (flag, range) in [
+        ("--recheck-interval=2h", "from 1s to 1h"),
+        ("--post-burst=0", "from 1 to 1000000"),
+        ("--max-connections=-1", "from 1 to 1000000"),
+        ("--shutdown-delay=1d", "from 0s to 10m"),
+    ] {
+        let problems = serve(&[flag]).err().expect("the value is bad").to_string();
+        assert!(problems.contains(range), "{problems}");
+    }
+}
+
 proptest! {
     #[test]
     fn no_value_panics(value in any::<String>()) {
         let _ = backend::cors(&value);
-        let _ = super::edge::size(&value);
-        let _ = TableArgs { dynamodb_table: value }.parse(&mut Problems::default());
+        let _ = values::size(&value);
+        let _ = store::table_name(&value);
     }
 }

@@ -175,7 +175,7 @@ async fn create_table_says_what_it_did_and_may_be_run_again() -> anyhow::Result<
     let dynamodb = dynamodb::shared().await?;
     let table = table_name();
     let env = environment(&table, dynamodb, dynamodb, &no_aws());
-    for expected in [format!("table {table} is ready\n"), format!("table {table} was there already, and is ready\n")] {
+    for expected in [format!("table {table} is ready\n"), format!("table {table} exists already, and is ready\n")] {
         let (code, stdout, stderr) = said(&run(&["create-table"], &env).await?);
         assert_eq!((code, stdout), (Some(0), expected), "{stderr}");
     }

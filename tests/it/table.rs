@@ -112,7 +112,7 @@ async fn a_table_that_is_there_is_left_as_it_is() -> anyhow::Result<()> {
     let before = (described(&client, &table).await?, ttl(&client, &table).await?);
     let output = create_table(dynamodb, &table).await?;
     assert!(output.status.success(), "{output:?}");
-    assert_eq!(stdout(&output), format!("table {table} was there already, and is ready\n"));
+    assert_eq!(stdout(&output), format!("table {table} exists already, and is ready\n"));
     assert_eq!(stderr(&output), "");
     assert_eq!((described(&client, &table).await?, ttl(&client, &table).await?), before);
     Ok(())

@@ -1,0 +1,69 @@
+//! Opens the store that the configuration names.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use aws_config::SdkConfig;
+
+use super::aws;
+use crate::{
+    config::{self, Backend, Problems, StoreKind},
+    store::{DynamoDb, Embedded, Instrumented, Retention, Store},
+    telemetry::metrics::store::Kind,
+};
+
+/// How long it may take at the end to add rooms with new messages to the list of rooms.
+const LISTED_WITHIN: Duration = Duration::from_secs(1);
+
+/// All that is needed to open a store.
+pub(super) enum Settings {
+    DynamoDb { table: String, aws: SdkConfig },
+    Embedded { folder: PathBuf },
+}
+
+/// An open store.
+pub(super) struct Opened {
+    pub(super) store: Arc<dyn Store>,
+    dynamodb: Option<DynamoDb>,
+}
+
+/// Reads the AWS settings if the store needs them.
+pub(super) async fn settings(config: &config::Store, problems: &mut Problems) -> Settings {
+    match config.kind {
+        StoreKind::Embedded => Settings::Embedded { folder: config.folder.data.clone() },
+        StoreKind::DynamoDb => {
+            Settings::DynamoDb { table: config.table.name.clone(), aws: aws::config(problems).await }
+        }
+    }
+}
+
+/// Opens a store for a backend.
+pub(super) fn open(settings: Settings, backend: &Backend) -> anyhow::Result<Opened> {
+    match settings {
+        Settings::Embedded { folder } => {
+            Ok(Opened { store: open_embedded(&folder, backend.message_retention)?, dynamodb: None })
+        }
+        Settings::DynamoDb { table, aws } => {
+            let store = DynamoDb::new(aws_sdk_dynamodb::Client::new(&aws), table, backend.message_retention);
+            let store = if backend.room_list { store } else { store.without_room_list() };
+            Ok(Opened { store: Arc::new(Instrumented::new(Kind::DynamoDb, store.clone())), dynamodb: Some(store) })
+        }
+    }
+}
+
+/// Opens the embedded store.
+pub(super) fn open_embedded(folder: &Path, retention: Retention) -> anyhow::Result<Arc<dyn Store>> {
+    Ok(Arc::new(Instrumented::new(Kind::Embedded, Embedded::open(folder, retention)?)))
+}
+
+impl Opened {
+    /// Finishes what the store does in the background, within a deadline.
+    pub(super) async fn close(self) {
+        if let Some(dynamodb) = self.dynamodb {
+            dynamodb.finish_room_list(LISTED_WITHIN).await;
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! The edge, alone or together with a backend.
+
+use std::{net::SocketAddr, ops::RangeInclusive, time::Duration};
+
+use clap::Args;
+
+use super::{
+    problems::Problems,
+    values::{MAX_CONNECTIONS, address, checked, duration, number, size},
+};
+use crate::{
+    edge,
+    forwarded::TrustedProxies,
+    grip::{Signer, Verifier},
+};
+
+/// With less than a tenth of a second a busy backend would count as down; no client waits longer than an hour.
+const BACKEND_TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(3600);
+
+/// Longer than any restart may take.
+const DRAIN_WINDOW: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(600);
+
+/// The settings of the edge, alone or together with a backend.
+#[derive(Args, Clone)]
+pub struct Proxy {
+    /// Address of the edge's control port, which takes what is published; port 0 takes a free one
+    #[arg(
+        long,
+        env = "CONTROL_LISTEN",
+        default_value = "127.0.0.1:5561",
+        value_name = "IP:PORT",
+        value_parser = checked(address)
+    )]
+    pub control_listen: SocketAddr,
+
+    /// Issuer that Grip-Sig names
+    #[arg(long, env = "SIG_ISS", default_value = "pushpin", value_name = "NAME")]
+    pub sig_iss: String,
+
+    /// Key of the tokens that the control port asks for; without it whoever reaches the port may publish
+    #[arg(long, env = "CONTROL_KEY", value_name = "KEY", hide_env_values = true)]
+    pub control_key: Option<String>,
+
+    /// Issuer that tokens for the control port must name; without it any will do
+    #[arg(long, env = "CONTROL_ISS", value_name = "NAME")]
+    pub control_iss: Option<String>,
+
+    /// Most connections of clients at a time: 1 to 1000000
+    #[arg(
+        long,
+        env = "MAX_CONNECTIONS",
+        default_value = "50000",
+        value_name = "NUMBER",
+        value_parser = number(MAX_CONNECTIONS)
+    )]
+    pub max_connections: usize,
+
+    /// Most requests of a client that are held at a time: 1 to 1000000, or 0 for no limit
+    #[arg(
+        long,
+        env = "MAX_STREAMS_PER_ADDRESS",
+        default_value = "1000",
+        value_name = "NUMBER",
+        value_parser = number(0..=*MAX_CONNECTIONS.end())
+    )]
+    pub max_streams_per_address: usize,
+
+    /// Longest body of a request: bytes, or a number with KiB, MiB or GiB
+    #[arg(long, env = "MAX_BODY", default_value = "10MiB", value_name = "SIZE", value_parser = checked(size))]
+    pub max_body: u64,
+
+    /// Longest wait for the head of a backend's answer: 100ms to 1h
+    #[arg(
+        long,
+        env = "BACKEND_TIMEOUT",
+        default_value = "30s",
+        value_name = "DURATION",
+        value_parser = duration(BACKEND_TIMEOUT)
+    )]
+    pub backend_timeout: Duration,
+
+    /// At SIGTERM streams are ended over this time, or 10 ms for each if that is less: 0s to 10m
+    #[arg(
+        long,
+        env = "DRAIN_WINDOW",
+        default_value = "5s",
+        value_name = "DURATION",
+        value_parser = duration(DRAIN_WINDOW)
+    )]
+    pub drain_window: Duration,
+}
+
+/// Which addresses may name the client of a request.
+#[derive(Args, Clone, Debug)]
+pub struct Trusted {
+    // Not the private networks: a client in one of them could choose its own address.
+    /// Proxies whose X-Forwarded-For is believed: addresses and networks, separated by blanks or commas
+    #[arg(
+        long,
+        env = "TRUSTED_PROXIES",
+        default_value = "127.0.0.0/8 ::1",
+        value_name = "NETWORKS",
+        value_parser = checked(str::parse::<TrustedProxies>)
+    )]
+    pub trusted_proxies: TrustedProxies,
+}
+
+impl Proxy {
+    /// Checks the tokens of publishers; `Some(None)` if they need none.
+    pub(super) fn publishers(&self, problems: &mut Problems) -> Option<Option<Verifier>> {
+        match (&self.control_key, self.control_iss.as_deref()) {
+            (Some(key), iss) => problems.check("CONTROL_KEY", Verifier::parse(iss, key)).map(Some),
+            (None, None) => Some(None),
+            (None, Some(_)) => {
+                problems.add("CONTROL_ISS", "has no effect without CONTROL_KEY; set that too, or unset this");
+                None
+            }
+        }
+    }
+
+    /// Returns the edge's configuration with this backend and these keys.
+    pub(super) fn config(
+        &self,
+        backend: edge::BackendUrl,
+        signer: Signer,
+        publishers: Option<Verifier>,
+        trusted: &Trusted,
+    ) -> edge::Config {
+        edge::Config {
+            backend,
+            signer,
+            publishers,
+            max_connections: self.max_connections,
+            max_streams_per_address: self.max_streams_per_address,
+            trusted: trusted.trusted_proxies.clone(),
+            max_body: self.max_body,
+            backend_timeout: self.backend_timeout,
+            drain_window: self.drain_window,
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! `gripchat serve`: the backend alone.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use super::{
+    backend::Backend,
+    log::LogFlags,
+    store::Store,
+    values::{MAX_CONNECTIONS, SHUTDOWN_DELAY, checked, duration, number},
+};
+use crate::grip::GripUrl;
+
+/// clap would take a `Vec` for a flag that may be repeated.
+type GripUrls = Vec<GripUrl>;
+
+/// The settings of `gripchat serve`.
+#[derive(Args, Clone)]
+pub struct Serve {
+    #[command(flatten)]
+    pub(crate) backend: Backend,
+
+    /// GRIP proxies to publish to: URLs separated by blanks or commas
+    #[arg(
+        long,
+        env = "GRIP_URL",
+        default_value = "http://localhost:5561",
+        value_name = "URLS",
+        hide_env_values = true,
+        value_parser = checked(GripUrl::parse_list)
+    )]
+    pub grip_url: GripUrls,
+
+    #[command(flatten)]
+    pub(crate) store: Store,
+
+    /// Most connections at a time: 1 to 1000000
+    #[arg(
+        long,
+        env = "MAX_CONNECTIONS",
+        default_value = "10000",
+        value_name = "NUMBER",
+        value_parser = number(MAX_CONNECTIONS)
+    )]
+    pub max_connections: usize,
+
+    // Not 0: a load balancer checks readiness every few seconds only, and its clients would be refused until then.
+    /// From SIGTERM, when readiness fails, to the end of new requests: 0s to 10m
+    #[arg(
+        long,
+        env = "SHUTDOWN_DELAY",
+        default_value = "5s",
+        value_name = "DURATION",
+        value_parser = duration(SHUTDOWN_DELAY)
+    )]
+    pub shutdown_delay: Duration,
+
+    #[command(flatten)]
+    pub(crate) log: LogFlags,
+}

@@ -12,7 +12,7 @@ use tracing::{Instrument as _, Span, debug, warn};
 use crate::{
     chat::{Cursor, CursorError, Draft, Message, MessageId, RoomId, Timestamp},
     failpoint,
-    feed::{self, Answer, Feed, Part, Variant},
+    feed::{self, Feed, StreamPage, Then},
     grip::{Item, Outcome, Publisher},
     store::{Activity, Announce, Append, Appended, KeySearch, Page, Replay, ResetReason, Store, StoreError},
     telemetry::metrics::{
@@ -170,64 +170,71 @@ impl App {
         published(&self.publisher, room, kind, item).await;
     }
 
-    /// The beginning of a client's stream. The cursor is what the client sent, if it sent any.
+    /// Makes the responses of streams from their pages.
+    pub fn feed(&self) -> Feed {
+        self.feed
+    }
+
+    /// Returns the first page of a client's stream. The cursor is what the client sent, if it sent one.
     pub async fn open_stream(
         &self,
         room: &RoomId,
-        variant: Variant,
         cursor: Option<Result<Cursor, CursorError>>,
-    ) -> Result<Answer, StoreError> {
-        let part = match cursor {
+    ) -> Result<StreamPage, StoreError> {
+        match cursor {
             None => {
                 let page = self.store.latest(room, NEWEST).await?;
                 streams::opened(Opening::Fresh);
-                let from = page.cursor_before();
-                Part { opening: true, reset: None, from, messages: page.messages, more: false }
+                let after = page.cursor_before();
+                Ok(StreamPage { opening: true, reset: None, after, messages: page.messages, then: Then::Hold })
             }
             Some(Ok(cursor)) => {
-                let part = self.part_after(room, cursor).await?;
-                streams::opened(if part.reset.is_some() { Opening::Reset } else { Opening::Resumed });
-                Part { opening: true, ..part }
+                let page = self.page_after(room, cursor).await?;
+                streams::opened(if page.reset.is_some() { Opening::Reset } else { Opening::Resumed });
+                Ok(StreamPage { opening: true, ..page })
             }
             Some(Err(CursorError)) => {
-                let from = self.store.latest(room, 1).await?.cursor();
+                let after = self.store.latest(room, 1).await?.cursor();
                 streams::opened(Opening::Reset);
                 streams::reset(ResetReason::Malformed.as_str());
                 let reset = Some(ResetReason::Malformed);
-                Part { opening: true, reset, from, messages: Vec::new(), more: false }
-            }
-        };
-        Ok(self.feed.answer(room, variant, part))
-    }
-
-    /// What a proxy's stream missed behind a cursor. Without the store the stream is held as it is:
-    /// it loses nothing by it, since it is asked for again.
-    pub async fn continue_stream(&self, room: &RoomId, variant: Variant, cursor: Cursor) -> Answer {
-        let part = timeout(RECOVER_DEADLINE, self.part_after(room, cursor.clone()));
-        match part.await.unwrap_or(Err(StoreError::Deadline)) {
-            Ok(part) => {
-                failpoint::pass(failpoint::REPLAY_READ);
-                streams::recovered(if part.reset.is_some() { Recovery::Reset } else { Recovery::Served });
-                self.feed.answer(room, variant, part)
-            }
-            Err(error) => {
-                streams::recovered(Recovery::Later);
-                warn!(room.id = %room, "cannot tell what a stream missed: {error}; the proxy will ask again");
-                self.feed.answer_later(room, variant, &cursor)
+                Ok(StreamPage { opening: true, reset, after, messages: Vec::new(), then: Then::Hold })
             }
         }
     }
 
-    async fn part_after(&self, room: &RoomId, cursor: Cursor) -> Result<Part, StoreError> {
-        Ok(match self.store.after(room, &cursor, REPLAY_PAGE).await? {
+    /// Returns what a held stream missed after a cursor.
+    ///
+    /// If the store is unavailable, the stream is held unchanged. Nothing is lost, because the proxy requests the next
+    /// link again.
+    pub async fn continue_stream(&self, room: &RoomId, cursor: Cursor) -> StreamPage {
+        let page = timeout(RECOVER_DEADLINE, self.page_after(room, cursor.clone()));
+        match page.await.unwrap_or(Err(StoreError::Deadline)) {
+            Ok(page) => {
+                failpoint::pass(failpoint::REPLAY_READ);
+                streams::recovered(if page.reset.is_some() { Recovery::Reset } else { Recovery::Served });
+                page
+            }
+            Err(error) => {
+                streams::recovered(Recovery::Later);
+                warn!(room.id = %room, "cannot read what a stream missed: {error}; the proxy will request it again");
+                StreamPage::unchanged(cursor)
+            }
+        }
+    }
+
+    async fn page_after(&self, room: &RoomId, after: Cursor) -> Result<StreamPage, StoreError> {
+        Ok(match self.store.after(room, &after, REPLAY_PAGE).await? {
             Replay::Messages { messages, more } => {
                 streams::replayed(messages.len());
-                Part { opening: false, reset: None, from: cursor, messages, more }
+                let then = if more { Then::NextPage } else { Then::Hold };
+                StreamPage { opening: false, reset: None, after, messages, then }
             }
             Replay::Reset { reason, head } => {
                 streams::reset(reason.as_str());
                 debug!(room.id = %room, ?reason, "a stream was reset");
-                Part { opening: false, reset: Some(reason), from: head, messages: Vec::new(), more: false }
+                let reset = Some(reason);
+                StreamPage { opening: false, reset, after: head, messages: Vec::new(), then: Then::Hold }
             }
         })
     }

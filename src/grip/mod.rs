@@ -9,6 +9,7 @@
 mod escape;
 mod hold;
 mod instructions;
+mod item;
 mod key;
 mod last;
 mod list;
@@ -18,8 +19,9 @@ mod url;
 
 pub use hold::{Channel, Hold, HoldChannel, NextPage};
 pub use instructions::{HoldMode, Instructions, InstructionsError, KeepAlive, NextLink, Status, Subscription};
+pub use item::{Formats, HttpStream, Item};
 pub use key::KeyError;
 pub use last::last_id;
-pub use publish::{Item, Outcome, Publisher, PublisherError};
+pub use publish::{Outcome, Publisher, PublisherError};
 pub use sig::{GRIP_SIG, SigError, Signer, Trust, Verifier};
 pub use url::{GripUrl, GripUrlError};

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     app::NEWEST,
     chat::{Cursor, CursorError, Message, RoomId},
-    feed::{self, Answer, Variant},
+    feed::{self, StreamPage, Variant},
     grip,
     telemetry::metrics,
 };
@@ -66,7 +66,7 @@ pub(super) async fn get(
             }
             let variant = if query.provisional == Some(false) { Variant::Persisted } else { Variant::Full };
             let cursor = client_cursor(&headers, query.last_event_id.as_deref());
-            Ok(stream(web.app.open_stream(&room, variant, cursor).await?))
+            Ok(stream(&web, &room, variant, &web.app.open_stream(&room, cursor).await?))
         }
     }
 }
@@ -127,7 +127,7 @@ pub(super) async fn recover(
             last_id.ok_or(CursorError).and_then(|id| id.parse())?
         }
     };
-    Ok(stream(web.app.continue_stream(&room, variant, cursor).await))
+    Ok(stream(&web, &room, variant, &web.app.continue_stream(&room, cursor).await))
 }
 
 /// What a stream's response says beside GRIP. `X-Accel-Buffering` is for an nginx in between.
@@ -138,6 +138,7 @@ const STREAM_HEADERS: [(HeaderName, &str); 4] = [
     (X_ACCEL_BUFFERING, "no"),
 ];
 
-fn stream(answer: Answer) -> Response {
-    (STREAM_HEADERS, answer.grip, answer.body).into_response()
+fn stream(web: &Web, room: &RoomId, variant: Variant, page: &StreamPage) -> Response {
+    let response = web.app.feed().sse_response(room, variant, page);
+    (STREAM_HEADERS, response.grip, response.body).into_response()
 }

@@ -16,7 +16,7 @@ use axum::{
     http::{HeaderMap, StatusCode, Uri},
     routing::post,
 };
-use gripchat::grip::{Channel, GripUrl, Item, Outcome, Publisher};
+use gripchat::grip::{Channel, Formats, GripUrl, Item, Outcome, Publisher};
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::RwLock};
@@ -117,11 +117,16 @@ async fn record(
 }
 
 fn ephemeral(content: &str) -> Item {
-    Item::ephemeral(&Channel::new("provisional", "a b"), content.to_owned())
+    Item::ephemeral(&Channel::new("provisional", "a b"), Formats::http_stream(content.to_owned()))
 }
 
 fn sequenced(n: u32) -> Item {
-    Item::sequenced(&Channel::new("messages", "a"), format!("e-{n}"), format!("e-{}", n - 1), format!("{n}"))
+    Item::sequenced(
+        &Channel::new("messages", "a"),
+        format!("e-{n}"),
+        format!("e-{}", n - 1),
+        Formats::http_stream(n.to_string()),
+    )
 }
 
 fn ids(items: &[Value]) -> Vec<&str> {

@@ -17,42 +17,18 @@ use std::{
     time::Duration,
 };
 
-use serde::Serialize;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
 
 use self::{control::Control, lane::Lane};
-use super::{hold::Channel, url::GripUrl};
+use super::{item::Item, url::GripUrl};
 
 /// Lanes of a proxy: the most requests it gets at once from one process. Pushpin takes 128
 /// connections on its control port (`CONTROL_CONNECTIONS_MAX`), and several processes share it.
 const LANES: usize = 8;
 /// How long [`Publisher::publish`] is waited for: so that a hanging proxy delays a sender little.
 const WAIT_FOR_FIRST_TRY: Duration = Duration::from_secs(1);
-
-/// Something to deliver on a channel to every held stream.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Item {
-    channel: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    prev_id: Option<String>,
-    formats: Formats,
-}
-
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "kebab-case")]
-struct Formats {
-    http_stream: HttpStream,
-}
-
-#[derive(Clone, Debug, Serialize)]
-struct HttpStream {
-    content: String,
-}
 
 /// What became of an item at the first try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,32 +55,6 @@ pub struct Publisher {
 struct Proxy {
     lanes: Vec<Lane>,
     control: Control,
-}
-
-impl Item {
-    /// An item that is delivered now or never.
-    pub fn ephemeral(channel: &Channel, content: String) -> Self {
-        Self::new(channel, None, None, content)
-    }
-
-    /// An item in the sequence of its channel. All items of such a channel must be.
-    pub fn sequenced(channel: &Channel, id: String, prev_id: String, content: String) -> Self {
-        Self::new(channel, Some(id), Some(prev_id), content)
-    }
-
-    fn new(channel: &Channel, id: Option<String>, prev_id: Option<String>, content: String) -> Self {
-        let formats = Formats { http_stream: HttpStream { content } };
-        Self { channel: channel.as_str().to_owned(), id, prev_id, formats }
-    }
-
-    fn is_sequenced(&self) -> bool {
-        self.id.is_some()
-    }
-
-    /// Bytes of content, which is nearly all of it.
-    fn len(&self) -> usize {
-        self.formats.http_stream.content.len()
-    }
 }
 
 impl Publisher {

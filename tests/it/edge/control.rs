@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
-use gripchat::grip::{Channel, GripUrl, Item, Outcome, Publisher};
+use gripchat::grip::{Channel, Formats, GripUrl, Item, Outcome, Publisher};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
@@ -84,7 +84,7 @@ async fn a_grip_url_with_the_key_publishes() -> anyhow::Result<()> {
     let publishes = async |query: &str, content: &str| -> anyhow::Result<Outcome> {
         let url = format!("http://{}/?{query}", stand.control_addr());
         let publisher = Publisher::new(GripUrl::parse_list(&url)?)?;
-        let item = Item::ephemeral(&channel, content.to_owned());
+        let item = Item::ephemeral(&channel, Formats::http_stream(content.to_owned()));
         let outcome = publisher.publish("a", &item).await;
         publisher.close(Duration::from_secs(1)).await;
         Ok(outcome)

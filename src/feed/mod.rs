@@ -1,0 +1,42 @@
+//! What a subscriber receives: the channels of a room, its events, and the hold of its streams.
+//!
+//! | event | data | sent |
+//! |---|---|---|
+//! | `stream-open` | `{"lastEventId"}` | first on a client's own request: the cursor that the stream continues from |
+//! | `message` | a message without `id` | when it was posted and is not stored yet; `"retracted": true` takes it back |
+//! | `message` | a message, event id = `id` | when it is stored: in order, once |
+//! | `stream-reset` | `{"reason", "lastEventId"}` | when the messages after the client's cursor cannot be replayed |
+//! | `keep-alive` | `{}` | when nothing else was sent for 20 s |
+//!
+//! Messages are published on two channels. `messages-<room>` is reliable: every item has an id and names the id
+//! before it, so a proxy that missed an item notices and requests the room's next link. `provisional-<room>` is not
+//! reliable: its events have no position in the room's log.
+//!
+//! Events are independent of the transport. [`Event::push_sse`] encodes one for Server-Sent Events; another
+//! transport adds an encoder beside it and a format in `items::formats`.
+//!
+//! | module | is | imports |
+//! |---|---|---|
+//! | `channels` | names of channels, paths of next links | nothing |
+//! | `event` | events, without a transport | nothing |
+//! | `items` | what is published | `channels`, `event` |
+//! | `stream` | the pages of a room's stream, and their responses | `channels`, `event` |
+
+mod channels;
+mod event;
+mod items;
+mod stream;
+
+pub use channels::{messages_channel, path_segment};
+pub use event::Event;
+pub use items::{persisted_item, provisional_item, retraction_item};
+pub use stream::{Feed, SseResponse, StreamPage, Then};
+
+/// Which events a stream carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Variant {
+    /// All events.
+    Full,
+    /// No provisional messages.
+    Persisted,
+}

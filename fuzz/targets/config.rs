@@ -10,7 +10,7 @@ use gripchat::{
 use libfuzzer_sys::fuzz_target;
 
 /// The flags in the order of the lines. New ones are added at the end, so that existing inputs keep their meaning.
-const FLAGS: [(Group, &str); 24] = [
+static FLAGS: [(Group, &str); 24] = [
     (Group::Backend, "listen"),
     (Group::Backend, "message-retention"),
     (Group::Backend, "recheck-interval"),

@@ -8,7 +8,7 @@ use libtest_mimic::Trial;
 use serde_json::{Value, json};
 
 use crate::{
-    conformance::stand::Stand,
+    conformance::setup::Setup,
     support::{
         backend::Backend,
         edge::Edge,
@@ -215,17 +215,17 @@ async fn an_edge_tells_of_its_backend_on_its_control_port() -> anyhow::Result<()
 }
 
 async fn an_edge_that_is_told_to_stop_is_not_ready() -> anyhow::Result<()> {
-    let mut stand = Stand::on_edge(&[("SHUTDOWN_DELAY", "2s")]).await?;
-    let url = format!("http://{}/readyz", stand.control_addr());
+    let mut setup = Setup::on_edge(&[("SHUTDOWN_DELAY", "2s")]).await?;
+    let url = format!("http://{}/readyz", setup.control_addr());
     becomes(&url, 200).await?;
-    stand.answer("", crate::support::scripted::Reply::ok("served all the same"));
+    setup.answer("", crate::support::scripted::Reply::ok("served all the same"));
     let told = Instant::now();
-    stand.edge()?.terminate()?;
+    setup.edge()?.terminate()?;
     let body = becomes(&url, 503).await?;
     assert_eq!(failed(&body)[0].0, "running");
-    let served = stand.get("").await;
+    let served = setup.get("").await;
     ensure!(served.is_ok() || told.elapsed() > Duration::from_millis(1_800), "{served:?}");
-    assert!(stand.edge_mut()?.ended().await?.success());
+    assert!(setup.edge_mut()?.ended().await?.success());
     ensure!(told.elapsed() < SOON, "{:?}", told.elapsed());
     Ok(())
 }

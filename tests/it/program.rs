@@ -1,4 +1,4 @@
-//! The program as an operator meets it: exit codes and what it says, how it starts without its parts, how it ends.
+//! The program as an operator sees it: exit codes and output, how it starts while other parts are down, how it stops.
 
 use std::{
     net::TcpListener,
@@ -25,24 +25,24 @@ mod log;
 mod run;
 mod start;
 
-/// From SIGTERM to the end, when nothing is under way.
-const ENDS_WITHIN: Duration = Duration::from_secs(2);
+/// From SIGTERM to the exit, if no request is under way.
+const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A key that nothing must ever show.
+/// A key that must never be shown.
 const SECRET: &str = "S3CR3TK3Y";
 
 pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = trials![
-        [] => a_bad_configuration_is_named_whole_before_anything_is_bound,
-        [] => a_table_name_that_is_none_is_named_by_create_table_too,
+        [] => all_bad_values_are_reported_before_any_port_is_bound,
+        [] => create_table_reports_a_bad_table_name,
         [] => an_unknown_flag_is_a_usage_error,
-        [] => help_and_version_are_no_errors_and_show_no_key,
-        [] => a_missing_region_is_named,
-        [] => a_taken_port_is_one_clear_line,
-        [DynamoDb] => create_table_says_what_it_did_and_may_be_run_again,
+        [] => help_and_version_succeed_and_show_no_key,
+        [] => a_missing_region_is_reported,
+        [] => a_port_in_use_is_reported_in_one_line,
+        [DynamoDb] => create_table_reports_what_it_did_and_can_run_again,
     ];
     trials.extend(on_stacks![
-        [ALL] => sigterm_ends_an_idle_server_at_once,
+        [ALL] => sigterm_stops_an_idle_server_at_once,
         [DYNAMODB] => sigterm_lets_a_post_finish,
     ]);
     trials.extend(start::trials());
@@ -52,13 +52,13 @@ pub(crate) fn trials() -> Vec<Trial> {
     trials
 }
 
-/// Settings that are good, and where nothing listens.
+/// Valid settings with addresses at which nothing listens.
 fn nowhere() -> anyhow::Result<Vec<(String, String)>> {
     let [store, control] = [free_port()?, free_port()?].map(|port| ([127, 0, 0, 1], port).into());
     Ok(environment("nowhere", store, control, &no_aws()))
 }
 
-/// What keeps the SDK from looking for settings on this machine and in the network around it.
+/// Keeps the SDK from reading settings of this machine and its network.
 fn no_aws() -> Vec<(&'static str, &'static str)> {
     vec![
         ("AWS_EC2_METADATA_DISABLED", "true"),
@@ -67,20 +67,20 @@ fn no_aws() -> Vec<(&'static str, &'static str)> {
     ]
 }
 
-/// Runs it until it ends.
+/// Runs the program until it exits.
 async fn run(arguments: &[&str], env: &[(String, String)]) -> anyhow::Result<Output> {
     let mut command = command(arguments, env);
     let ran = spawn_blocking(move || command.output());
-    Ok(timeout(SOON, ran).await.context("it does not end")???)
+    Ok(timeout(SOON, ran).await.context("the program does not exit")???)
 }
 
-fn said(output: &Output) -> (Option<i32>, String, String) {
+fn outcome(output: &Output) -> (Option<i32>, String, String) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (output.status.code(), text(&output.stdout), text(&output.stderr))
 }
 
-async fn a_bad_configuration_is_named_whole_before_anything_is_bound() -> anyhow::Result<()> {
-    // Were it to bind first, this port would be what it complains of.
+async fn all_bad_values_are_reported_before_any_port_is_bound() -> anyhow::Result<()> {
+    // If the program bound its port first, it would report this one.
     let taken = TcpListener::bind(("127.0.0.1", 0))?;
     let listen = taken.local_addr()?.to_string();
     let bad = [
@@ -98,11 +98,11 @@ async fn a_bad_configuration_is_named_whole_before_anything_is_bound() -> anyhow
     for (listen, is_bad) in [(listen.as_str(), false), ("localhost", true)] {
         let mut env = env.clone();
         env.push(("LISTEN".to_owned(), listen.to_owned()));
-        let (code, stdout, stderr) = said(&run(&["serve"], &env).await?);
+        let (code, stdout, stderr) = outcome(&run(&["serve"], &env).await?);
         assert_eq!((code, stdout.as_str()), (Some(64), ""), "{stderr}");
         let named = bad.iter().map(|(name, _)| *name).chain(["AWS_REGION"]).chain(is_bad.then_some("LISTEN"));
         for name in named.clone() {
-            assert!(stderr.contains(&format!("\n  {name}: ")), "{name} is not named in {stderr}");
+            assert!(stderr.contains(&format!("\n  {name}: ")), "{name} is not in {stderr}");
         }
         assert_eq!(stderr.lines().count(), 1 + named.count(), "{stderr}");
         assert!(!stderr.contains("cannot listen") && !stderr.contains(SECRET), "{stderr}");
@@ -110,8 +110,8 @@ async fn a_bad_configuration_is_named_whole_before_anything_is_bound() -> anyhow
     Ok(())
 }
 
-async fn a_table_name_that_is_none_is_named_by_create_table_too() -> anyhow::Result<()> {
-    let (code, _, stderr) = said(&run(&["create-table", "--dynamodb-table", "a b"], &nowhere()?).await?);
+async fn create_table_reports_a_bad_table_name() -> anyhow::Result<()> {
+    let (code, _, stderr) = outcome(&run(&["create-table", "--dynamodb-table", "a b"], &nowhere()?).await?);
     assert_eq!(code, Some(64), "{stderr}");
     assert!(stderr.contains("DYNAMODB_TABLE: "), "{stderr}");
     Ok(())
@@ -119,14 +119,14 @@ async fn a_table_name_that_is_none_is_named_by_create_table_too() -> anyhow::Res
 
 async fn an_unknown_flag_is_a_usage_error() -> anyhow::Result<()> {
     for arguments in [&["serve", "--no-such-flag"][..], &["no-such-command"], &["serve", "and-more"]] {
-        let (code, stdout, stderr) = said(&run(arguments, &nowhere()?).await?);
+        let (code, stdout, stderr) = outcome(&run(arguments, &nowhere()?).await?);
         assert_eq!((code, stdout.as_str()), (Some(64), ""), "{arguments:?}: {stderr}");
         assert!(stderr.contains(arguments[arguments.len() - 1]), "{arguments:?}: {stderr}");
     }
     Ok(())
 }
 
-async fn help_and_version_are_no_errors_and_show_no_key() -> anyhow::Result<()> {
+async fn help_and_version_succeed_and_show_no_key() -> anyhow::Result<()> {
     let mut env = nowhere()?;
     env.push(("GRIP_URL".to_owned(), format!("http://user:{SECRET}@localhost/?iss=me&key={SECRET}")));
     env.extend(["SIG_KEY", "CONTROL_KEY"].map(|name| (name.to_owned(), SECRET.to_owned())));
@@ -139,44 +139,44 @@ async fn help_and_version_are_no_errors_and_show_no_key() -> anyhow::Result<()> 
         &["run", "--help"],
         &["edge", "-h"],
     ] {
-        let (code, stdout, stderr) = said(&run(arguments, &env).await?);
+        let (code, stdout, stderr) = outcome(&run(arguments, &env).await?);
         assert_eq!((code, stderr.as_str()), (Some(0), ""), "{arguments:?}");
         assert!(stdout.contains("gripchat") || stdout.contains("DYNAMODB_TABLE"), "{arguments:?}: {stdout}");
         assert!(!stdout.contains(SECRET), "{arguments:?}: {stdout}");
     }
-    let version = said(&run(&["--version"], &env).await?).1;
+    let version = outcome(&run(&["--version"], &env).await?).1;
     assert_eq!(version, format!("gripchat {}\n", env!("CARGO_PKG_VERSION")));
     Ok(())
 }
 
-async fn a_missing_region_is_named() -> anyhow::Result<()> {
+async fn a_missing_region_is_reported() -> anyhow::Result<()> {
     let env: Vec<_> = nowhere()?.into_iter().filter(|(name, _)| name != "AWS_REGION").collect();
     for subcommand in ["serve", "create-table"] {
-        let (code, _, stderr) = said(&run(&[subcommand], &env).await?);
+        let (code, _, stderr) = outcome(&run(&[subcommand], &env).await?);
         assert_eq!(code, Some(64), "{stderr}");
         assert!(stderr.contains("\n  AWS_REGION: ") && stderr.lines().count() == 2, "{stderr}");
     }
     Ok(())
 }
 
-async fn a_taken_port_is_one_clear_line() -> anyhow::Result<()> {
+async fn a_port_in_use_is_reported_in_one_line() -> anyhow::Result<()> {
     let taken = TcpListener::bind(("127.0.0.1", 0))?;
     let address = taken.local_addr()?.to_string();
     let mut env = nowhere()?;
     env.push(("LISTEN".to_owned(), address.clone()));
-    let (code, stdout, stderr) = said(&run(&["serve"], &env).await?);
+    let (code, stdout, stderr) = outcome(&run(&["serve"], &env).await?);
     assert_eq!((code, stdout.as_str()), (Some(1), ""), "{stderr}");
     assert_eq!(stderr.lines().count(), 1, "{stderr}");
     assert!(stderr.contains(&address) && stderr.contains("LISTEN"), "{stderr}");
     Ok(())
 }
 
-async fn create_table_says_what_it_did_and_may_be_run_again() -> anyhow::Result<()> {
+async fn create_table_reports_what_it_did_and_can_run_again() -> anyhow::Result<()> {
     let dynamodb = dynamodb::shared().await?;
     let table = table_name();
     let env = environment(&table, dynamodb, dynamodb, &no_aws());
     for expected in [format!("table {table} is ready\n"), format!("table {table} exists already, and is ready\n")] {
-        let (code, stdout, stderr) = said(&run(&["create-table"], &env).await?);
+        let (code, stdout, stderr) = outcome(&run(&["create-table"], &env).await?);
         assert_eq!((code, stdout), (Some(0), expected), "{stderr}");
     }
     let ttl = client(dynamodb).describe_time_to_live().table_name(&table).send().await?;
@@ -185,16 +185,16 @@ async fn create_table_says_what_it_did_and_may_be_run_again() -> anyhow::Result<
     Ok(())
 }
 
-async fn sigterm_ends_an_idle_server_at_once(kind: Kind) -> anyhow::Result<()> {
+async fn sigterm_stops_an_idle_server_at_once(kind: Kind) -> anyhow::Result<()> {
     let mut stack = Stack::start(kind).await?;
     let room = stack.room_at(&stack.backend.url(), "lobby");
-    // The connection stays open, as those of a proxy do; and a stream is held.
+    // The connection stays open, as those of a proxy do, and a stream is held.
     room.history("").await?;
     let stream = stack.room("lobby").stream(None).await?;
-    let told = Instant::now();
+    let signalled = Instant::now();
     stack.backend.stop().await?;
-    let took = told.elapsed();
-    assert!(took < ENDS_WITHIN, "{took:?}");
+    let took = signalled.elapsed();
+    assert!(took < STOP_TIMEOUT, "{took:?}");
     assert!(stream.is_open(), "the stream ended with the backend");
     assert!(stack.backend.log().contains("stopped"), "{}", stack.backend.log());
     Ok(())
@@ -203,7 +203,7 @@ async fn sigterm_ends_an_idle_server_at_once(kind: Kind) -> anyhow::Result<()> {
 async fn sigterm_lets_a_post_finish(kind: Kind) -> anyhow::Result<()> {
     let mut stack = Stack::start(kind).await?;
     let room = stack.room_at(&stack.backend.url(), "lobby");
-    // Now it knows the room's newest message, so that the next post is one write.
+    // The backend knows the newest message of the room from now on, so the next post is a single write.
     room.post("before").await?;
     stack.store().set(Mode::Delay(Duration::from_secs(1)));
     let sent = stack.store().bytes_up();

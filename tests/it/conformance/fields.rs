@@ -1,4 +1,4 @@
-//! Header fields: which pass, which are for the next hop only, which the proxy adds, and which nobody may forge.
+//! Header fields: which ones pass, which are hop-by-hop, which the proxy adds, and which a client cannot forge.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -6,33 +6,33 @@ use anyhow::Context as _;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 use serde_json::Value;
 
-use super::{Rule, Stand, differences, hold, rules, stream_item};
+use super::{Rule, Setup, differences, hold, rules, stream_item};
 use crate::support::{eventually::eventually, proxy::Kind, scripted::Reply, stack::SOON, wire::Request};
 
-/// `body`, as gzip has it.
+/// `body`, compressed with gzip.
 const GZIPPED_BODY: &[u8] =
     b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\x4b\xca\x4f\xa9\x04\x00\xb2\x0b\xa8\xdb\x04\x00\x00\x00";
 
 pub(super) fn rules() -> Vec<(&'static str, Rule)> {
     rules![
-        a_backend_sees_the_clients_fields_and_every_line_of_them,
-        a_client_sees_the_backends_fields_and_every_line_of_them,
-        a_backend_does_not_see_what_is_for_the_next_hop,
-        a_client_does_not_see_what_is_for_the_next_hop,
+        the_backend_receives_every_line_of_the_clients_fields,
+        the_client_receives_every_line_of_the_backends_fields,
+        hop_by_hop_fields_do_not_reach_the_backend,
+        hop_by_hop_fields_do_not_reach_the_client,
         a_client_cannot_send_grip_fields,
         every_request_is_signed,
-        a_backend_is_told_what_the_proxy_can_do,
+        every_request_announces_the_features_of_the_proxy,
         grip_fields_never_reach_the_client,
-        what_a_proxy_in_front_says_is_passed_on,
+        forwarding_fields_of_a_proxy_in_front_are_passed_on,
         a_hold_that_answers_head,
-        what_the_client_accepts_compressed,
+        accept_encoding_is_passed_on,
         a_hold_that_is_compressed,
     ]
 }
 
-async fn a_backend_sees_the_clients_fields_and_every_line_of_them(kind: Kind) -> anyhow::Result<()> {
-    let stand = Stand::new(kind).await?;
-    stand.answer("", Reply::ok(""));
+async fn the_backend_receives_every_line_of_the_clients_fields(kind: Kind) -> anyhow::Result<()> {
+    let setup = Setup::new(kind).await?;
+    setup.answer("", Reply::ok(""));
     let fields = [
         ("Host", "chat.example:8080"),
         ("Cookie", "a=1; b=\"2\""),
@@ -45,102 +45,102 @@ async fn a_backend_sees_the_clients_fields_and_every_line_of_them(kind: Kind) ->
         ("X-Odd", "a,b; c=\"d,e\""),
     ];
     let request =
-        fields.iter().fold(Request::get(&stand.path("")), |request, (name, value)| request.header(name, value));
-    stand.send(request.header("X-Twice", "1").header("X-Twice", "2")).await?;
-    let asked = &stand.asked("")[0];
+        fields.iter().fold(Request::get(&setup.path("")), |request, (name, value)| request.header(name, value));
+    setup.send(request.header("X-Twice", "1").header("X-Twice", "2")).await?;
+    let received = &setup.requests("")[0];
     for (name, value) in fields {
-        assert_eq!(asked.headers.all(name), [value], "{name}");
+        assert_eq!(received.headers.all(name), [value], "{name}");
     }
-    assert_eq!(asked.headers.all("x-twice"), ["1", "2"]);
+    assert_eq!(received.headers.all("x-twice"), ["1", "2"]);
     Ok(())
 }
 
-async fn a_client_sees_the_backends_fields_and_every_line_of_them(kind: Kind) -> anyhow::Result<()> {
-    let stand = Stand::new(kind).await?;
+async fn the_client_receives_every_line_of_the_backends_fields(kind: Kind) -> anyhow::Result<()> {
+    let setup = Setup::new(kind).await?;
     let reply = Reply::ok("").header("Set-Cookie", "a=1; Path=/").header("Set-Cookie", "b=2, 3");
-    stand.answer("", reply.header("Cache-Control", "no-store").header("X-Odd", "a,b; c=\"d,e\""));
-    let answer = stand.get("").await?;
+    setup.answer("", reply.header("Cache-Control", "no-store").header("X-Odd", "a,b; c=\"d,e\""));
+    let answer = setup.get("").await?;
     assert_eq!(answer.headers.all("set-cookie"), ["a=1; Path=/", "b=2, 3"]);
     assert_eq!(answer.headers.all("cache-control"), ["no-store"]);
     assert_eq!(answer.headers.all("x-odd"), ["a,b; c=\"d,e\""]);
     Ok(())
 }
 
-async fn a_backend_does_not_see_what_is_for_the_next_hop(kind: Kind) -> anyhow::Result<()> {
-    let stand = Stand::new(kind).await?;
-    stand.answer("", Reply::ok(""));
-    let request = Request::get(&stand.path(""))
+async fn hop_by_hop_fields_do_not_reach_the_backend(kind: Kind) -> anyhow::Result<()> {
+    let setup = Setup::new(kind).await?;
+    setup.answer("", Reply::ok(""));
+    let request = Request::get(&setup.path(""))
         .header("Connection", "keep-alive, X-Hop")
         .header("X-Hop", "1")
         .header("Keep-Alive", "timeout=5")
         .header("Proxy-Connection", "keep-alive")
         .header("TE", "trailers")
         .header("X-End", "1");
-    stand.send(request).await?;
-    let asked = &stand.asked("")[0];
-    assert_eq!(asked.headers.get("x-end"), Some("1"));
+    setup.send(request).await?;
+    let received = &setup.requests("")[0];
+    assert_eq!(received.headers.get("x-end"), Some("1"));
     let seen: Vec<_> = ["x-hop", "keep-alive", "proxy-connection", "te"]
         .into_iter()
-        .filter(|name| asked.headers.get(name).is_some())
+        .filter(|name| received.headers.get(name).is_some())
         .collect();
-    differences::NEXT_HOP_OF_REQUESTS.check(kind, &seen.join(", "));
+    differences::HOP_BY_HOP_REQUEST_FIELDS.check(kind, &seen.join(", "));
     Ok(())
 }
 
-async fn a_client_does_not_see_what_is_for_the_next_hop(kind: Kind) -> anyhow::Result<()> {
-    let stand = Stand::new(kind).await?;
+async fn hop_by_hop_fields_do_not_reach_the_client(kind: Kind) -> anyhow::Result<()> {
+    let setup = Setup::new(kind).await?;
     let reply = Reply::ok("").header("Connection", "keep-alive, X-Hop").header("X-Hop", "1");
-    stand.answer("", reply.header("Keep-Alive", "timeout=77").header("X-End", "1"));
-    let answer = stand.get("").await?;
+    setup.answer("", reply.header("Keep-Alive", "timeout=77").header("X-End", "1"));
+    let answer = setup.get("").await?;
     assert_eq!(answer.headers.get("x-end"), Some("1"));
     let seen: Vec<_> = ["x-hop", "keep-alive"].into_iter().filter(|name| answer.headers.get(name).is_some()).collect();
-    differences::NEXT_HOP_OF_ANSWERS.check(kind, &seen.join(", "));
+    differences::HOP_BY_HOP_RESPONSE_FIELDS.check(kind, &seen.join(", "));
     Ok(())
 }
 
-/// A backend believes what a signed request says of channels and ids.
+/// A backend trusts the channels and ids of a signed request.
 async fn a_client_cannot_send_grip_fields(kind: Kind) -> anyhow::Result<()> {
-    let stand = Stand::new(kind).await?;
-    stand.answer("", Reply::ok(""));
-    let request = Request::get(&stand.path(""))
+    let setup = Setup::new(kind).await?;
+    setup.answer("", Reply::ok(""));
+    let request = Request::get(&setup.path(""))
         .header("Grip-Sig", "forged")
         .header("grip-last", "room; last-id=1")
         .header("GRIP-FEATURE", "forged")
         .header("Grip-Hold", "stream")
         .header("Grip-Whatever", "1")
         .header("X-End", "1");
-    stand.send(request).await?;
-    let asked = &stand.asked("")[0];
-    assert_eq!(asked.headers.get("x-end"), Some("1"));
-    let mut names = asked.headers.names_from("grip-");
+    setup.send(request).await?;
+    let received = &setup.requests("")[0];
+    assert_eq!(received.headers.get("x-end"), Some("1"));
+    let mut names = received.headers.names_from("grip-");
     names.sort();
     assert_eq!(names, ["grip-feature", "grip-sig"]);
-    assert_ne!(asked.headers.get("grip-sig"), Some("forged"));
-    assert_ne!(asked.headers.get("grip-feature"), Some("forged"));
+    assert_ne!(received.headers.get("grip-sig"), Some("forged"));
+    assert_ne!(received.headers.get("grip-feature"), Some("forged"));
     Ok(())
 }
 
 async fn every_request_is_signed(kind: Kind) -> anyhow::Result<()> {
-    let stand = Stand::new(kind).await?;
-    stand.answer("", Reply::ok(""));
-    stand.get("").await?;
-    let asked = &stand.asked("")[0];
-    let token = asked.headers.get("grip-sig").context("no Grip-Sig")?;
+    let setup = Setup::new(kind).await?;
+    setup.answer("", Reply::ok(""));
+    setup.get("").await?;
+    let received = &setup.requests("")[0];
+    let token = received.headers.get("grip-sig").context("no Grip-Sig")?;
     let mut validation = Validation::new(Algorithm::HS256);
     validation.set_issuer(&["pushpin"]);
     let claims = decode::<Value>(token, &DecodingKey::from_secret(b"changeme"), &validation)?.claims;
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
-    let left = claims["exp"].as_u64().context("exp is no number")?.saturating_sub(now);
+    let left = claims["exp"].as_u64().context("exp is not a number")?.saturating_sub(now);
     assert!((3500..=3600).contains(&left), "{left} s");
     Ok(())
 }
 
-async fn a_backend_is_told_what_the_proxy_can_do(kind: Kind) -> anyhow::Result<()> {
-    let stand = Stand::new(kind).await?;
-    stand.answer("", Reply::ok(""));
-    stand.get("").await?;
-    let asked = &stand.asked("")[0];
-    let features = asked.headers.all("grip-feature").join(",");
+async fn every_request_announces_the_features_of_the_proxy(kind: Kind) -> anyhow::Result<()> {
+    let setup = Setup::new(kind).await?;
+    setup.answer("", Reply::ok(""));
+    setup.get("").await?;
+    let received = &setup.requests("")[0];
+    let features = received.headers.all("grip-feature").join(",");
     let features: Vec<_> = features.split(',').map(str::trim).collect();
     for feature in ["status", "link:next", "filter:skip-self", "filter:skip-users", "filter:require-sub"] {
         assert!(features.contains(&feature), "{feature} of {features:?}");
@@ -149,14 +149,14 @@ async fn a_backend_is_told_what_the_proxy_can_do(kind: Kind) -> anyhow::Result<(
 }
 
 async fn grip_fields_never_reach_the_client(kind: Kind) -> anyhow::Result<()> {
-    let stand = Stand::new(kind).await?;
+    let setup = Setup::new(kind).await?;
     let with_grip = |reply: Reply| {
-        let reply = reply.header("Grip-Channel", &stand.channel("a")).header("grip-set-meta", "user=ada");
+        let reply = reply.header("Grip-Channel", &setup.channel("a")).header("grip-set-meta", "user=ada");
         reply.header("GRIP-KEEP-ALIVE", "x").header("Grip-Unknown", "1").header("X-Own", "1")
     };
     for reply in [Reply::ok("body"), hold("body"), Reply::ok("body").header("Grip-Unknown", "1")] {
-        stand.answer("", with_grip(reply));
-        let mut answer = stand.get("").await?;
+        setup.answer("", with_grip(reply));
+        let mut answer = setup.get("").await?;
         answer.reads("body").await?;
         assert_eq!(answer.headers.names_from("grip-"), Vec::<String>::new());
         assert_eq!(answer.headers.all("x-own"), ["1"]);
@@ -164,28 +164,28 @@ async fn grip_fields_never_reach_the_client(kind: Kind) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn what_a_proxy_in_front_says_is_passed_on(kind: Kind) -> anyhow::Result<()> {
-    let stand = Stand::new(kind).await?;
-    stand.answer("", Reply::ok(""));
-    stand.send(Request::get(&stand.path("")).header("X-Forwarded-For", "192.0.2.7")).await?;
-    let asked = &stand.asked("")[0];
-    differences::FORWARDED_FOR.check(kind, &asked.headers.all("x-forwarded-for").join(", "));
-    differences::FORWARDED_PROTO.check(kind, &asked.headers.all("x-forwarded-proto").join(", "));
-    let request = Request::get(&stand.path("")).header("X-Forwarded-Proto", "https");
-    stand.send(request.header("X-Forwarded-Host", "chat.example")).await?;
-    let asked = &stand.asked("")[1];
-    assert_eq!(asked.headers.all("x-forwarded-proto"), ["https"]);
-    assert_eq!(asked.headers.all("x-forwarded-host"), ["chat.example"]);
+async fn forwarding_fields_of_a_proxy_in_front_are_passed_on(kind: Kind) -> anyhow::Result<()> {
+    let setup = Setup::new(kind).await?;
+    setup.answer("", Reply::ok(""));
+    setup.send(Request::get(&setup.path("")).header("X-Forwarded-For", "192.0.2.7")).await?;
+    let received = &setup.requests("")[0];
+    differences::FORWARDED_FOR.check(kind, &received.headers.all("x-forwarded-for").join(", "));
+    differences::FORWARDED_PROTO.check(kind, &received.headers.all("x-forwarded-proto").join(", "));
+    let request = Request::get(&setup.path("")).header("X-Forwarded-Proto", "https");
+    setup.send(request.header("X-Forwarded-Host", "chat.example")).await?;
+    let received = &setup.requests("")[1];
+    assert_eq!(received.headers.all("x-forwarded-proto"), ["https"]);
+    assert_eq!(received.headers.all("x-forwarded-host"), ["chat.example"]);
     Ok(())
 }
 
 async fn a_hold_that_answers_head(kind: Kind) -> anyhow::Result<()> {
-    let stand = Stand::new(kind).await?;
-    let channel = stand.channel("a");
-    stand.answer("", hold("").header("Grip-Channel", &channel));
-    let answer = stand.send(Request::new("HEAD", &stand.path("")).header("Connection", "close")).await?;
+    let setup = Setup::new(kind).await?;
+    let channel = setup.channel("a");
+    setup.answer("", hold("").header("Grip-Channel", &channel));
+    let answer = setup.send(Request::new("HEAD", &setup.path("")).header("Connection", "close")).await?;
     assert_eq!(answer.status, 200);
-    stand.publish(&[stream_item(&channel, "item")]).await?;
+    setup.publish(&[stream_item(&channel, "item")]).await?;
     let held = || answer.text().contains("item");
     eventually(SOON, "the item or the end", || held() || !answer.is_open()).await;
     let seen = if held() { "held" } else { "answered" };
@@ -194,35 +194,35 @@ async fn a_hold_that_answers_head(kind: Kind) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn what_the_client_accepts_compressed(kind: Kind) -> anyhow::Result<()> {
-    let stand = Stand::new(kind).await?;
-    stand.answer("", Reply::ok(""));
-    stand.send(Request::get(&stand.path("")).header("Accept-Encoding", "x-own")).await?;
-    let asked = &stand.asked("")[0];
-    let seen = match asked.headers.get("accept-encoding") {
+async fn accept_encoding_is_passed_on(kind: Kind) -> anyhow::Result<()> {
+    let setup = Setup::new(kind).await?;
+    setup.answer("", Reply::ok(""));
+    setup.send(Request::get(&setup.path("")).header("Accept-Encoding", "x-own")).await?;
+    let received = &setup.requests("")[0];
+    let seen = match received.headers.get("accept-encoding") {
         Some("x-own") => "the client's",
-        _ => "what the proxy says, or nothing",
+        _ => "the proxy's own, or none",
     };
     differences::ACCEPT_ENCODING.check(kind, seen);
     Ok(())
 }
 
 async fn a_hold_that_is_compressed(kind: Kind) -> anyhow::Result<()> {
-    let stand = Stand::new(kind).await?;
-    let a = stand.channel("a");
-    stand.answer(
+    let setup = Setup::new(kind).await?;
+    let a = setup.channel("a");
+    setup.answer(
         "",
         Reply::ok(GZIPPED_BODY)
             .header("Content-Encoding", "gzip")
             .header("Grip-Hold", "stream")
             .header("Grip-Channel", &a),
     );
-    let mut answer = stand.get("").await?;
+    let mut answer = setup.get("").await?;
     let seen = match answer.status {
         200 => {
             answer.reads("body").await?;
             assert_eq!(answer.headers.get("content-encoding"), None);
-            stand.becomes_live(&mut answer, &a).await?;
+            setup.becomes_live(&mut answer, &a).await?;
             "decompressed and held".to_owned()
         }
         status => status.to_string(),

@@ -1,10 +1,10 @@
-//! Next links: where they lead, what is asked there, and what an answer there may be.
+//! Next links: where they lead, how they are requested, and what their responses may be.
 
 use std::{sync::Arc, time::Duration};
 
 use tokio::{sync::Semaphore, time::Instant};
 
-use super::{Rule, Stand, differences, hold, rules};
+use super::{Rule, Setup, differences, hold, rules};
 use crate::support::{
     eventually::eventually,
     proxy::Kind,
@@ -15,13 +15,13 @@ use crate::support::{
 
 pub(super) fn rules() -> Vec<(&'static str, Rule)> {
     rules![
-        pages_follow_each_other_into_one_answer,
+        pages_are_joined_into_one_response,
         a_page_may_end_in_a_hold,
         a_link_is_relative_to_the_path_it_came_from,
-        an_answer_at_a_link_without_instructions_is_the_last,
-        a_link_is_asked_with_nothing_of_the_clients,
+        a_page_without_instructions_is_the_last,
+        a_link_is_requested_without_the_clients_fields,
         an_id_without_a_link_ends_the_stream,
-        a_link_of_another_kind_is_no_next_link,
+        a_link_with_another_rel_is_not_a_next_link,
         a_link_to_another_host,
         links_that_differ_in_their_query,
     ]
@@ -31,91 +31,91 @@ fn page(body: &str, link: &str) -> Reply {
     Reply::ok(body).header("Grip-Link", &format!("<{link}>; rel=next"))
 }
 
-async fn pages_follow_each_other_into_one_answer(kind: Kind) -> anyhow::Result<()> {
-    let stand = Stand::new(kind).await?;
-    stand.answer("2", page("two ", &stand.path("3")));
-    stand.answer("3", page("three ", &stand.path("4")));
-    // Its status and fields come too late to be sent.
-    stand.answer("4", Reply::status("202 Accepted").header("X-Own", "4").part("four"));
-    stand.answer("", page("one ", &stand.path("2")).header("X-Own", "1"));
-    let mut answer = stand.get("").await?;
+async fn pages_are_joined_into_one_response(kind: Kind) -> anyhow::Result<()> {
+    let setup = Setup::new(kind).await?;
+    setup.answer("2", page("two ", &setup.path("3")));
+    setup.answer("3", page("three ", &setup.path("4")));
+    // The head of the first response has been sent, so the status and the fields of this one are dropped.
+    setup.answer("4", Reply::status("202 Accepted").header("X-Own", "4").part("four"));
+    setup.answer("", page("one ", &setup.path("2")).header("X-Own", "1"));
+    let mut answer = setup.get("").await?;
     assert_eq!((answer.status, answer.headers.all("x-own")), (200, vec!["1"]));
     answer.ends_as("one two three four").await
 }
 
 async fn a_page_may_end_in_a_hold(kind: Kind) -> anyhow::Result<()> {
-    let stand = Stand::new(kind).await?;
-    let channel = stand.channel("a");
-    stand.answer("2", hold("two ").header("Grip-Channel", &channel));
-    let mut answer = stand.open(page("one ", &stand.path("2")), "one two ").await?;
-    stand.becomes_live(&mut answer, &channel).await
+    let setup = Setup::new(kind).await?;
+    let channel = setup.channel("a");
+    setup.answer("2", hold("two ").header("Grip-Channel", &channel));
+    let mut answer = setup.open(page("one ", &setup.path("2")), "one two ").await?;
+    setup.becomes_live(&mut answer, &channel).await
 }
 
 async fn a_link_is_relative_to_the_path_it_came_from(kind: Kind) -> anyhow::Result<()> {
-    let stand = Stand::new(kind).await?;
-    stand.script("page", |asked| match asked.query() {
+    let setup = Setup::new(kind).await?;
+    setup.script("page", |received| match received.query() {
         Some("n=2") => page("4 ", "deep/er"),
         _ => page("3 ", "?n=2"),
     });
-    stand.answer("deep/er", page("5 ", "../up"));
-    stand.answer("up", Reply::ok("6"));
-    let absolute = format!("{}{}", stand.url(), stand.path("absolute"));
-    stand.answer("absolute", page("2 ", "page"));
-    stand.answer("", page("1 ", &absolute));
-    // Absolute is an address that the client used, too.
-    let host = stand.http_addr().to_string();
-    let mut answer = stand.send(Request::get(&stand.path("")).header("Host", &host)).await?;
+    setup.answer("deep/er", page("5 ", "../up"));
+    setup.answer("up", Reply::ok("6"));
+    let absolute = format!("{}{}", setup.url(), setup.path("absolute"));
+    setup.answer("absolute", page("2 ", "page"));
+    setup.answer("", page("1 ", &absolute));
+    // An absolute link may name the host that the client used.
+    let host = setup.http_addr().to_string();
+    let mut answer = setup.send(Request::get(&setup.path("")).header("Host", &host)).await?;
     answer.ends_as("1 2 3 4 5 6").await
 }
 
-async fn an_answer_at_a_link_without_instructions_is_the_last(kind: Kind) -> anyhow::Result<()> {
-    let stand = Stand::new(kind).await?;
-    stand.answer("2", Reply::status("204 No Content"));
-    let mut answer = stand.open(page("one", &stand.path("2")), "one").await?;
+async fn a_page_without_instructions_is_the_last(kind: Kind) -> anyhow::Result<()> {
+    let setup = Setup::new(kind).await?;
+    setup.answer("2", Reply::status("204 No Content"));
+    let mut answer = setup.open(page("one", &setup.path("2")), "one").await?;
     answer.ends_as("one").await
 }
 
-/// What one client may see must not depend on what another one sent: requests are shared.
-async fn a_link_is_asked_with_nothing_of_the_clients(kind: Kind) -> anyhow::Result<()> {
-    let stand = Stand::new(kind).await?;
-    stand.answer("2", Reply::ok("two"));
-    stand.answer("", page("one ", &format!("{}?of=link", stand.path("2"))));
-    let request = Request::new("POST", &stand.path("?of=client")).header("Host", "chat.example");
+/// Requests are shared, so what one client receives must not depend on what another one sent.
+async fn a_link_is_requested_without_the_clients_fields(kind: Kind) -> anyhow::Result<()> {
+    let setup = Setup::new(kind).await?;
+    setup.answer("2", Reply::ok("two"));
+    setup.answer("", page("one ", &format!("{}?of=link", setup.path("2"))));
+    let request = Request::new("POST", &setup.path("?of=client")).header("Host", "chat.example");
     let request = request.header("Cookie", "a=1").header("Authorization", "Bearer x").header("Last-Event-ID", "e-1");
-    stand.send(request.header("X-Own", "1").body("body")).await?.ends_as("one two").await?;
-    let asked = &stand.asked("2")[0];
-    assert_eq!((&*asked.method, asked.query(), &*asked.text()), ("GET", Some("of=link"), ""));
-    assert_eq!(asked.headers.get("host"), Some("chat.example"));
-    assert!(asked.headers.get("grip-sig").is_some());
-    assert!(asked.headers.get("grip-feature").is_some());
+    setup.send(request.header("X-Own", "1").body("body")).await?.ends_as("one two").await?;
+    let received = &setup.requests("2")[0];
+    assert_eq!((&*received.method, received.query(), &*received.text()), ("GET", Some("of=link"), ""));
+    assert_eq!(received.headers.get("host"), Some("chat.example"));
+    assert!(received.headers.get("grip-sig").is_some());
+    assert!(received.headers.get("grip-feature").is_some());
     for name in ["cookie", "authorization", "last-event-id", "x-own", "grip-last"] {
-        assert_eq!(asked.headers.get(name), None, "{name}");
+        assert_eq!(received.headers.get(name), None, "{name}");
     }
     Ok(())
 }
 
 async fn an_id_without_a_link_ends_the_stream(kind: Kind) -> anyhow::Result<()> {
-    let stand = Stand::new(kind).await?;
-    let reply = hold("body").header("Grip-Channel", &format!("{}; prev-id=1", stand.channel("a")));
-    let mut answer = stand.open(reply, "body").await?;
+    let setup = Setup::new(kind).await?;
+    let reply = hold("body").header("Grip-Channel", &format!("{}; prev-id=1", setup.channel("a")));
+    let mut answer = setup.open(reply, "body").await?;
     assert_eq!(answer.status, 200);
     answer.ends_as("body").await
 }
 
-async fn a_link_of_another_kind_is_no_next_link(kind: Kind) -> anyhow::Result<()> {
-    let stand = Stand::new(kind).await?;
-    let reply = Reply::ok("body").header("Grip-Link", &format!("<{}>; rel=other", stand.path("2")));
-    stand.open(reply, "body").await?.ends_as("body").await?;
-    assert_eq!(stand.asked("2").len(), 0);
+async fn a_link_with_another_rel_is_not_a_next_link(kind: Kind) -> anyhow::Result<()> {
+    let setup = Setup::new(kind).await?;
+    let reply = Reply::ok("body").header("Grip-Link", &format!("<{}>; rel=other", setup.path("2")));
+    setup.open(reply, "body").await?.ends_as("body").await?;
+    assert_eq!(setup.requests("2").len(), 0);
     Ok(())
 }
 
 async fn a_link_to_another_host(kind: Kind) -> anyhow::Result<()> {
-    let stand = Stand::new(kind).await?;
+    let setup = Setup::new(kind).await?;
     let elsewhere = ScriptedBackend::start().await?;
     elsewhere.on("/page", |_| Reply::ok("two"));
-    stand.answer("", page("one ", &format!("http://{}/page", elsewhere.addr())));
-    let mut answer = stand.get("").await?;
+    setup.answer("", page("one ", &format!("http://{}/page", elsewhere.addr())));
+    let mut answer = setup.get("").await?;
     let seen = match answer.status {
         200 => {
             answer.ends_as("one two").await?;
@@ -129,30 +129,30 @@ async fn a_link_to_another_host(kind: Kind) -> anyhow::Result<()> {
 }
 
 async fn links_that_differ_in_their_query(kind: Kind) -> anyhow::Result<()> {
-    let stand = Stand::new(kind).await?;
-    let (channel, next) = (format!("{}; prev-id=1", stand.channel("a")), stand.path("next"));
-    // What is asked for is what is answered, with itself as the link; at the link not before all have asked.
+    let setup = Setup::new(kind).await?;
+    let (channel, next) = (format!("{}; prev-id=1", setup.channel("a")), setup.path("next"));
+    // Each response contains its own query and links to itself. The link answers only after all have requested it.
     let gate = Arc::new(Semaphore::new(0));
-    let script = move |asked: &Asked, gate: &Arc<Semaphore>| {
-        let query = asked.query().unwrap_or_default();
+    let script = move |received: &Asked, gate: &Arc<Semaphore>| {
+        let query = received.query().unwrap_or_default();
         let link = format!("<{next}?{query}>; rel=next; timeout=120");
         let reply = Reply::status("200 OK").header("Grip-Hold", "stream").header("Grip-Channel", &channel);
         reply.header("Grip-Link", &link).until(gate).part(format!("{query} "))
     };
     let (first, open, closed) = (script.clone(), Arc::new(Semaphore::new(1)), gate.clone());
-    stand.script("stream", move |asked| first(asked, &open));
-    stand.script("next", move |asked| script(asked, &closed));
+    setup.script("stream", move |received| first(received, &open));
+    setup.script("next", move |received| script(received, &closed));
     let mut streams = Vec::new();
     for user in ["ada", "bob", "cyd", "dan"] {
-        streams.push((stand.get(&format!("stream?{user}")).await?, user));
+        streams.push((setup.get(&format!("stream?{user}")).await?, user));
     }
-    // By the first recheck, all at the same time.
-    stand.asked_times("next", 1).await;
-    let (mut asked, mut since) = (0, Instant::now());
-    eventually(SOON, "an end of the requests", || {
-        let now = stand.asked("next").len();
-        if now != asked {
-            (asked, since) = (now, Instant::now());
+    // The first recheck requests all of them at the same time.
+    setup.wait_for_requests("next", 1).await;
+    let (mut known, mut since) = (0, Instant::now());
+    eventually(SOON, "that no more requests arrive", || {
+        let now = setup.requests("next").len();
+        if now != known {
+            (known, since) = (now, Instant::now());
         }
         since.elapsed() > Duration::from_millis(500)
     })
@@ -160,14 +160,14 @@ async fn links_that_differ_in_their_query(kind: Kind) -> anyhow::Result<()> {
     gate.add_permits(1);
     let mut own = 0;
     for (stream, user) in &mut streams {
-        eventually(SOON, "what its link answers", || stream.text().len() >= 8).await;
+        eventually(SOON, "the response of its link", || stream.text().len() >= 8).await;
         while stream.changes(Duration::from_millis(100)).await {}
         own += usize::from(stream.text() == format!("{user} {user} "));
     }
-    let seen = match (stand.asked("next").len(), own) {
-        (1, 1) => "one request, and its answer for all".to_owned(),
-        (4, 4) => "a request and an answer each".to_owned(),
-        (asked, own) => format!("{asked} requests, {own} of them got their own answer"),
+    let seen = match (setup.requests("next").len(), own) {
+        (1, 1) => "one request, and its response for all".to_owned(),
+        (4, 4) => "a request and a response each".to_owned(),
+        (requests, own) => format!("{requests} requests, {own} of them got their own response"),
     };
     differences::LINK_QUERY.check(kind, &seen);
     Ok(())

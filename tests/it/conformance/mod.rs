@@ -1,26 +1,26 @@
-//! GRIP, held to be what every proxy here does: each rule once, for every proxy, with nothing but bytes on all sides.
+//! The GRIP conformance suite: every rule is written once and runs against every proxy, over sockets on all sides.
 //!
 //! ```text
 //! client, `wire` ──► proxy ──► backend, `scripted`
 //!                      ▲
-//!    test, publishing ─┘
+//!    rule, publishing ─┘
 //! ```
 //!
 //! | module | rules of |
 //! |---|---|
-//! | `forwarding`, `fields`, `refusals` | plain proxying: bodies; header fields; what no backend answered |
-//! | `instruct`, `channels`, `links` | the answers that make a proxy hold: their headers, channels and next links |
-//! | `streams`, `keep_alive`, `responses` | what a held client gets |
-//! | `sequence`, `recovery`, `recheck`, `outage` | reliability: the order of ids, and going back to the backend |
+//! | `forwarding`, `fields`, `refusals` | plain proxying: bodies; header fields; requests that no backend answered |
+//! | `instruct`, `channels`, `links` | responses that make a proxy hold: their headers, channels and next links |
+//! | `streams`, `keep_alive`, `responses` | what the client of a held request receives |
+//! | `sequence`, `recovery`, `recheck`, `outage` | reliability: the order of ids, and recovery from the backend |
 //! | `control` | the control port |
-//! | `filters` | who does not get an item |
+//! | `filters` | which streams do not get an item |
 //!
-//! Where two proxies differ on purpose, [`differences`] says what each does and why, and the rules take it from there.
+//! Where the proxies differ on purpose, [`differences`] states what each does and why, and the rules expect that.
 
 use futures_util::future::BoxFuture;
 use libtest_mimic::Trial;
 
-use self::stand::{Stand, hold, stream_item};
+use self::setup::{Setup, hold, stream_item};
 use crate::support::{
     proxy::Kind,
     trials::{Need, trial},
@@ -42,12 +42,12 @@ mod refusals;
 mod responses;
 pub(crate) mod room;
 mod sequence;
-pub(crate) mod stand;
+pub(crate) mod setup;
 mod streams;
 
 type Rule = fn(Kind) -> BoxFuture<'static, anyhow::Result<()>>;
 
-/// All proxies. Another one is another line.
+/// The proxies under test.
 const PROXIES: [(&str, &[Need], Kind); 2] = [("pushpin", &[Need::Pushpin], Kind::Pushpin), ("edge", &[], Kind::Edge)];
 
 /// Rules by their names: `rules![a_rule, another]`.
@@ -59,7 +59,7 @@ macro_rules! rules {
 use rules;
 
 pub(crate) fn trials() -> Vec<Trial> {
-    // Those that have to wait first, so that they do not run alone at the end.
+    // The slow ones first, so that they do not run alone at the end.
     let rules: Vec<(&str, Rule)> = [
         sequence::rules(),
         outage::rules(),
@@ -79,7 +79,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     ]
     .concat();
     let of_proxies = PROXIES.into_iter().flat_map(|(proxy, needs, kind)| {
-        // The first part stands for the crate, as in a module's path.
+        // The first part is the crate, as in the path of a module.
         let name = move |rule| format!("it::conformance::{proxy}::{rule}");
         rules.iter().map(move |&(rule, check)| trial(&name(rule), needs, async move || check(kind).await))
     });

@@ -1,11 +1,11 @@
-//! A backend that fails while streams are held: they stay, and are asked for again.
+//! A backend that fails while streams are held: the streams stay, and the recovery is retried.
 
 use std::time::Duration;
 
 use anyhow::ensure;
 
 use super::{
-    Rule, Stand, differences, hold,
+    Rule, Setup, differences, hold,
     room::{NEXT, Room, lines},
     rules, stream_item,
 };
@@ -14,47 +14,47 @@ use crate::support::{proxy::Kind, scripted::Reply};
 pub(super) fn rules() -> Vec<(&'static str, Rule)> {
     rules![
         a_link_that_fails_for_long,
-        a_recovery_that_fails_is_tried_again_ever_more_slowly,
-        a_backend_that_hangs_up_is_asked_again,
-        a_backend_that_hangs_holds_up_its_own_stream_only,
+        a_failed_recovery_is_retried_with_growing_pauses,
+        a_recovery_is_retried_when_the_backend_closes_the_connection,
+        a_hanging_recovery_delays_its_own_stream_only,
     ]
 }
 
 async fn a_link_that_fails_for_long(kind: Kind) -> anyhow::Result<()> {
-    let stand = Stand::new(kind).await?;
-    let room = Room::with(&stand, "1", &[]);
+    let setup = Setup::new(kind).await?;
+    let room = Room::with(&setup, "1", &[]);
     let mut answer = room.open_settled().await?;
-    stand.answer(NEXT, Reply::status("500 Oh"));
+    setup.answer(NEXT, Reply::status("500 Oh"));
     let seen = if answer.changes(Duration::from_secs(40)).await { "ended" } else { "held" };
     assert_eq!(answer.is_open(), seen == "held");
     differences::LONG_OUTAGE.check(kind, seen);
     Ok(())
 }
 
-/// A gap whose recovery is answered like this at first.
+/// Causes a gap whose recovery is first answered like this. Returns the pauses between the requests.
 async fn recovers_from(kind: Kind, failures: Vec<Reply>) -> anyhow::Result<Vec<Duration>> {
-    let stand = Stand::new(kind).await?;
-    let room = Room::new(&stand);
+    let setup = Setup::new(kind).await?;
+    let room = Room::new(&setup);
     let mut answer = room.open_settled().await?;
     let (before, failing) = (room.recoveries().len(), failures.len());
-    stand.answer_in_turn(NEXT, failures);
-    room.write();
-    room.write();
+    setup.answer_in_turn(NEXT, failures);
+    room.append();
+    room.append();
     room.publish_unsequenced(&[3]).await?;
-    stand.asked_times(NEXT, before + failing).await;
+    setup.wait_for_requests(NEXT, before + failing).await;
     room.serve_next();
     answer.reads(&lines(0, 3)).await?;
 
-    room.say(1).await?;
+    room.publish_next(1).await?;
     answer.reads(&lines(0, 4)).await?;
-    let asked = room.recoveries();
-    assert_eq!(asked.len(), before + failing + 1);
-    // What was asked the first time is asked again.
+    let received = room.recoveries();
+    assert_eq!(received.len(), before + failing + 1);
+    // Every retry sends the same `Grip-Last`.
     assert_eq!(room.recoveries_from(1), failing + 1);
-    Ok(asked[before..].windows(2).map(|pair| pair[1].at - pair[0].at).collect())
+    Ok(received[before..].windows(2).map(|pair| pair[1].at - pair[0].at).collect())
 }
 
-async fn a_recovery_that_fails_is_tried_again_ever_more_slowly(kind: Kind) -> anyhow::Result<()> {
+async fn a_failed_recovery_is_retried_with_growing_pauses(kind: Kind) -> anyhow::Result<()> {
     let error = || Reply::status("500 Oh").part("not for the stream");
     let (errors, nonsense, redirect, busy) = tokio::try_join!(
         recovers_from(kind, vec![error(), error()]),
@@ -69,34 +69,34 @@ async fn a_recovery_that_fails_is_tried_again_ever_more_slowly(kind: Kind) -> an
     Ok(())
 }
 
-/// How often, is not said: a connection that was used before may be tried again at once.
-async fn a_backend_that_hangs_up_is_asked_again(kind: Kind) -> anyhow::Result<()> {
-    let stand = Stand::new(kind).await?;
-    let room = Room::new(&stand);
+/// The number of requests is not checked: on a connection that was used before, a retry may follow at once.
+async fn a_recovery_is_retried_when_the_backend_closes_the_connection(kind: Kind) -> anyhow::Result<()> {
+    let setup = Setup::new(kind).await?;
+    let room = Room::new(&setup);
     let mut answer = room.open_settled().await?;
     let before = room.recoveries().len();
-    stand.answer(NEXT, Reply::close());
-    room.write();
-    room.write();
+    setup.answer(NEXT, Reply::close());
+    room.append();
+    room.append();
     room.publish_unsequenced(&[3]).await?;
-    stand.asked_times(NEXT, before + 1).await;
+    setup.wait_for_requests(NEXT, before + 1).await;
     room.serve_next();
     answer.reads(&lines(0, 3)).await?;
     room.becomes_live(&mut answer).await
 }
 
-async fn a_backend_that_hangs_holds_up_its_own_stream_only(kind: Kind) -> anyhow::Result<()> {
-    let stand = Stand::new(kind).await?;
-    let room = Room::new(&stand);
+async fn a_hanging_recovery_delays_its_own_stream_only(kind: Kind) -> anyhow::Result<()> {
+    let setup = Setup::new(kind).await?;
+    let room = Room::new(&setup);
     let hung = room.open_settled().await?;
     let before = room.recoveries().len();
-    stand.answer(NEXT, Reply::silence());
-    stand.publish(&[room.action("hint", Some((1, 2)))]).await?;
-    stand.asked_times(NEXT, before + 1).await;
+    setup.answer(NEXT, Reply::silence());
+    setup.publish(&[room.action("hint", Some((1, 2)))]).await?;
+    setup.wait_for_requests(NEXT, before + 1).await;
 
-    let other = stand.channel("other");
-    let mut answer = stand.open(hold("").header("Grip-Channel", &other), "").await?;
-    stand.publish(&[stream_item(&other, "item")]).await?;
+    let other = setup.channel("other");
+    let mut answer = setup.open(hold("").header("Grip-Channel", &other), "").await?;
+    setup.publish(&[stream_item(&other, "item")]).await?;
     answer.reads("item").await?;
     assert!(hung.is_open());
     Ok(())

@@ -1,22 +1,22 @@
-//! What is the edge's own: where it stops, how long it waits, and how it ends. What it shares with Pushpin is in
-//! `conformance`.
+//! Behaviour of the edge that the conformance suite does not cover: limits, deadlines and shutdown. What it shares with
+//! Pushpin is in `conformance`.
 //!
 //! | module | shows |
 //! |---|---|
-//! | `limits` | connections, heads and bodies that are too many or too long, and connections on which nothing comes |
-//! | `deadlines` | a backend that hangs, is away for long, or is not there |
+//! | `limits` | too many connections, heads and bodies that are too long, and idle connections |
+//! | `deadlines` | a backend that hangs, is down for long, or cannot be reached |
 //! | `slow` | clients that do not read |
-//! | `recovery` | next links: asked once for all who miss the same |
-//! | `control` | who may publish, and whom the backend may believe |
-//! | `passing` | changes of protocol, and HTTP/1.0 |
-//! | `ending` | what goes with a client, and with the edge |
-//! | `document` | docs/edge.md says what is so |
+//! | `recovery` | next links: one request for all streams with the same gap |
+//! | `control` | who may publish, and how the backend can trust a request |
+//! | `passing` | protocol upgrades, and HTTP/1.0 |
+//! | `ending` | what happens when a client disconnects, and when the edge stops |
+//! | `document` | that docs/edge.md is correct |
 
 use libtest_mimic::Trial;
 
 use crate::conformance::{
     room,
-    stand::{Stand, hold, stream_item},
+    setup::{Setup, hold, stream_item},
 };
 
 mod control;
@@ -29,7 +29,7 @@ mod recovery;
 mod slow;
 
 pub(crate) fn trials() -> Vec<Trial> {
-    // Those that have to wait first, so that they do not run alone at the end.
+    // The slow ones first, so that they do not run alone at the end.
     let trials = [
         deadlines::trials(),
         slow::trials(),

@@ -1,4 +1,4 @@
-//! What passes as it is: changes of protocol, and streams for clients of HTTP/1.0.
+//! Upgraded connections, which pass unchanged, and streams for HTTP/1.0 clients.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -12,7 +12,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Stand, hold, stream_item};
+use super::{Setup, hold, stream_item};
 use crate::support::{
     edge::Edge,
     http1::{Framing, Head, read_head},
@@ -23,14 +23,14 @@ use crate::support::{
 
 pub(super) fn trials() -> Vec<Trial> {
     trials![
-        [] => a_changed_protocol_passes_both_ways,
-        [] => an_upgraded_connection_counts_as_long_as_it_lasts,
+        [] => an_upgraded_connection_passes_bytes_both_ways,
+        [] => an_upgraded_connection_counts_against_the_limit_while_it_is_open,
         [] => an_upgraded_connection_ends_with_the_edge,
-        [] => a_client_of_http_1_0_gets_its_stream_without_chunks,
+        [] => an_http_1_0_client_gets_its_stream_without_chunks,
     ]
 }
 
-/// A backend that changes protocols, says hello, and then sends back in capitals what it gets.
+/// A backend that upgrades the connection, sends `hello`, and then echoes what it receives in capitals.
 struct Shouter {
     addr: SocketAddr,
     serving: JoinHandle<()>,
@@ -73,7 +73,7 @@ impl Drop for Shouter {
     }
 }
 
-/// A client that has changed protocols, and was greeted.
+/// Opens an upgraded connection, and reads the greeting.
 async fn upgraded(to: SocketAddr) -> anyhow::Result<Connection> {
     let mut connection = Connection::open(to).await?;
     let request = Request::get("/").header("Connection", "Upgrade").header("Upgrade", "shouting");
@@ -81,7 +81,7 @@ async fn upgraded(to: SocketAddr) -> anyhow::Result<Connection> {
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
         let line = connection.line().await?;
-        ensure!(!line.is_empty(), "the connection ended behind {head:?}");
+        ensure!(!line.is_empty(), "the connection ended after {head:?}");
         head.push_str(&line);
     }
     ensure!(head.starts_with("HTTP/1.1 101 "), "{head}");
@@ -91,7 +91,7 @@ async fn upgraded(to: SocketAddr) -> anyhow::Result<Connection> {
     Ok(connection)
 }
 
-async fn a_changed_protocol_passes_both_ways() -> anyhow::Result<()> {
+async fn an_upgraded_connection_passes_bytes_both_ways() -> anyhow::Result<()> {
     let backend = Shouter::start().await?;
     let edge = Edge::start(backend.addr).await?;
     let mut connection = upgraded(edge.http_addr()).await?;
@@ -102,7 +102,7 @@ async fn a_changed_protocol_passes_both_ways() -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn an_upgraded_connection_counts_as_long_as_it_lasts() -> anyhow::Result<()> {
+async fn an_upgraded_connection_counts_against_the_limit_while_it_is_open() -> anyhow::Result<()> {
     let backend = Shouter::start().await?;
     let edge = Edge::start_with(backend.addr, &[("MAX_CONNECTIONS", "1")]).await?;
     let connection = upgraded(edge.http_addr()).await?;
@@ -110,7 +110,7 @@ async fn an_upgraded_connection_counts_as_long_as_it_lasts() -> anyhow::Result<(
     drop(connection);
     let started = Instant::now();
     while Request::get("/").send(edge.http_addr()).await?.status == 503 {
-        ensure!(started.elapsed() < SOON, "the place is not given to anybody");
+        ensure!(started.elapsed() < SOON, "no other client is accepted");
     }
     Ok(())
 }
@@ -119,24 +119,24 @@ async fn an_upgraded_connection_ends_with_the_edge() -> anyhow::Result<()> {
     let backend = Shouter::start().await?;
     let mut edge = Edge::start(backend.addr).await?;
     let mut connection = upgraded(edge.http_addr()).await?;
-    let told = Instant::now();
+    let signalled = Instant::now();
     edge.stop().await?;
-    ensure!(told.elapsed() < Duration::from_secs(2), "{:?}", told.elapsed());
+    ensure!(signalled.elapsed() < Duration::from_secs(2), "{:?}", signalled.elapsed());
     connection.closed_within(SOON).await?;
     Ok(())
 }
 
-async fn a_client_of_http_1_0_gets_its_stream_without_chunks() -> anyhow::Result<()> {
-    let stand = Stand::on_edge(&[]).await?;
-    let a = stand.channel("a");
-    stand.answer("", hold("body ").header("Grip-Channel", &a));
-    let mut connection = Connection::open(stand.http_addr()).await?;
-    connection.write(format!("GET {} HTTP/1.0\r\nHost: wire.test\r\n\r\n", stand.path("")).as_bytes()).await?;
+async fn an_http_1_0_client_gets_its_stream_without_chunks() -> anyhow::Result<()> {
+    let setup = Setup::on_edge(&[]).await?;
+    let a = setup.channel("a");
+    setup.answer("", hold("body ").header("Grip-Channel", &a));
+    let mut connection = Connection::open(setup.http_addr()).await?;
+    connection.write(format!("GET {} HTTP/1.0\r\nHost: wire.test\r\n\r\n", setup.path("")).as_bytes()).await?;
     let mut answer = connection.answer().await.context("an answer")?;
     assert_eq!((answer.status, answer.framing), (200, Framing::Open));
     answer.reads("body ").await?;
-    stand.publish(&[stream_item(&a, "one "), stream_item(&a, "two")]).await?;
+    setup.publish(&[stream_item(&a, "one "), stream_item(&a, "two")]).await?;
     answer.reads("body one two").await?;
-    stand.publish(&[json!({ "channel": a, "formats": { "http-stream": { "action": "close" } } })]).await?;
+    setup.publish(&[json!({ "channel": a, "formats": { "http-stream": { "action": "close" } } })]).await?;
     answer.ends_as("body one two").await
 }

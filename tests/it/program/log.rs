@@ -1,4 +1,4 @@
-//! The log: its form, and what is never in it.
+//! The log: its format, and what it never contains.
 
 use libtest_mimic::Trial;
 use serde_json::Value;
@@ -12,18 +12,18 @@ use crate::support::{
     trials::trials,
 };
 
-/// Written by a person, so no business of the log's.
+/// Written by a person, so it must not be in the log.
 const TEXT: &str = "t3xt-0f-a-m3ssag3";
 const AUTHOR: &str = "auth0r-0f-a-m3ssag3";
 
 pub(super) fn trials() -> Vec<Trial> {
     trials![
-        [Pushpin, DynamoDb] => json_is_one_object_a_line,
+        [Pushpin, DynamoDb] => json_is_one_object_per_line,
         [Pushpin, DynamoDb] => no_message_and_no_key_is_ever_logged,
     ]
 }
 
-async fn json_is_one_object_a_line() -> anyhow::Result<()> {
+async fn json_is_one_object_per_line() -> anyhow::Result<()> {
     let mut stack = Stack::start_with(Kind::PushpinDynamoDb, &[("LOG_FORMAT", "json"), ("RUST_LOG", "debug")]).await?;
     stack.room("lobby").post("hello").await?;
     stack.store().set(Mode::Refuse);
@@ -45,7 +45,7 @@ async fn json_is_one_object_a_line() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// At the lowest level, of all that is in the program, other people's code included: the AWS SDK traces its bodies.
+/// At the lowest level, for every dependency as well: the AWS SDK logs bodies at TRACE.
 async fn no_message_and_no_key_is_ever_logged() -> anyhow::Result<()> {
     let stack = Stack::start(Kind::PushpinDynamoDb).await?;
     let control = stack.control.addr();
@@ -74,19 +74,19 @@ async fn no_message_and_no_key_is_ever_logged() -> anyhow::Result<()> {
     let forged = http.get(&url).header("Accept", "text/event-stream").header("Grip-Sig", format!("{SECRET}.a.b"));
     assert_eq!(answer(forged.header("Last-Event-ID", TEXT)).await?.status, 501);
 
-    // Failures say more than successes.
+    // Failures log more than successes.
     stack.control.set(Mode::Refuse);
     assert_eq!(answer(post(TEXT.to_owned())).await?.status, 200);
     stack.store().set(Mode::Refuse);
     assert_eq!(answer(post(TEXT.to_owned())).await?.status, 503);
     assert_eq!(answer(http.get(&url)).await?.status, 503);
     stack.control.set(Mode::Pass);
-    let told = "the GRIP proxy answers again";
-    eventually(SOON, told, || backend.log().contains(told)).await;
+    let again = "the GRIP proxy answers again";
+    eventually(SOON, again, || backend.log().contains(again)).await;
     backend.stop().await?;
 
     let log = backend.log();
-    assert!(log.contains("DEBUG aws_"), "nothing was logged of the AWS SDK");
+    assert!(log.contains("DEBUG aws_"), "the AWS SDK logged nothing");
     for marker in [TEXT, AUTHOR, SECRET] {
         let line = log.lines().find(|line| line.contains(marker));
         assert_eq!(line, None, "{marker} was logged");

@@ -15,7 +15,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{ENDS_WITHIN, SECRET, run, said};
+use super::{SECRET, STOP_TIMEOUT, outcome, run};
 use crate::{
     streams::{ids, up_to},
     support::{
@@ -28,24 +28,24 @@ use crate::{
 
 pub(super) fn trials() -> Vec<Trial> {
     trials![
-        [] => it_says_in_three_lines_what_it_started,
-        [] => without_a_command_it_is_run,
-        [] => people_chat_and_the_history_is_there_after_a_restart,
-        [] => a_stream_straight_at_the_backend_is_refused_whatever_it_is_signed_with,
-        [] => a_control_port_with_a_key_takes_what_its_own_backend_publishes,
-        [] => sigterm_ends_it_under_open_streams,
-        [] => a_post_under_way_is_finished,
-        [] => a_second_signal_ends_it_at_once,
-        [] => nobody_meets_an_edge_without_its_backend,
-        [] => a_taken_port_is_named_and_nothing_is_left_behind,
-        [] => a_folder_that_cannot_be_used_is_one_clear_line,
+        [] => it_prints_in_three_lines_what_it_started,
+        [] => run_is_the_default_command,
+        [] => the_history_survives_a_restart,
+        [] => a_stream_directly_from_the_backend_is_refused_with_any_signature,
+        [] => a_control_port_with_a_key_accepts_items_from_its_own_backend,
+        [] => sigterm_stops_it_while_streams_are_open,
+        [] => sigterm_lets_a_post_finish,
+        [] => a_second_signal_stops_it_at_once,
+        [] => the_backend_answers_until_the_edge_has_closed_its_port,
+        [] => a_port_in_use_is_reported_and_no_folder_is_created,
+        [] => an_unusable_folder_is_reported_in_one_line,
         [] => a_second_process_on_the_same_folder_is_refused,
-        [] => every_bad_value_is_named_at_once,
+        [] => every_bad_value_is_reported_at_once,
         [] => no_message_and_no_key_is_ever_logged,
     ]
 }
 
-/// A `gripchat run` on ports of its own.
+/// A `gripchat run` on free ports.
 struct Local {
     program: Program,
     lines: [String; 3],
@@ -80,9 +80,9 @@ fn environment(data: &Path, variables: &[(&str, &str)]) -> Vec<(String, String)>
         ("LISTEN", free),
         ("EDGE_LISTEN", free),
         ("CONTROL_LISTEN", free),
-        // What is said on standard error is then what went wrong.
+        // Few enough for any limit of open files, so that standard error holds errors only.
         ("MAX_CONNECTIONS", "100"),
-        // All clients of a test are one.
+        // All clients of a test have one address.
         ("POST_RATE", "0"),
     ];
     needed.iter().chain(variables).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
@@ -92,9 +92,9 @@ fn folder() -> anyhow::Result<TempDir> {
     Ok(tempfile::tempdir()?)
 }
 
-async fn it_says_in_three_lines_what_it_started() -> anyhow::Result<()> {
+async fn it_prints_in_three_lines_what_it_started() -> anyhow::Result<()> {
     let folder = folder()?;
-    // Neither the folder nor the one above it is there yet.
+    // Neither the folder nor its parent exists yet.
     let data = folder.path().join("above").join("data");
     let mut local = Local::start(&data, &[]).await?;
     let [started, open, mode] = &local.lines;
@@ -110,7 +110,7 @@ async fn it_says_in_three_lines_what_it_started() -> anyhow::Result<()> {
     local.program.stop().await
 }
 
-async fn without_a_command_it_is_run() -> anyhow::Result<()> {
+async fn run_is_the_default_command() -> anyhow::Result<()> {
     let folder = folder()?;
     let mut program = Program::new()?;
     let data = folder.path().join("named-by-a-flag");
@@ -120,7 +120,7 @@ async fn without_a_command_it_is_run() -> anyhow::Result<()> {
     program.stop().await
 }
 
-async fn people_chat_and_the_history_is_there_after_a_restart() -> anyhow::Result<()> {
+async fn the_history_survives_a_restart() -> anyhow::Result<()> {
     let folder = folder()?;
     let mut local = Local::start(folder.path(), &[]).await?;
     let room = local.room()?;
@@ -129,7 +129,7 @@ async fn people_chat_and_the_history_is_there_after_a_restart() -> anyhow::Resul
     let id = first["id"].as_str().context("an id")?;
     let events = up_to(&mut stream, id).await?;
     let provisional = events.iter().find(|event| event.event == "message" && event.id.is_none());
-    assert_eq!(provisional.context("it is seen before it is stored")?.json()?["text"], "hello");
+    assert_eq!(provisional.context("the message is delivered before it is stored")?.json()?["text"], "hello");
     local.program.stop().await?;
 
     let local = Local::start(folder.path(), &[]).await?;
@@ -139,11 +139,11 @@ async fn people_chat_and_the_history_is_there_after_a_restart() -> anyhow::Resul
     let second = room.post("again").await?;
     let second = second["id"].as_str().context("an id")?;
     assert_eq!(ids(&up_to(&mut stream, second).await?), [second]);
-    assert_eq!(second.replace("-2", "-1"), id, "the numbers go on");
+    assert_eq!(second.replace("-2", "-1"), id, "numbering continues");
     Ok(())
 }
 
-async fn a_stream_straight_at_the_backend_is_refused_whatever_it_is_signed_with() -> anyhow::Result<()> {
+async fn a_stream_directly_from_the_backend_is_refused_with_any_signature() -> anyhow::Result<()> {
     let folder = folder()?;
     let local = Local::start(folder.path(), &[]).await?;
     let room = local.room_at_the_backend()?;
@@ -158,7 +158,7 @@ async fn a_stream_straight_at_the_backend_is_refused_whatever_it_is_signed_with(
     Ok(())
 }
 
-async fn a_control_port_with_a_key_takes_what_its_own_backend_publishes() -> anyhow::Result<()> {
+async fn a_control_port_with_a_key_accepts_items_from_its_own_backend() -> anyhow::Result<()> {
     let folder = folder()?;
     let variables = [("CONTROL_KEY", "a secret, of two words"), ("SIG_KEY", "an other"), ("SIG_ISS", "it is me")];
     let local = Local::start(folder.path(), &variables).await?;
@@ -176,36 +176,36 @@ async fn a_control_port_with_a_key_takes_what_its_own_backend_publishes() -> any
     Ok(())
 }
 
-async fn sigterm_ends_it_under_open_streams() -> anyhow::Result<()> {
+async fn sigterm_stops_it_while_streams_are_open() -> anyhow::Result<()> {
     let folder = folder()?;
     let mut local = Local::start(folder.path(), &[]).await?;
     let mut stream = local.room()?.stream(None).await?;
     stream.next(SOON).await.context("the stream opens")?;
-    let told = Instant::now();
+    let signalled = Instant::now();
     local.program.stop().await?;
-    let took = told.elapsed();
-    assert!(took < ENDS_WITHIN, "{took:?}");
+    let took = signalled.elapsed();
+    assert!(took < STOP_TIMEOUT, "{took:?}");
     assert!(stream.closed(SOON).await, "the stream outlives the process");
     assert!(local.program.log().contains("stopped"), "{}", local.program.log());
     Ok(())
 }
 
-/// A post of which the program has the first half.
+/// A post of which the program has received the first half.
 struct HalfAPost(TcpStream);
 
 impl HalfAPost {
     const REST: &str = r#""text": "under way"}"#;
 
     async fn send(local: &Local) -> anyhow::Result<Self> {
-        let begun = r#"{"from": "Ada", "#;
+        let start = r#"{"from": "Ada", "#;
         let mut connection = TcpStream::connect(local.url("edge")?.trim_start_matches("http://")).await?;
         let head = format!(
             "POST /rooms/lobby/messages/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
-             Content-Length: {}\r\nConnection: close\r\n\r\n{begun}",
-            begun.len() + Self::REST.len()
+             Content-Length: {}\r\nConnection: close\r\n\r\n{start}",
+            start.len() + Self::REST.len()
         );
         connection.write_all(head.as_bytes()).await?;
-        // Another one behind it is answered, so that this one has been read.
+        // The first half has been read by the time this later post is answered.
         local.room()?.post("before").await?;
         Ok(Self(connection))
     }
@@ -220,7 +220,7 @@ impl HalfAPost {
 
 const STOPPING: &str = "stopping: streams are ended";
 
-async fn a_post_under_way_is_finished() -> anyhow::Result<()> {
+async fn sigterm_lets_a_post_finish() -> anyhow::Result<()> {
     let folder = folder()?;
     let mut local = Local::start(folder.path(), &[]).await?;
     let post = HalfAPost::send(&local).await?;
@@ -236,9 +236,8 @@ async fn a_post_under_way_is_finished() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// While streams end one after the other people go on: what is asked is answered, by the backend, until the port is
-/// closed.
-async fn nobody_meets_an_edge_without_its_backend() -> anyhow::Result<()> {
+/// While streams end one by one, posts are accepted and stored, until the edge closes its port.
+async fn the_backend_answers_until_the_edge_has_closed_its_port() -> anyhow::Result<()> {
     const STREAMS: usize = 60;
 
     let folder = folder()?;
@@ -251,29 +250,29 @@ async fn nobody_meets_an_edge_without_its_backend() -> anyhow::Result<()> {
     local.program.terminate()?;
     eventually(SOON, STOPPING, || local.program.log().contains(STOPPING)).await;
     let mut posted = Vec::new();
-    // Each on a connection of its own, as each answer says.
+    // Each on its own connection, because every response says `Connection: close`.
     while let Ok(answer) = room.post_with("meanwhile", &[]).await {
         assert_eq!(answer.status, 200, "{answer:?}");
         posted.push(answer.body["id"].as_str().context("an id")?.to_owned());
     }
-    assert!(!posted.is_empty(), "none was served while streams ended");
+    assert!(!posted.is_empty(), "no post was accepted while streams ended");
     assert!(local.program.ended().await?.success(), "{}", local.program.log());
     let mut got = 0;
     for mut stream in streams {
         assert!(stream.closed(SOON).await);
-        assert!(stream.retry().is_some(), "it is not told when to come back");
+        assert!(stream.retry().is_some(), "the stream ended without a retry delay");
         got += usize::from(stream.drain().iter().any(|event| event.id.as_ref() == Some(&posted[0])));
     }
-    assert!(got > 0, "nobody got what was posted");
+    assert!(got > 0, "no stream received the posts");
     assert!(!local.program.log().contains("answered 502"), "{}", local.program.log());
     let local = Local::start(folder.path(), &[]).await?;
     let history = local.room()?.history("").await?;
     let stored = history["messages"].as_array().context("messages")?.len();
-    assert_eq!(stored, posted.len().min(50), "what was answered is stored");
+    assert_eq!(stored, posted.len().min(50), "every accepted post is stored");
     Ok(())
 }
 
-async fn a_second_signal_ends_it_at_once() -> anyhow::Result<()> {
+async fn a_second_signal_stops_it_at_once() -> anyhow::Result<()> {
     let folder = folder()?;
     let mut local = Local::start(folder.path(), &[]).await?;
     let _post = HalfAPost::send(&local).await?;
@@ -284,8 +283,8 @@ async fn a_second_signal_ends_it_at_once() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// One clear line, whichever of the three it is; the other two and the folder are as before.
-async fn a_taken_port_is_named_and_nothing_is_left_behind() -> anyhow::Result<()> {
+/// For each of the three ports. The folder of the store is not created.
+async fn a_port_in_use_is_reported_and_no_folder_is_created() -> anyhow::Result<()> {
     let folder = folder()?;
     let taken = TcpListener::bind(("127.0.0.1", 0))?;
     let address = taken.local_addr()?.to_string();
@@ -294,17 +293,17 @@ async fn a_taken_port_is_named_and_nothing_is_left_behind() -> anyhow::Result<()
     {
         let data = folder.path().join(variable);
         let env = environment(&data, &[(variable, &address)]);
-        let (code, stdout, stderr) = said(&run(&["run"], &env).await?);
+        let (code, stdout, stderr) = outcome(&run(&["run"], &env).await?);
         assert_eq!((code, stdout.as_str(), stderr.lines().count()), (Some(1), "", 1), "{stderr}");
         for named in [&address, variable, flag] {
             assert!(stderr.contains(named), "{named} is not in {stderr}");
         }
-        assert!(!data.exists(), "{variable}: the folder was made");
+        assert!(!data.exists(), "{variable}: the folder was created");
     }
     Ok(())
 }
 
-async fn a_folder_that_cannot_be_used_is_one_clear_line() -> anyhow::Result<()> {
+async fn an_unusable_folder_is_reported_in_one_line() -> anyhow::Result<()> {
     let folder = folder()?;
     let file = folder.path().join("file");
     std::fs::write(&file, "a file")?;
@@ -314,7 +313,7 @@ async fn a_folder_that_cannot_be_used_is_one_clear_line() -> anyhow::Result<()> 
     for data in [&file, &file.join("below"), &foreign] {
         for (arguments, store) in [(&["run"], "dynamodb"), (&["serve"], "embedded")] {
             let env = environment(data, &[("STORE", store)]);
-            let (code, stdout, stderr) = said(&run(arguments, &env).await?);
+            let (code, stdout, stderr) = outcome(&run(arguments, &env).await?);
             assert_eq!((code, stdout.as_str(), stderr.lines().count()), (Some(1), "", 1), "{stderr}");
             assert!(stderr.contains(&*data.to_string_lossy()) && stderr.contains("--data"), "{stderr}");
         }
@@ -327,15 +326,15 @@ async fn a_second_process_on_the_same_folder_is_refused() -> anyhow::Result<()> 
     let folder = folder()?;
     let local = Local::start(folder.path(), &[]).await?;
     local.room_at_the_backend()?.post("before").await?;
-    let (code, stdout, stderr) = said(&run(&["run"], &environment(folder.path(), &[])).await?);
+    let (code, stdout, stderr) = outcome(&run(&["run"], &environment(folder.path(), &[])).await?);
     assert_eq!((code, stdout.as_str(), stderr.lines().count()), (Some(1), "", 1), "{stderr}");
     assert!(stderr.contains("in use") && stderr.contains("--data"), "{stderr}");
-    // The first one does not notice.
+    // The first process is not affected.
     local.room_at_the_backend()?.post("after").await?;
     Ok(())
 }
 
-async fn every_bad_value_is_named_at_once() -> anyhow::Result<()> {
+async fn every_bad_value_is_reported_at_once() -> anyhow::Result<()> {
     let folder = folder()?;
     let bad = [
         ("LISTEN", "3000"),
@@ -350,7 +349,7 @@ async fn every_bad_value_is_named_at_once() -> anyhow::Result<()> {
         ("BACKEND_TIMEOUT", "0s"),
         ("LOG_FORMAT", "xml"),
     ];
-    let (code, stdout, stderr) = said(&run(&["run"], &environment(folder.path(), &bad)).await?);
+    let (code, stdout, stderr) = outcome(&run(&["run"], &environment(folder.path(), &bad)).await?);
     assert_eq!((code, stdout.as_str()), (Some(64), ""), "{stderr}");
     for (variable, _) in bad {
         assert!(stderr.contains(&format!("\n  {variable}: ")), "{variable} is not named in {stderr}");
@@ -359,7 +358,7 @@ async fn every_bad_value_is_named_at_once() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// At the lowest level, by any of the three parts.
+/// At the lowest level, by backend, edge and store.
 async fn no_message_and_no_key_is_ever_logged() -> anyhow::Result<()> {
     const TEXT: &str = "t3xt-0f-a-m3ssag3";
 

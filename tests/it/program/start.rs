@@ -1,4 +1,5 @@
-//! A start without the table or without the proxy: it warns, refuses what it cannot do, and goes on once they are there.
+//! A start without the table or the proxy: the backend logs a warning, refuses what it cannot do, and recovers as soon
+//! as they can be reached.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -18,21 +19,21 @@ use crate::support::{
     trials::{on_stacks, trials},
 };
 
-/// Less than a proxy that hangs is waited for.
+/// Shorter than the timeout for a proxy that hangs.
 const AT_ONCE: Duration = Duration::from_secs(2);
 
 pub(super) fn trials() -> Vec<Trial> {
     let mut trials = trials![
-        [DynamoDb] => a_missing_table_is_named_with_its_remedy,
-        [DynamoDb] => a_proxy_that_hangs_does_not_hold_up_the_start,
+        [DynamoDb] => a_missing_table_is_logged_with_its_remedy,
+        [DynamoDb] => a_proxy_that_hangs_does_not_delay_the_start,
     ];
     trials.extend(on_stacks![
-        [DYNAMODB] => parts_that_come_later_are_used_without_a_restart,
+        [DYNAMODB] => parts_that_start_later_are_used_without_a_restart,
     ]);
     trials
 }
 
-async fn parts_that_come_later_are_used_without_a_restart(kind: Kind) -> anyhow::Result<()> {
+async fn parts_that_start_later_are_used_without_a_restart(kind: Kind) -> anyhow::Result<()> {
     let table = Table::create().await?;
     let listen = SocketAddr::from(([127, 0, 0, 1], free_port()?));
     let proxy = Proxy::start(kind.proxy(), listen).await?;
@@ -40,7 +41,7 @@ async fn parts_that_come_later_are_used_without_a_restart(kind: Kind) -> anyhow:
     table.way.set(Mode::Refuse);
     control.set(Mode::Refuse);
 
-    // Returns when the line that it listens is on standard output.
+    // Returns when the backend has printed the address that it listens on.
     let backend = Backend::start_on(listen, environment(&table.name, table.way.addr(), control.addr(), &[])).await?;
     for warning in ["WARN gripchat::serve: the store is unavailable", "cannot publish to the GRIP proxy"] {
         eventually(SOON, warning, || backend.log().contains(warning)).await;
@@ -53,8 +54,8 @@ async fn parts_that_come_later_are_used_without_a_restart(kind: Kind) -> anyhow:
     let room = stack.room("lobby");
     stack.store().set(Mode::Pass);
     available(&room).await?;
-    let told = "the store can be used now";
-    eventually(SOON, told, || stack.backend.log().contains(told)).await;
+    let usable = "the store can be used now";
+    eventually(SOON, usable, || stack.backend.log().contains(usable)).await;
 
     stack.control.set(Mode::Pass);
     let mut stream = room.stream(None).await?;
@@ -64,7 +65,7 @@ async fn parts_that_come_later_are_used_without_a_restart(kind: Kind) -> anyhow:
     Ok(())
 }
 
-async fn a_missing_table_is_named_with_its_remedy() -> anyhow::Result<()> {
+async fn a_missing_table_is_logged_with_its_remedy() -> anyhow::Result<()> {
     let dynamodb = dynamodb::shared().await?;
     let nobody = SocketAddr::from(([127, 0, 0, 1], free_port()?));
     let (client, table) = (client(dynamodb), table_name());
@@ -75,15 +76,15 @@ async fn a_missing_table_is_named_with_its_remedy() -> anyhow::Result<()> {
     let room = Room::new(&backend.url(), "lobby", http()?);
     let Answer { status, body } = room.get("").await?;
     assert_eq!((status, body["error"].as_str()), (503, Some("store_unavailable")));
-    assert!(!body.to_string().contains(&table), "an answer tells of the inside: {body}");
+    assert!(!body.to_string().contains(&table), "an answer shows an internal name: {body}");
 
     table::create(&client, &table, |_| {}).await?;
     available(&room).await?;
     Ok(())
 }
 
-/// The proxy was asked whether it answers before the first request was taken, three seconds for each proxy.
-async fn a_proxy_that_hangs_does_not_hold_up_the_start() -> anyhow::Result<()> {
+/// Once the backend checked its proxies before it accepted the first request, three seconds for each.
+async fn a_proxy_that_hangs_does_not_delay_the_start() -> anyhow::Result<()> {
     let dynamodb = dynamodb::shared().await?;
     let (client, table) = (client(dynamodb), table_name());
     table::create(&client, &table, |_| {}).await?;

@@ -7,7 +7,7 @@ use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    conformance::stand::{Stand, hold, stream_item},
+    conformance::setup::{Setup, hold, stream_item},
     support::{
         figures::Figures,
         scripted::Reply,
@@ -27,8 +27,8 @@ pub(super) fn trials() -> Vec<Trial> {
     ]
 }
 
-async fn metrics_once(stand: &Stand, what: &str, holds: impl Fn(&Figures) -> bool) -> anyhow::Result<Figures> {
-    let (http, base) = (http()?, format!("http://{}", stand.control_addr()));
+async fn metrics_once(setup: &Setup, what: &str, holds: impl Fn(&Figures) -> bool) -> anyhow::Result<Figures> {
+    let (http, base) = (http()?, format!("http://{}", setup.control_addr()));
     let started = Instant::now();
     loop {
         let metrics = Figures::of(&http, &base).await?;
@@ -41,23 +41,23 @@ async fn metrics_once(stand: &Stand, what: &str, holds: impl Fn(&Figures) -> boo
 }
 
 async fn streams_and_deliveries_are_counted() -> anyhow::Result<()> {
-    let stand = Stand::on_edge(&[]).await?;
-    let channel = stand.channel("a");
+    let setup = Setup::on_edge(&[]).await?;
+    let channel = setup.channel("a");
     let mut streams = Vec::new();
     for _ in 0..2 {
-        streams.push(stand.open(hold("held ").header("Grip-Channel", &channel), "held ").await?);
+        streams.push(setup.open(hold("held ").header("Grip-Channel", &channel), "held ").await?);
     }
-    metrics_once(&stand, "two streams", |metrics| metrics.get("gripchat_edge_open_streams", &[]) == 2.0).await?;
-    stand.publish(&[stream_item(&channel, "1 ")]).await?;
-    stand.publish(&[stream_item("nobody-listens", "2 ")]).await?;
+    metrics_once(&setup, "two streams", |metrics| metrics.get("gripchat_edge_open_streams", &[]) == 2.0).await?;
+    setup.publish(&[stream_item(&channel, "1 ")]).await?;
+    setup.publish(&[stream_item("nobody-listens", "2 ")]).await?;
     let mut known = stream_item(&channel, "3 ");
     known["id"] = json!("three");
-    stand.publish(&[known.clone(), known]).await?;
+    setup.publish(&[known.clone(), known]).await?;
     for stream in &mut streams {
         stream.reads("held 1 3 ").await?;
     }
     let metrics =
-        metrics_once(&stand, "four deliveries", |metrics| metrics.get("gripchat_edge_deliveries_total", &[]) == 4.0)
+        metrics_once(&setup, "four deliveries", |metrics| metrics.get("gripchat_edge_deliveries_total", &[]) == 4.0)
             .await?;
     assert_eq!(metrics.get("gripchat_edge_open_streams", &[]), 2.0);
     assert_eq!(metrics.get("gripchat_edge_channels", &[]), 1.0);
@@ -66,13 +66,13 @@ async fn streams_and_deliveries_are_counted() -> anyhow::Result<()> {
     assert_eq!((items("accepted"), items("unheard"), items("repeated")), (2.0, 1.0, 1.0));
 
     drop(streams.pop());
-    metrics_once(&stand, "a client has gone", |metrics| {
+    metrics_once(&setup, "a client has gone", |metrics| {
         metrics.get("gripchat_edge_streams_ended_total", &[("reason", "gone")]) == 1.0
             && metrics.get("gripchat_edge_open_streams", &[]) == 1.0
     })
     .await?;
-    stand.publish(&[json!({ "channel": channel, "formats": { "http-stream": { "action": "close" } } })]).await?;
-    metrics_once(&stand, "the backend has ended a stream", |metrics| {
+    setup.publish(&[json!({ "channel": channel, "formats": { "http-stream": { "action": "close" } } })]).await?;
+    metrics_once(&setup, "the backend has ended a stream", |metrics| {
         metrics.get("gripchat_edge_streams_ended_total", &[("reason", "closed")]) == 1.0
             && metrics.get("gripchat_edge_open_connections", &[]) == 0.0
             && metrics.get("gripchat_edge_channels", &[]) == 0.0
@@ -82,15 +82,15 @@ async fn streams_and_deliveries_are_counted() -> anyhow::Result<()> {
 }
 
 async fn requests_to_the_backend_are_counted() -> anyhow::Result<()> {
-    let stand = Stand::on_edge(&[]).await?;
-    stand.answer("", Reply::status("500 Internal Server Error"));
-    stand.get("").await?;
-    let link = format!("<{}>; rel=next", stand.path("next"));
-    let channel = format!("{}; prev-id=1", stand.channel("a"));
+    let setup = Setup::on_edge(&[]).await?;
+    setup.answer("", Reply::status("500 Internal Server Error"));
+    setup.get("").await?;
+    let link = format!("<{}>; rel=next", setup.path("next"));
+    let channel = format!("{}; prev-id=1", setup.channel("a"));
     let held = || hold("").header("Grip-Channel", &channel).header("Grip-Link", &link);
-    stand.answer("next", held());
-    let _stream = stand.open(held(), "").await?;
-    let metrics = metrics_once(&stand, "the next link is requested a second later", |metrics| {
+    setup.answer("next", held());
+    let _stream = setup.open(held(), "").await?;
+    let metrics = metrics_once(&setup, "the next link is requested a second later", |metrics| {
         metrics.get("gripchat_edge_recoveries_total", &[("outcome", "answered")]) == 1.0
     })
     .await?;
@@ -105,10 +105,10 @@ async fn requests_to_the_backend_are_counted() -> anyhow::Result<()> {
 }
 
 async fn a_connection_above_the_limit_is_counted() -> anyhow::Result<()> {
-    let stand = Stand::on_edge(&[("MAX_CONNECTIONS", "1")]).await?;
-    let _held = stand.open(hold("").header("Grip-Channel", &stand.channel("a")), "").await?;
-    assert_eq!(stand.get("").await?.status, 503);
-    metrics_once(&stand, "the refusal", |metrics| {
+    let setup = Setup::on_edge(&[("MAX_CONNECTIONS", "1")]).await?;
+    let _held = setup.open(hold("").header("Grip-Channel", &setup.channel("a")), "").await?;
+    assert_eq!(setup.get("").await?.status, 503);
+    metrics_once(&setup, "the refusal", |metrics| {
         metrics.get("gripchat_edge_refused_total", &[("reason", "full")]) == 1.0
     })
     .await?;
@@ -116,10 +116,10 @@ async fn a_connection_above_the_limit_is_counted() -> anyhow::Result<()> {
 }
 
 async fn a_stream_above_the_limit_of_its_address_is_counted() -> anyhow::Result<()> {
-    let stand = Stand::on_edge(&[("MAX_STREAMS_PER_ADDRESS", "1")]).await?;
-    let _held = stand.open(hold("").header("Grip-Channel", &stand.channel("a")), "").await?;
-    assert_eq!(stand.get("").await?.status, 429);
-    metrics_once(&stand, "the refusal", |metrics| {
+    let setup = Setup::on_edge(&[("MAX_STREAMS_PER_ADDRESS", "1")]).await?;
+    let _held = setup.open(hold("").header("Grip-Channel", &setup.channel("a")), "").await?;
+    assert_eq!(setup.get("").await?.status, 429);
+    metrics_once(&setup, "the refusal", |metrics| {
         metrics.get("gripchat_edge_refused_total", &[("reason", "address")]) == 1.0
     })
     .await?;
@@ -127,8 +127,8 @@ async fn a_stream_above_the_limit_of_its_address_is_counted() -> anyhow::Result<
 }
 
 async fn metrics_need_a_token_if_publishing_does() -> anyhow::Result<()> {
-    let stand = Stand::on_edge(&[("CONTROL_KEY", "the key of the control port")]).await?;
-    let mut answer = Request::new("GET", "/metrics").send(stand.control_addr()).await?;
+    let setup = Setup::on_edge(&[("CONTROL_KEY", "the key of the control port")]).await?;
+    let mut answer = Request::new("GET", "/metrics").send(setup.control_addr()).await?;
     assert_eq!(answer.status, 401);
     assert!(!String::from_utf8(answer.whole().await?)?.contains("gripchat_"));
     Ok(())

@@ -7,7 +7,7 @@ use libtest_mimic::Trial;
 use serde_json::json;
 
 use crate::{
-    conformance::stand::{Stand, hold},
+    conformance::setup::{Setup, hold},
     support::{
         eventually::eventually,
         fault::Mode,
@@ -113,26 +113,26 @@ async fn a_slow_publish_is_logged_with_the_request_id(kind: Kind) -> anyhow::Res
 }
 
 async fn recoveries_of_the_edge_have_request_ids_of_their_own() -> anyhow::Result<()> {
-    let stand = Stand::on_edge(&[]).await?;
-    let link = format!("<{}>; rel=next", stand.path("next"));
-    let channel = format!("{}; prev-id=1", stand.channel("a"));
+    let setup = Setup::on_edge(&[]).await?;
+    let link = format!("<{}>; rel=next", setup.path("next"));
+    let channel = format!("{}; prev-id=1", setup.channel("a"));
     let held = || hold("").header("Grip-Channel", &channel).header("Grip-Link", &link);
-    stand.answer("next", held());
-    let _stream = stand.open(held(), "").await?;
-    eventually(SOON, "the link is requested", || !stand.asked("next").is_empty()).await;
-    let id = |name: &str| anyhow::Ok(stand.asked(name)[0].headers.get("x-request-id").context("no id")?.to_owned());
+    setup.answer("next", held());
+    let _stream = setup.open(held(), "").await?;
+    eventually(SOON, "the link is requested", || !setup.requests("next").is_empty()).await;
+    let id = |name: &str| anyhow::Ok(setup.requests(name)[0].headers.get("x-request-id").context("no id")?.to_owned());
     assert!(uuid::Uuid::try_parse(&id("")?).is_ok());
     assert_ne!(id("")?, id("next")?);
     Ok(())
 }
 
 async fn responses_of_the_edge_itself_have_the_request_id() -> anyhow::Result<()> {
-    let stand = Stand::on_edge(&[]).await?;
-    stand.answer("", Reply::close());
-    let request = Request::new("GET", &stand.path("")).header("X-Request-Id", "no-backend");
-    let answer = request.send(stand.http_addr()).await?;
+    let setup = Setup::on_edge(&[]).await?;
+    setup.answer("", Reply::close());
+    let request = Request::new("GET", &setup.path("")).header("X-Request-Id", "no-backend");
+    let answer = request.send(setup.http_addr()).await?;
     assert_eq!((answer.status, answer.headers.get("x-request-id")), (502, Some("no-backend")));
-    let log = || stand.edge().map(|edge| edge.log()).unwrap_or_default();
+    let log = || setup.edge().map(|edge| edge.log()).unwrap_or_default();
     let line = line("answered 502", log).await?;
     assert!(line.contains(" WARN ") && line.contains("request.id=no-backend"), "{line}");
     Ok(())

@@ -1,4 +1,4 @@
-//! A backend with a log of long items, that gives them in pages.
+//! A backend with a log of long items, which it sends in pages.
 
 use std::sync::{
     Arc,
@@ -8,12 +8,12 @@ use std::sync::{
 use anyhow::ensure;
 use serde_json::{Value, json};
 
-use super::{Stand, hold, stream_item};
+use super::{Setup, hold, stream_item};
 use crate::support::scripted::{Asked, Reply};
 
-/// Items of an answer at a link.
+/// Items in a page.
 pub(super) const PAGE: u64 = 10;
-const LONG: usize = 100_000;
+const ITEM_BYTES: usize = 100_000;
 
 #[derive(Clone)]
 pub(super) struct Log {
@@ -22,25 +22,26 @@ pub(super) struct Log {
     recheck: u64,
     /// The number of the newest item.
     head: Arc<AtomicU64>,
-    /// Whether streams end behind it.
+    /// Whether streams end after it.
     ended: Arc<AtomicBool>,
 }
 
 impl Log {
-    /// Streams begin at `stream`, behind item 0, and have a link that is asked again after so many seconds.
-    pub(super) fn new(stand: &Stand, recheck: u64) -> Self {
-        let (channel, next) = (stand.channel("log"), stand.path("next"));
+    /// Creates a log. Streams start at the path `stream`, after item 0, and their link is rechecked every `recheck`
+    /// seconds.
+    pub(super) fn new(setup: &Setup, recheck: u64) -> Self {
+        let (channel, next) = (setup.channel("log"), setup.path("next"));
         let log = Self { channel, next, recheck, head: Arc::default(), ended: Arc::default() };
         let (stream, next) = (log.clone(), log.clone());
-        stand.script("stream", move |_| stream.held_at(0, ""));
-        stand.script("next", move |asked| next.page(asked));
+        setup.script("stream", move |_| stream.held_at(0, ""));
+        setup.script("next", move |received| next.page(received));
         log
     }
 
-    /// Adds an item, and gives what is published of it.
-    pub(super) fn write(&self, stand: &Stand) -> Value {
+    /// Adds an item, and returns it as it is published.
+    pub(super) fn append(&self, setup: &Setup) -> Value {
         let n = self.head.fetch_add(1, SeqCst) + 1;
-        let mut item = stream_item(&stand.channel("log"), &item_of(n));
+        let mut item = stream_item(&setup.channel("log"), &item_of(n));
         (item["id"], item["prev-id"]) = (json!(n.to_string()), json!((n - 1).to_string()));
         item
     }
@@ -50,10 +51,10 @@ impl Log {
         self.ended.store(true, SeqCst);
     }
 
-    fn page(&self, asked: &Asked) -> Reply {
-        let of_query = asked.query().and_then(|query| query.strip_prefix("from="));
+    fn page(&self, received: &Asked) -> Reply {
+        let of_query = received.query().and_then(|query| query.strip_prefix("from="));
         let prefix = format!("{}; last-id=", self.channel);
-        let of_last = asked.headers.get("grip-last").and_then(|last| last.strip_prefix(&prefix));
+        let of_last = received.headers.get("grip-last").and_then(|last| last.strip_prefix(&prefix));
         let from: u64 = of_query.or(of_last).and_then(|from| from.parse().ok()).unwrap_or_default();
         let head = self.head.load(SeqCst);
         let until = head.min(from + PAGE);
@@ -70,17 +71,17 @@ impl Log {
     }
 }
 
-/// A line, which shows whether it is whole.
+/// A line in which a missing part is noticed.
 pub(super) fn item_of(n: u64) -> String {
-    format!("{n:05}{}\n", "-".repeat(LONG))
+    format!("{n:05}{}\n", "-".repeat(ITEM_BYTES))
 }
 
-/// The numbers of the items that came, each of them whole.
+/// The numbers of the received items; an error if one is not complete.
 pub(super) fn numbers(text: &str) -> anyhow::Result<Vec<u64>> {
     text.split_inclusive('\n')
         .map(|line| {
             let n = line.get(..5).and_then(|n| n.parse().ok()).unwrap_or_default();
-            ensure!(line == item_of(n), "a torn item of {} bytes: {:?}", line.len(), line.get(..20));
+            ensure!(line == item_of(n), "an incomplete item of {} bytes: {:?}", line.len(), line.get(..20));
             Ok(n)
         })
         .collect()

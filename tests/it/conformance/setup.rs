@@ -1,4 +1,4 @@
-//! What a rule works with: a proxy, the backend behind it, and paths and channels that nobody else uses.
+//! The setup of a rule: a proxy, the backend behind it, and paths and channels that no other rule uses.
 
 use std::{
     net::SocketAddr,
@@ -22,48 +22,48 @@ use crate::support::{
     wire::{Answer, Request},
 };
 
-/// A part of a proxy that is a rule's own.
-pub(crate) struct Stand {
+/// A proxy and its backend, with paths and channels for one rule.
+pub(crate) struct Setup {
     pair: Arc<Pair>,
-    /// Begins the rule's paths and channels.
+    /// The first part of the paths and channels of this rule.
     prefix: String,
 }
 
-impl Stand {
-    /// On the proxy that rules share.
+impl Setup {
+    /// Uses the proxy that all rules share.
     pub(crate) async fn new(kind: Kind) -> anyhow::Result<Self> {
         Ok(Self::of(proxy::shared(kind).await?))
     }
 
-    /// On a proxy of its own, for rules that would be felt by the others.
+    /// Starts a proxy for this rule alone, because it would disturb the others.
     pub(crate) async fn alone(kind: Kind) -> anyhow::Result<Self> {
         Ok(Self::of(Arc::new(Pair::start(kind).await?)))
     }
 
-    /// On an edge of its own, with variables of its own.
+    /// Starts an edge for this rule alone, with these variables.
     pub(crate) async fn on_edge(variables: &[(&str, &str)]) -> anyhow::Result<Self> {
         let backend = ScriptedBackend::start().await?;
         Ok(Self::of_edge(Edge::start_with(backend.addr(), variables).await?, backend))
     }
 
-    /// On this edge, which has this backend, however it reaches it.
+    /// Uses this edge, which reaches this backend directly or through another proxy.
     pub(crate) fn of_edge(edge: Edge, backend: ScriptedBackend) -> Self {
         Self::of(Arc::new(Pair { proxy: Proxy::Edge(edge), backend }))
     }
 
-    /// The edge, where that is the proxy.
+    /// The edge, if that is the proxy.
     pub(crate) fn edge(&self) -> anyhow::Result<&Edge> {
         match &self.pair.proxy {
             Proxy::Edge(edge) => Ok(edge),
-            Proxy::Pushpin(_) => anyhow::bail!("this proxy is no edge"),
+            Proxy::Pushpin(_) => anyhow::bail!("this proxy is not an edge"),
         }
     }
 
-    /// The same, where it is the rule's own.
+    /// The edge, if that is the proxy and it is not shared.
     pub(crate) fn edge_mut(&mut self) -> anyhow::Result<&mut Edge> {
         match &mut Arc::get_mut(&mut self.pair).context("this proxy is shared")?.proxy {
             Proxy::Edge(edge) => Ok(edge),
-            Proxy::Pushpin(_) => anyhow::bail!("this proxy is no edge"),
+            Proxy::Pushpin(_) => anyhow::bail!("this proxy is not an edge"),
         }
     }
 
@@ -88,7 +88,7 @@ impl Stand {
         self.pair.proxy.control_addr()
     }
 
-    /// Where clients connect, without a slash at the end.
+    /// The URL for clients, without a slash at the end.
     pub(crate) fn url(&self) -> String {
         self.pair.proxy.url()
     }
@@ -97,7 +97,7 @@ impl Stand {
         self.pair.backend.addr()
     }
 
-    /// Ends the proxy and starts it again. Only where it is the rule's own.
+    /// Stops the proxy and starts it again, if it is not shared.
     pub(crate) async fn restart(&mut self) -> anyhow::Result<()> {
         let pair = Arc::get_mut(&mut self.pair).context("this proxy is shared")?;
         pair.proxy.restart().await
@@ -105,12 +105,12 @@ impl Stand {
 
     // === the backend ===
 
-    /// From now on requests to the path of that name are answered with this.
+    /// From now on, answers requests for the path with this name with `reply`.
     pub(crate) fn answer(&self, name: &str, reply: Reply) {
         self.script(name, move |_| reply.clone());
     }
 
-    /// From now on they are answered with one after the other, the last one again and again.
+    /// From now on, answers them with one reply after the other, and repeats the last one.
     pub(crate) fn answer_in_turn(&self, name: &str, replies: Vec<Reply>) {
         let turn = AtomicU64::new(0);
         self.script(name, move |_| {
@@ -123,20 +123,20 @@ impl Stand {
         self.pair.backend.on(&self.path(name), script);
     }
 
-    /// What the path of that name was asked so far.
-    pub(crate) fn asked(&self, name: &str) -> Vec<Asked> {
+    /// The requests for the path with this name so far.
+    pub(crate) fn requests(&self, name: &str) -> Vec<Asked> {
         self.pair.backend.asked(&self.path(name))
     }
 
-    /// Waits until it was asked so often.
-    pub(crate) async fn asked_times(&self, name: &str, times: usize) -> Vec<Asked> {
-        self.asked_times_within(SOON, name, times).await
+    /// Waits until there have been so many of them.
+    pub(crate) async fn wait_for_requests(&self, name: &str, times: usize) -> Vec<Asked> {
+        self.wait_for_requests_within(SOON, name, times).await
     }
 
-    pub(crate) async fn asked_times_within(&self, within: Duration, name: &str, times: usize) -> Vec<Asked> {
+    pub(crate) async fn wait_for_requests_within(&self, within: Duration, name: &str, times: usize) -> Vec<Asked> {
         let what = format!("{times} requests to {name}");
-        eventually(within, &what, || self.asked(name).len() >= times).await;
-        self.asked(name)
+        eventually(within, &what, || self.requests(name).len() >= times).await;
+        self.requests(name)
     }
 
     // === the client ===
@@ -149,7 +149,7 @@ impl Stand {
         self.send(Request::get(&self.path(name))).await
     }
 
-    /// A client that gets what the backend gives here: opened, and come as far as the body of the answer.
+    /// Sends a request that the backend answers with `reply`, and reads the body of the response.
     pub(crate) async fn open(&self, reply: Reply, body: &str) -> anyhow::Result<Answer> {
         self.answer("", reply);
         let mut answer = self.get("").await?;
@@ -157,7 +157,7 @@ impl Stand {
         Ok(answer)
     }
 
-    /// The status that the client gets where the backend answers so.
+    /// The status that the client receives if the backend answers with `reply`.
     pub(crate) async fn status_of(&self, reply: Reply) -> anyhow::Result<u16> {
         self.answer("", reply);
         Ok(self.get("").await?.status)
@@ -165,7 +165,7 @@ impl Stand {
 
     // === the control port ===
 
-    /// Publishes, and expects to be told so.
+    /// Publishes items, and expects them to be accepted.
     pub(crate) async fn publish(&self, items: &[Value]) -> anyhow::Result<()> {
         let mut answer = self.control(&json!({ "items": items })).await?;
         let body = String::from_utf8(answer.whole().await?)?;
@@ -173,7 +173,7 @@ impl Stand {
         Ok(())
     }
 
-    /// Publishes an item again and again until this stream gets it: its body may come before it is held.
+    /// Publishes an item repeatedly until this stream gets it: the body may arrive before the stream is held.
     pub(crate) async fn becomes_live(&self, answer: &mut Answer, channel: &str) -> anyhow::Result<()> {
         let live = format!("{}live", answer.text());
         let started = Instant::now();
@@ -185,13 +185,13 @@ impl Stand {
         Ok(())
     }
 
-    /// Posts this to be published.
+    /// Sends a publish request.
     pub(crate) async fn control(&self, body: &Value) -> anyhow::Result<Answer> {
         Request::new("POST", "/publish/").json(body).send(self.control_addr()).await
     }
 }
 
-/// An answer that holds a stream behind this body.
+/// A response that holds a stream after this body.
 pub(crate) fn hold(body: &str) -> Reply {
     Reply::ok(body).header("Content-Type", "text/plain").header("Grip-Hold", "stream")
 }

@@ -1,12 +1,12 @@
-//! The spellings of bytes in headers: `cstring`, which a keep-alive may be written in, and base64.
+//! The encodings of bytes in headers: `cstring`, which a keep-alive may use, and base64.
 
 use std::fmt::Write as _;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
-/// Encodes text for `format=cstring`, which knows only these escapes; `;` would end the value, and blanks at the ends of
-/// a header are not a part of it.
-pub(super) fn cstring(data: &str) -> String {
+/// Encodes text for `format=cstring`, which has only these escapes. A `;` would end the value, and spaces at the ends of
+/// a header value are not part of it.
+pub(super) fn encode_cstring(data: &str) -> String {
     let mut encoded = String::new();
     for (at, byte) in data.bytes().enumerate() {
         match byte {
@@ -24,8 +24,8 @@ pub(super) fn cstring(data: &str) -> String {
     encoded
 }
 
-/// Decodes a `cstring`. Pushpin drops escapes it does not know; a trailing backslash or bad hex is an error.
-pub(super) fn read_cstring(text: &str) -> Option<Vec<u8>> {
+/// Decodes a `cstring`. Like Pushpin, this drops unknown escapes. A trailing backslash or bad hex is an error.
+pub(super) fn decode_cstring(text: &str) -> Option<Vec<u8>> {
     let mut data = Vec::new();
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {
@@ -48,7 +48,7 @@ pub(super) fn read_cstring(text: &str) -> Option<Vec<u8>> {
     Some(data)
 }
 
-pub(super) fn read_base64(text: &str) -> Option<Vec<u8>> {
+pub(super) fn decode_base64(text: &str) -> Option<Vec<u8>> {
     BASE64_STANDARD.decode(text).ok()
 }
 
@@ -58,23 +58,23 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn an_escape_that_nobody_knows_is_dropped_and_a_broken_one_is_an_error() {
-        assert_eq!(read_cstring(r"a\tb"), Some(b"ab".to_vec()));
-        assert_eq!(read_cstring(r"\x41\\"), Some(b"A\\".to_vec()));
-        assert_eq!(read_cstring("a\\"), None);
-        assert_eq!(read_cstring(r"\x4"), None);
-        assert_eq!(read_cstring(r"\xzz"), None);
+    fn unknown_escapes_are_dropped_and_incomplete_ones_are_errors() {
+        assert_eq!(decode_cstring(r"a\tb"), Some(b"ab".to_vec()));
+        assert_eq!(decode_cstring(r"\x41\\"), Some(b"A\\".to_vec()));
+        assert_eq!(decode_cstring("a\\"), None);
+        assert_eq!(decode_cstring(r"\x4"), None);
+        assert_eq!(decode_cstring(r"\xzz"), None);
     }
 
     proptest! {
         #[test]
-        fn a_cstring_reads_back(data in any::<String>()) {
-            prop_assert_eq!(read_cstring(&cstring(&data)), Some(data.into_bytes()));
+        fn a_cstring_decodes_to_what_was_encoded(data in any::<String>()) {
+            prop_assert_eq!(decode_cstring(&encode_cstring(&data)), Some(data.into_bytes()));
         }
 
         #[test]
-        fn no_cstring_panics(text in any::<String>()) {
-            let _ = read_cstring(&text);
+        fn decoding_never_panics(text in any::<String>()) {
+            let _ = decode_cstring(&text);
         }
     }
 }

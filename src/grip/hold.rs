@@ -1,4 +1,4 @@
-//! The response headers that make a proxy hold a stream, page a long answer, and come back.
+//! The response headers that make a proxy hold a stream or request another page.
 
 use std::{fmt, fmt::Write as _, time::Duration};
 
@@ -7,24 +7,24 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::escape;
 
-/// RFC 3986, section 2.3: the characters that need no encoding anywhere.
+/// All characters but those that never need encoding (RFC 3986, section 2.3).
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A channel's name: `<kind>-<percent-encoded name>`.
 ///
-/// No quoting rescues a comma or a semicolon in `Grip-Channel`, and the proxy decodes nothing: a raw
-/// name there could subscribe to any other channel. Both sides use the encoded name as it stands.
+/// `Grip-Channel` has no way to quote a comma or a semicolon, so an unencoded name could subscribe to any other channel.
+/// The proxy decodes nothing: headers and published items contain the same encoded name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Channel(String);
 
 impl Channel {
-    /// The channel of one kind for one name.
+    /// Creates the channel of a kind for a name.
     pub fn new(kind: &'static str, name: &str) -> Self {
-        debug_assert!(kind.bytes().all(|b| b.is_ascii_alphabetic()), "a kind is a plain word");
+        debug_assert!(kind.bytes().all(|b| b.is_ascii_alphabetic()), "a kind has only letters");
         Self(format!("{kind}-{}", utf8_percent_encode(name, RESERVED)))
     }
 
-    /// The name, as it stands in headers and publish items.
+    /// The encoded name, as headers and published items contain it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -36,40 +36,40 @@ impl fmt::Display for Channel {
     }
 }
 
-/// A channel of a held stream.
+/// A channel that a held stream is subscribed to.
 #[derive(Clone, Debug)]
 pub struct HoldChannel {
-    /// Which one.
+    /// The channel.
     pub channel: Channel,
-    /// The id of the last item the client has: what makes the channel reliable. Token characters
-    /// only, since proxies send it back unquoted.
+    /// The id of the last item that the client received. It makes the channel reliable. It must consist of token
+    /// characters, because proxies send it back unquoted.
     pub prev_id: Option<String>,
 }
 
-/// A stream to be held open behind the response it comes with.
+/// Tells a proxy to hold a stream open after the response that has these headers.
 #[derive(Clone, Debug)]
 pub struct Hold {
-    /// What is delivered to it. A proxy takes 20 at most (`connection_subscription_max`).
+    /// The subscriptions. Pushpin accepts at most 20 (`connection_subscription_max`).
     pub channels: Vec<HoldChannel>,
-    /// Sent to the client after [`keep_alive_after`](Self::keep_alive_after) without anything else.
+    /// The text that is sent when nothing else was sent for [`keep_alive_after`](Self::keep_alive_after).
     pub keep_alive: String,
     /// Whole seconds, at least one.
     pub keep_alive_after: Duration,
-    /// The path that the proxy asks when it misses something, and every `recheck`. Percent-encoded.
+    /// The path that the proxy requests when it missed an item, and once in every `recheck`. Percent-encoded.
     pub next: String,
-    /// Whole seconds. Zero would make the proxy ask ten times a second.
+    /// Whole seconds, at least one: zero would make the proxy send ten requests a second.
     pub recheck: Duration,
 }
 
-/// A response that the proxy sends without holding, to go on at once with that of another path.
+/// Tells a proxy to send this response, and to continue it at once with the response of another path.
 #[derive(Clone, Debug)]
 pub struct NextPage {
-    /// The path of what follows. Percent-encoded.
+    /// The path of the next page. Percent-encoded.
     pub next: String,
 }
 
 impl Hold {
-    /// The headers. They must be repeated whole on the answer of every next link.
+    /// Returns the headers. The response of every next link must repeat all of them.
     pub fn headers(&self) -> HeaderMap {
         let mut channels = String::new();
         for HoldChannel { channel, prev_id } in &self.channels {
@@ -82,7 +82,7 @@ impl Hold {
         }
         let keep_alive = format!(
             "{}; format=cstring; timeout={}",
-            escape::cstring(&self.keep_alive),
+            escape::encode_cstring(&self.keep_alive),
             self.keep_alive_after.as_secs().max(1)
         );
         let link = format!("<{}>; rel=next; timeout={}", self.next, self.recheck.as_secs().max(1));
@@ -96,7 +96,7 @@ impl Hold {
 }
 
 impl NextPage {
-    /// The header.
+    /// Returns the header.
     pub fn headers(&self) -> HeaderMap {
         headers([("grip-link", format!("<{}>; rel=next", self.next))])
     }
@@ -106,8 +106,8 @@ fn headers<const N: usize>(fields: [(&'static str, String); N]) -> HeaderMap {
     fields
         .into_iter()
         .map(|(name, value)| {
-            // Names, ids and paths are percent-encoded or cursors, the keep-alive is a cstring:
-            // nothing but visible ASCII is left.
+            // Names and paths are percent-encoded, ids are cursors, and the keep-alive is a cstring: all of them are
+            // visible ASCII.
             let value = HeaderValue::try_from(value).expect("GRIP headers are visible ASCII");
             (HeaderName::from_static(name), value)
         })
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hold_names_channels_keep_alive_and_next_link() {
+    fn a_hold_has_channels_a_keep_alive_and_a_next_link() {
         let headers = hold("a", "event: keep-alive\ndata: {}\n\n").headers();
         assert_eq!(headers["grip-hold"], "stream");
         assert_eq!(headers["grip-channel"], "messages-a; prev-id=e-57, provisional-a");
@@ -150,35 +150,35 @@ mod tests {
     }
 
     #[test]
-    fn a_keep_alive_keeps_the_blanks_at_its_ends() {
+    fn a_keep_alive_keeps_the_spaces_at_its_ends() {
         for data in [" ", "  a  b  ", "\t"] {
-            let told = Instructions::parse(&hold("a", data).headers()).unwrap().keep_alive.unwrap();
-            assert_eq!(told.data, data);
+            let parsed = Instructions::parse(&hold("a", data).headers()).unwrap().keep_alive.unwrap();
+            assert_eq!(parsed.data, data);
         }
     }
 
     proptest! {
         #[test]
-        fn no_name_subscribes_to_anything_but_its_own_channels(name in any::<String>()) {
+        fn a_name_subscribes_only_to_its_own_channels(name in any::<String>()) {
             let headers = hold(&name, "k").headers();
             let line = headers["grip-channel"].to_str().unwrap().to_owned();
-            let items: Vec<_> = list::parse(&line).collect();
+            let entries: Vec<_> = list::parse(&line).collect();
             let messages = Channel::new("messages", &name);
             let provisional = Channel::new("provisional", &name);
-            prop_assert_eq!(items.len(), 2);
-            prop_assert_eq!(items[0].token, messages.as_str());
-            prop_assert_eq!(items[0].param("prev-id"), Some("e-57"));
-            prop_assert_eq!(items[1].token, provisional.as_str());
-            prop_assert!(items[1].params.is_empty());
+            prop_assert_eq!(entries.len(), 2);
+            prop_assert_eq!(entries[0].token, messages.as_str());
+            prop_assert_eq!(entries[0].param("prev-id"), Some("e-57"));
+            prop_assert_eq!(entries[1].token, provisional.as_str());
+            prop_assert!(entries[1].params.is_empty());
         }
 
         #[test]
-        fn two_names_never_share_a_channel(a in any::<String>(), b in any::<String>()) {
+        fn different_names_have_different_channels(a in any::<String>(), b in any::<String>()) {
             prop_assert_eq!(a == b, Channel::new("messages", &a) == Channel::new("messages", &b));
         }
 
         #[test]
-        fn no_keep_alive_breaks_its_header(data in any::<String>()) {
+        fn any_keep_alive_fits_its_header(data in any::<String>()) {
             let headers = hold("a", &data).headers();
             let value = headers["grip-keep-alive"].to_str().unwrap();
             prop_assert_eq!(value.matches(';').count(), 2);

@@ -1,7 +1,7 @@
-//! Keys, in the spellings that `GRIP_URL` takes.
+//! Keys, as `GRIP_URL` spells them.
 //!
-//! As js-grip reads them (`utilities/keys.ts`): `base64:` introduces bytes; bytes or text that begin
-//! with a PEM label are a PEM key; text that begins with `{` is a JWK; anything else is the secret itself.
+//! The rules are those of js-grip (`utilities/keys.ts`). `base64:` precedes encoded bytes. Bytes or text that start with
+//! a PEM label are a PEM key, text that starts with `{` is a JWK, and anything else is the secret itself.
 
 use base64::{
     Engine as _, alphabet,
@@ -12,35 +12,35 @@ use jsonwebtoken::{
     jwk::{AlgorithmParameters, EllipticCurve, Jwk},
 };
 
-/// Accepts the standard alphabet with and without padding; the URL-safe one is mapped onto it.
+/// Accepts the standard alphabet, with and without padding. The URL-safe alphabet is mapped to it before.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// A key before it is known what for.
+/// A key, for signing or for verifying.
 pub(super) enum Key {
     Secret(Vec<u8>),
     Pem(Vec<u8>),
     Jwk(Box<Jwk>),
 }
 
-/// Why a key cannot be used. It never shows the key.
+/// Why a key cannot be used. The text never contains the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
-    /// Text after `base64:` that is not base64.
-    #[error("what follows \"base64:\" is not base64")]
+    /// The text after `base64:` is not base64.
+    #[error("the text after \"base64:\" is not base64")]
     Base64,
-    /// Text that begins with `{` and is no JWK.
-    #[error("it looks like a JWK and is not one")]
+    /// The text starts with `{` but is not a JWK.
+    #[error("it looks like a JWK but is not one")]
     Jwk,
-    /// A key of no supported kind.
+    /// The key is of an unsupported kind.
     #[error("it is none of: a secret, an EC P-256 or RSA key as PEM, an \"oct\", P-256 or RSA JWK")]
     Unsupported,
-    /// A public key where a private one is needed, or the other way round.
+    /// Signing needs a secret or a private key.
     #[error("to sign it must be a secret, an \"oct\" JWK or a private key as PKCS#8 PEM")]
     NotPrivate,
-    /// Nothing.
+    /// There is no key.
     #[error("it is empty")]
     Empty,
 }
@@ -48,7 +48,7 @@ pub enum KeyError {
 impl Key {
     pub(super) fn parse(text: &str) -> Result<Self, KeyError> {
         let bytes = match text.strip_prefix("base64:") {
-            // In a query "+" reads as a blank and "/" is often written URL-safe.
+            // In a query "+" stands for a space, and base64 is often written in the URL-safe alphabet.
             Some(encoded) => BASE64
                 .decode(encoded.trim_end().replace([' ', '-'], "+").replace('_', "/"))
                 .map_err(|_| KeyError::Base64)?,
@@ -74,7 +74,7 @@ impl Key {
         }
     }
 
-    /// For signing, with the one algorithm that goes with the key.
+    /// Returns the key for signing, with the one algorithm that fits it.
     pub(super) fn for_signing(&self) -> Result<(Algorithm, EncodingKey), KeyError> {
         match self {
             Self::Secret(secret) => Ok((Algorithm::HS256, EncodingKey::from_secret(secret))),
@@ -94,8 +94,8 @@ impl Key {
         }
     }
 
-    /// For verifying. The algorithm comes from the key, never from the token: a token that names its
-    /// own would let a public key be used as a secret (RFC 8725, section 3.1).
+    /// Returns the key for verifying. The algorithm depends on the key and never on the token: a token that chose its own
+    /// algorithm could use a public key as a secret (RFC 8725, section 3.1).
     pub(super) fn for_verifying(&self) -> Result<(Algorithm, DecodingKey), KeyError> {
         match self {
             Self::Secret(secret) => Ok((Algorithm::HS256, DecodingKey::from_secret(secret))),
@@ -117,7 +117,7 @@ impl Key {
     }
 }
 
-/// A PEM file's label says little: signing once tells whether the key really signs.
+/// Signs once to find out whether the key is private. The label of a PEM file does not say so reliably.
 fn usable((algorithm, key): (Algorithm, EncodingKey)) -> Result<(Algorithm, EncodingKey), KeyError> {
     let header = jsonwebtoken::Header::new(algorithm);
     match jsonwebtoken::encode(&header, &serde_json::json!({}), &key) {

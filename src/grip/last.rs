@@ -1,21 +1,21 @@
-//! `Grip-Last`: where a stream stands, as the proxy tells when it asks for what is missing.
+//! `Grip-Last`: the position of a proxy's stream, sent with every request of a next link.
 
 use http::HeaderMap;
 
 use super::{hold::Channel, list};
 
-/// The last id that the proxy's stream has seen on a channel.
+/// Returns the id of the last item that the proxy's stream has received on a channel.
 ///
-/// Proxies send one header line for each channel that has a `prev-id`, in any order, and lines may
-/// be joined by commas on the way; so all lines and all items are read.
+/// Proxies send a header line for each channel that has a `prev-id`, in any order, and intermediaries may join lines
+/// with commas. So all lines and all their entries are read.
 pub fn last_id(headers: &HeaderMap, channel: &Channel) -> Option<String> {
     headers
         .get_all("grip-last")
         .iter()
         .filter_map(|line| line.to_str().ok())
         .flat_map(list::parse)
-        .find(|item| item.token == channel.as_str())
-        .and_then(|item| item.param("last-id").map(str::to_owned))
+        .find(|entry| entry.token == channel.as_str())
+        .and_then(|entry| entry.param("last-id").map(str::to_owned))
 }
 
 #[cfg(test)]
@@ -30,7 +30,7 @@ mod tests {
     }
 
     #[test]
-    fn the_channels_own_item_is_found_on_any_line() {
+    fn the_entry_of_a_channel_is_found_on_any_line() {
         let room = Channel::new("messages", "a");
         let other_line = headers(&["messages-b; last-id=x-9", "messages-a; last-id=e-6"]);
         let joined = headers(&["messages-b; last-id=x-9, messages-a; last-id=e-6"]);
@@ -39,7 +39,7 @@ mod tests {
     }
 
     #[test]
-    fn another_channels_item_is_not_taken_for_ones_own() {
+    fn the_entry_of_another_channel_is_ignored() {
         let room = Channel::new("messages", "a");
         assert_eq!(last_id(&headers(&["messages-ab; last-id=e-6"]), &room), None);
         assert_eq!(last_id(&HeaderMap::new(), &room), None);
@@ -47,7 +47,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_line_panics(lines in proptest::collection::vec(any::<String>(), 0..4)) {
+        fn parsing_never_panics(lines in proptest::collection::vec(any::<String>(), 0..4)) {
             let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
             let _ = last_id(&headers(&lines), &Channel::new("messages", "a"));
         }

@@ -1,46 +1,46 @@
 //! The list syntax of GRIP headers: `first; name=value; name="quoted", second`.
 //!
-//! As Pushpin reads it (`core/httpheaders.cpp`): items are split at commas outside double quotes; an
-//! item's first token is taken literally, quotes and all; parameters may be quoted with backslash
-//! escapes; an item whose parameters do not parse is dropped, alone and without an error.
+//! It is read like Pushpin reads it (`core/httpheaders.cpp`). Commas outside double quotes separate entries. The first
+//! token of an entry is taken literally, including quotes. Parameters may be quoted, with backslash escapes. An entry
+//! whose parameters do not parse is dropped without an error, and the other entries are kept.
 
-/// One item of a header: its first token and its parameters in order.
+/// One entry of a list: its first token, and its parameters in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Item<'a> {
+pub(super) struct Entry<'a> {
     pub(super) token: &'a str,
     pub(super) params: Vec<(&'a str, String)>,
 }
 
-impl Item<'_> {
-    /// A parameter's value; its name is compared without regard to case.
+impl Entry<'_> {
+    /// Returns a parameter's value. Names are compared without regard to case.
     pub(super) fn param(&self, name: &str) -> Option<&str> {
         let (_, value) = self.params.iter().find(|(n, _)| n.eq_ignore_ascii_case(name))?;
         Some(value)
     }
 }
 
-/// Reads one header line.
-pub(super) fn parse(line: &str) -> impl Iterator<Item = Item<'_>> {
-    split_unquoted(line, ',').filter_map(item)
+/// Parses one header line.
+pub(super) fn parse(line: &str) -> impl Iterator<Item = Entry<'_>> {
+    split_unquoted(line, ',').filter_map(entry)
 }
 
-fn item(text: &str) -> Option<Item<'_>> {
+fn entry(text: &str) -> Option<Entry<'_>> {
     let (token, params) = text.split_once(';').unwrap_or((text, ""));
     let token = token.trim();
     if token.is_empty() {
         return None;
     }
-    Some(Item { token, params: self::params(params)? })
+    Some(Entry { token, params: self::params(params)? })
 }
 
-/// Reads parameters: what follows an item's first semicolon.
+/// Parses parameters: the text after the first semicolon of an entry.
 pub(super) fn params(text: &str) -> Option<Vec<(&str, String)>> {
     split_unquoted(text, ';').map(str::trim).filter(|p| !p.is_empty()).map(param).collect()
 }
 
-/// Reads one header line whose items are each a `name=value`.
+/// Parses one header line whose entries are `name=value` pairs.
 pub(super) fn parse_pairs(line: &str) -> impl Iterator<Item = (String, String)> {
-    let pairs = split_unquoted(line, ',').filter(|item| item.contains('=')).filter_map(param);
+    let pairs = split_unquoted(line, ',').filter(|entry| entry.contains('=')).filter_map(param);
     pairs.map(|(name, value)| (name.to_owned(), value)).filter(|(name, _)| !name.is_empty())
 }
 
@@ -53,7 +53,7 @@ fn param(text: &str) -> Option<(&str, String)> {
     }
 }
 
-/// The text up to the closing quote; `None` when there is none, or something behind it.
+/// Returns the text before the closing quote, or `None` if there is no closing quote or it is not the end.
 fn unquote(quoted: &str) -> Option<String> {
     let mut text = String::new();
     let mut chars = quoted.chars();
@@ -66,7 +66,7 @@ fn unquote(quoted: &str) -> Option<String> {
     }
 }
 
-/// Splits at a separator that stands outside double quotes; inside them a backslash escapes.
+/// Splits at separators outside double quotes. Inside quotes a backslash escapes the next character.
 fn split_unquoted(text: &str, separator: char) -> impl Iterator<Item = &str> {
     let (mut quoted, mut escaped) = (false, false);
     text.split(move |c| {
@@ -85,45 +85,45 @@ mod tests {
     use proptest::prelude::*;
 
     fn tokens(line: &str) -> Vec<&str> {
-        parse(line).map(|item| item.token).collect()
+        parse(line).map(|entry| entry.token).collect()
     }
 
     #[test]
-    fn items_are_split_at_commas_outside_quotes() {
+    fn entries_are_split_at_commas_outside_quotes() {
         assert_eq!(tokens(r#"a; x="1,2", b;y=3 ,, c"#), ["a", "b", "c"]);
     }
 
     #[test]
     fn parameters_are_unquoted_and_the_token_is_not() {
-        let items: Vec<_> = parse(r#"a b; prev-id="q\" x"; Filter=f; flag"#).collect();
-        assert_eq!(items[0].token, "a b");
-        assert_eq!(items[0].param("Prev-ID"), Some("q\" x"));
-        assert_eq!(items[0].param("filter"), Some("f"));
-        assert_eq!(items[0].param("flag"), Some(""));
-        assert_eq!(items[0].param("missing"), None);
+        let entries: Vec<_> = parse(r#"a b; prev-id="q\" x"; Filter=f; flag"#).collect();
+        assert_eq!(entries[0].token, "a b");
+        assert_eq!(entries[0].param("Prev-ID"), Some("q\" x"));
+        assert_eq!(entries[0].param("filter"), Some("f"));
+        assert_eq!(entries[0].param("flag"), Some(""));
+        assert_eq!(entries[0].param("missing"), None);
     }
 
     #[test]
-    fn an_item_that_does_not_parse_is_dropped_alone() {
+    fn only_the_entry_that_does_not_parse_is_dropped() {
         assert_eq!(tokens(r#"b, a; x="open"#), ["b"]);
         assert_eq!(tokens(r#"a; x="shut"tail, b"#), ["b"]);
     }
 
     proptest! {
         #[test]
-        fn no_header_panics(line in any::<String>()) {
-            for item in parse(&line) {
-                prop_assert!(!item.token.is_empty());
+        fn parsing_never_panics(line in any::<String>()) {
+            for entry in parse(&line) {
+                prop_assert!(!entry.token.is_empty());
             }
         }
 
         #[test]
-        fn a_quoted_value_reads_back(value in any::<String>()) {
+        fn a_quoted_value_parses_to_what_was_quoted(value in any::<String>()) {
             let quoted = value.replace('\\', r"\\").replace('"', "\\\"");
             let line = format!("a; v=\"{quoted}\", b");
-            let items: Vec<_> = parse(&line).collect();
-            prop_assert_eq!(items[0].param("v"), Some(value.as_str()));
-            prop_assert_eq!(items[1].token, "b");
+            let entries: Vec<_> = parse(&line).collect();
+            prop_assert_eq!(entries[0].param("v"), Some(value.as_str()));
+            prop_assert_eq!(entries[1].token, "b");
         }
     }
 }

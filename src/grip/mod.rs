@@ -1,10 +1,22 @@
 //! GRIP, the protocol between a backend and the proxy that holds its clients' connections.
 //!
-//! Pure parts: [`GripUrl`] (where to publish and whom to trust), [`Hold`] and [`NextPage`] (the headers
-//! that make a proxy hold or page a response), [`Instructions`] (how a proxy reads them), [`last_id`] (where
-//! a proxy's stream stands), and the keys and tokens of both directions. [`Publisher`] does the I/O. Nothing here knows chat.
+//! Everything except [`Publisher`] is pure: it reads and writes headers, items, keys and tokens. Nothing here depends
+//! on chat.
 //!
-//! Source: <https://pushpin.org/docs/protocols/grip/>, and what Pushpin 1.36 to 2.0 really do.
+//! Source: <https://pushpin.org/docs/protocols/grip/>, and the observed behaviour of Pushpin 1.36 to 2.0.
+//!
+//! | module | is | imports |
+//! |---|---|---|
+//! | `url` | `GRIP_URL`: where to publish, and whose signature to trust | `key`, `sig` |
+//! | `publish` | the publishing client | `item`, `url` |
+//! | `item` | what is published | `hold` |
+//! | `instructions` | response headers, as a proxy reads them | `escape`, `list` |
+//! | `hold` | response headers, as a backend writes them | `escape` |
+//! | `last` | `Grip-Last`: the position of a proxy's stream | `hold`, `list` |
+//! | `sig` | `Grip-Sig` and other tokens | `key` |
+//! | `key` | keys, as `GRIP_URL` spells them | nothing |
+//! | `list` | the list syntax of headers | nothing |
+//! | `escape` | encodings of bytes in headers | nothing |
 
 mod escape;
 mod hold;

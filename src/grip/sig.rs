@@ -1,5 +1,5 @@
-//! Tokens: `Grip-Sig`, by which a proxy shows that a request came through it, and the token that a
-//! backend publishes with.
+//! Tokens: `Grip-Sig`, which proves that a request came through a proxy, and the token that authorizes a backend to
+//! publish.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,15 +9,16 @@ use serde::{Deserialize, Serialize};
 
 use super::key::{Key, KeyError};
 
-/// The header in which a proxy signs every request it forwards.
+/// The header with the token of the proxy that forwarded a request.
 pub const GRIP_SIG: &str = "grip-sig";
+
 #[derive(Deserialize, Serialize)]
 struct Claims<'a> {
     iss: &'a str,
     exp: u64,
 }
 
-/// Signs tokens: those that a backend publishes with, or a proxy's `Grip-Sig`.
+/// Signs the tokens of one party: a backend that publishes, or a proxy.
 #[derive(Clone)]
 pub struct Signer {
     iss: String,
@@ -25,35 +26,35 @@ pub struct Signer {
     key: EncodingKey,
 }
 
-/// Checks the tokens of one party: a proxy, or a backend that publishes.
+/// Verifies the tokens of one party: a proxy, or a backend that publishes.
 #[derive(Clone)]
 pub struct Verifier {
     key: DecodingKey,
     validation: Validation,
 }
 
-/// Whose `Grip-Sig` is believed.
+/// Decides which requests are trusted to have come through a proxy.
 ///
-/// As js-grip has it (`engine/Publisher.ts`): where every configured proxy has a verify key, one of
-/// them must hold; where any has none, a request that carries the header counts as proxied.
+/// The rule is that of js-grip (`engine/Publisher.ts`). If every configured proxy has a verify key, one of these keys
+/// must verify the `Grip-Sig` of a request. If any proxy has none, the presence of the header is enough.
 #[derive(Clone, Default)]
 pub struct Trust {
     verifiers: Option<Vec<Verifier>>,
 }
 
-/// Why a request does not count as proxied.
+/// Why a request is not trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SigError {
-    /// It has no `Grip-Sig`.
+    /// The request has no `Grip-Sig`.
     #[error("the request did not come through a GRIP proxy")]
     Missing,
-    /// No verify key confirms it.
+    /// No verify key accepts the `Grip-Sig`.
     #[error("the request's Grip-Sig was not signed with a verify key of GRIP_URL, or has expired")]
     Invalid,
 }
 
 impl Signer {
-    /// A signer in the name of `iss`, with a key as `GRIP_URL` takes it.
+    /// Creates a signer for the issuer `iss`. The key is spelled as in `GRIP_URL`.
     pub fn parse(iss: &str, key: &str) -> Result<Self, KeyError> {
         Self::new(iss, &Key::parse(key)?)
     }
@@ -63,7 +64,7 @@ impl Signer {
         Ok(Self { iss: iss.to_owned(), algorithm, key })
     }
 
-    /// A token that is valid from now on for a time.
+    /// Returns a token that is valid from `now` for `lifetime`.
     pub fn token(&self, now: SystemTime, lifetime: Duration) -> Result<String, jsonwebtoken::errors::Error> {
         let exp = now + lifetime;
         let exp = exp.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
@@ -73,7 +74,7 @@ impl Signer {
 }
 
 impl Verifier {
-    /// A verifier with a key as `GRIP_URL` takes it; where `iss` is given, tokens must name it.
+    /// Creates a verifier. The key is spelled as in `GRIP_URL`. If `iss` is given, tokens must have that issuer.
     pub fn parse(iss: Option<&str>, key: &str) -> Result<Self, KeyError> {
         Self::new(iss, &Key::parse(key)?)
     }
@@ -81,7 +82,7 @@ impl Verifier {
     pub(super) fn new(iss: Option<&str>, key: &Key) -> Result<Self, KeyError> {
         let (algorithm, key) = key.for_verifying()?;
         let mut validation = Validation::new(algorithm);
-        // A proxy's token names no audience; one that does is none of our business.
+        // The tokens of proxies have no audience, and gripchat has no audience to compare with one.
         validation.validate_aud = false;
         if let Some(iss) = iss {
             validation.set_issuer(&[iss]);
@@ -90,25 +91,25 @@ impl Verifier {
         Ok(Self { key, validation })
     }
 
-    /// Whether a token was signed with the key, has not expired and names the issuer.
+    /// Returns whether a token was signed with the key, has not expired, and has the issuer.
     pub fn accepts(&self, token: &str) -> bool {
         jsonwebtoken::decode::<serde_json::Value>(token, &self.key, &self.validation).is_ok()
     }
 }
 
 impl Trust {
-    /// From the verifier of each configured proxy, if it has one.
+    /// Takes the verifier of each configured proxy, if the proxy has a verify key.
     pub(super) fn new(verifiers: impl IntoIterator<Item = Option<Verifier>>) -> Self {
         Self { verifiers: verifiers.into_iter().collect() }
     }
 
-    /// Whether signatures are verified, or their presence alone is believed.
+    /// Returns whether signatures are verified. Otherwise the presence of a `Grip-Sig` is enough.
     pub fn verifies(&self) -> bool {
         self.verifiers.is_some()
     }
 
-    /// Whether a request came through a proxy that is believed. If it did, its other `Grip-*` headers
-    /// are the proxy's own, since proxies strip those of clients.
+    /// Checks that a request came through a trusted proxy. If so, its other `Grip-*` headers come from the proxy too,
+    /// because proxies remove those of clients.
     pub fn check(&self, headers: &HeaderMap) -> Result<(), SigError> {
         let token = headers.get(GRIP_SIG).ok_or(SigError::Missing)?;
         let Some(verifiers) = &self.verifiers else {

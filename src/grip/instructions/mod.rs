@@ -1,8 +1,8 @@
-//! What a backend's response headers tell a proxy to do: [`Hold`](super::Hold)'s other side.
+//! The response headers that tell a proxy what to do, as a proxy reads them. [`Hold`](super::Hold) writes them.
 //!
-//! Read as Pushpin reads them (`handler/instruct.cpp`): a header that may repeat is a comma-separated
-//! list over all its lines, and an item of it that does not parse is dropped alone; a value that must
-//! be understood and is not is an error.
+//! They are read like Pushpin reads them (`handler/instruct.cpp`). A header that may repeat is a comma-separated list
+//! over all its lines; an entry that does not parse is dropped, and the other entries are kept. A header with a single
+//! value that does not parse is an error.
 
 use std::time::Duration;
 
@@ -11,98 +11,99 @@ use http::{HeaderMap, StatusCode};
 
 use super::{escape, list};
 
-/// Without another word a keep-alive is sent after so long (`DEFAULT_KEEPALIVE_TIMEOUT`).
+/// The default time before a keep-alive is sent (Pushpin's `DEFAULT_KEEPALIVE_TIMEOUT`).
 const KEEP_ALIVE_AFTER: Duration = Duration::from_secs(55);
-/// A response hold without a timeout of its own ends after so long, and never before the shortest.
+/// The default time that a response is held, as in Pushpin.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(55);
-const SHORTEST_RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
-/// A next link without a timeout of its own is asked so often (`DEFAULT_NEXT_TIMEOUT`).
-const RECHECK_AFTER: Duration = Duration::from_secs(120);
+/// The minimum time that a response is held, as in Pushpin.
+const MIN_RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
+/// The default interval at which a next link is requested (Pushpin's `DEFAULT_NEXT_TIMEOUT`).
+const RECHECK_INTERVAL: Duration = Duration::from_secs(120);
 
-/// What to do with a response.
+/// What a proxy does with a response.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Instructions {
     /// How to hold the request, if at all.
     pub hold: Option<HoldMode>,
-    /// What is delivered to it.
+    /// The channels that the request is subscribed to.
     pub channels: Vec<Subscription>,
-    /// What is sent when nothing else is.
+    /// What is sent to the client of a quiet stream.
     pub keep_alive: Option<KeepAlive>,
-    /// Where to go on: with a hold, where to ask for what was missed.
+    /// The next page; with a hold, the link from which missed items are recovered.
     pub next: Option<NextLink>,
-    /// Where to tell that the client has gone.
+    /// The link that is requested when the client has disconnected.
     pub gone: Option<String>,
-    /// How long a response is held.
+    /// How long a response is held, if the backend says.
     pub timeout: Option<Duration>,
-    /// What filters know of the subscriber, by name.
+    /// The subscriber's properties that filters read, as names and values.
     pub meta: Vec<(String, String)>,
-    /// The status for the client, in place of the response's own.
+    /// The status for the client, instead of the response's own.
     pub status: Option<Status>,
-    /// If not empty, the only headers that reach the client, in lower case.
+    /// The names of the only headers that reach the client, in lower case. Empty: all headers reach it.
     pub expose: Vec<String>,
 }
 
 /// A `Grip-Status`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
-    /// The number.
+    /// The status code.
     pub code: StatusCode,
-    /// What stands behind it, if anything does.
+    /// The reason phrase, if there is one.
     pub reason: Option<String>,
 }
 
 /// How a request is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HoldMode {
-    /// The response stays open, and items are sent behind it.
+    /// The response stays open, and items are appended to it.
     Stream,
-    /// The response waits: the next item is sent in its place.
+    /// The response waits, and the next item is sent instead of it.
     Response,
 }
 
-/// A channel that a held request listens on.
+/// A subscription of a held request to a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subscription {
-    /// The channel's name, compared as it stands.
+    /// The channel's name, compared byte by byte.
     pub channel: String,
-    /// The id of the last item the client has; makes the channel reliable.
+    /// The id of the last item that the client received. It makes the channel reliable.
     pub prev_id: Option<String>,
-    /// The names of the filters that items must pass.
+    /// The names of the filters that decide which items are delivered.
     pub filters: Vec<String>,
 }
 
-/// What keeps a stream alive.
+/// What is sent to the client of a quiet stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeepAlive {
-    /// What is sent.
+    /// The bytes that are sent.
     pub data: Bytes,
-    /// After so long.
+    /// The time after which they are sent.
     pub after: Duration,
-    /// Whether it is sent every `after`, whatever else is; otherwise only when nothing else was.
+    /// Whether they are sent regularly. Otherwise they are sent only if nothing else was sent during `after`.
     pub interval: bool,
 }
 
 /// A `Grip-Link` with `rel=next`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NextLink {
-    /// Absolute, or relative to what the response answers.
+    /// A URI, absolute or relative to the URI of the request.
     pub uri: String,
-    /// How often it is asked, with a hold.
+    /// The interval at which the link is requested while the stream is held.
     pub recheck: Duration,
 }
 
-/// A header that cannot be understood.
+/// A header that cannot be parsed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the backend's {0} cannot be understood: {1:?}")]
 pub struct InstructionsError(&'static str, String);
 
 impl Instructions {
-    /// Whether a response tells a proxy anything.
+    /// Returns whether a response has any instructions.
     pub fn is_in(headers: &HeaderMap) -> bool {
         headers.keys().any(|name| name.as_str().starts_with("grip-"))
     }
 
-    /// Reads the headers of a response.
+    /// Parses the headers of a response.
     pub fn parse(headers: &HeaderMap) -> Result<Self, InstructionsError> {
         let (next, gone) = links(headers)?;
         Ok(Self {
@@ -116,12 +117,12 @@ impl Instructions {
             status: one(headers, "grip-status").map(status).transpose()?,
             expose: lines(headers, "grip-expose-headers")
                 .flat_map(list::parse)
-                .map(|item| item.token.to_ascii_lowercase())
+                .map(|entry| entry.token.to_ascii_lowercase())
                 .collect(),
         })
     }
 
-    /// How long a response is held.
+    /// Returns how long a response is held.
     pub fn response_timeout(&self) -> Duration {
         self.timeout.unwrap_or(RESPONSE_TIMEOUT)
     }
@@ -143,13 +144,13 @@ fn hold_mode(value: &str) -> Result<HoldMode, InstructionsError> {
     }
 }
 
-fn subscription(item: list::Item<'_>) -> Subscription {
-    let prev_id = item.param("prev-id").filter(|id| !id.is_empty()).map(str::to_owned);
-    let filters = item.params.iter().filter(|(name, _)| *name == "filter").map(|(_, filter)| filter.clone()).collect();
-    Subscription { channel: item.token.to_owned(), prev_id, filters }
+fn subscription(entry: list::Entry<'_>) -> Subscription {
+    let prev_id = entry.param("prev-id").filter(|id| !id.is_empty()).map(str::to_owned);
+    let filters = entry.params.iter().filter(|(name, _)| *name == "filter").map(|(_, filter)| filter.clone()).collect();
+    Subscription { channel: entry.token.to_owned(), prev_id, filters }
 }
 
-/// The data goes up to the first semicolon, commas and all: the value is no list.
+/// Parses a keep-alive. The data ends at the first semicolon and may contain commas, because the value is not a list.
 fn keep_alive(value: &str) -> Result<KeepAlive, InstructionsError> {
     let error = || InstructionsError("Grip-Keep-Alive", value.to_owned());
     let (data, params) = value.split_once(';').unwrap_or((value, ""));
@@ -158,8 +159,8 @@ fn keep_alive(value: &str) -> Result<KeepAlive, InstructionsError> {
     let data = data.trim();
     let data = match param("format") {
         None | Some("raw") => Some(data.as_bytes().to_vec()),
-        Some("cstring") => escape::read_cstring(data),
-        Some("base64") => escape::read_base64(data),
+        Some("cstring") => escape::decode_cstring(data),
+        Some("base64") => escape::decode_base64(data),
         Some(_) => None,
     };
     let interval = match param("mode") {
@@ -175,16 +176,16 @@ fn keep_alive(value: &str) -> Result<KeepAlive, InstructionsError> {
     Ok(KeepAlive { data: data.into(), after, interval })
 }
 
-/// The next link and the one for a client that has gone.
+/// Returns the next link, and the link for a client that has disconnected.
 fn links(headers: &HeaderMap) -> Result<(Option<NextLink>, Option<String>), InstructionsError> {
     let (mut next, mut gone) = (None, None);
-    for item in lines(headers, "grip-link").flat_map(list::parse) {
-        let error = || InstructionsError("Grip-Link", item.token.to_owned());
-        let uri = item.token.strip_prefix('<').and_then(|uri| uri.strip_suffix('>')).ok_or_else(error)?;
-        match item.param("rel") {
+    for entry in lines(headers, "grip-link").flat_map(list::parse) {
+        let error = || InstructionsError("Grip-Link", entry.token.to_owned());
+        let uri = entry.token.strip_prefix('<').and_then(|uri| uri.strip_suffix('>')).ok_or_else(error)?;
+        match entry.param("rel") {
             Some("next") => {
-                let recheck = item.param("timeout").map(|timeout| seconds(timeout).ok_or_else(error)).transpose()?;
-                next = Some(NextLink { uri: uri.to_owned(), recheck: recheck.unwrap_or(RECHECK_AFTER) });
+                let recheck = entry.param("timeout").map(|timeout| seconds(timeout).ok_or_else(error)).transpose()?;
+                next = Some(NextLink { uri: uri.to_owned(), recheck: recheck.unwrap_or(RECHECK_INTERVAL) });
             }
             Some("gone") => gone = Some(uri.to_owned()),
             _ => {}
@@ -195,17 +196,17 @@ fn links(headers: &HeaderMap) -> Result<(Option<NextLink>, Option<String>), Inst
 
 fn response_timeout(value: &str) -> Result<Duration, InstructionsError> {
     let timeout = seconds(value.trim()).ok_or_else(|| InstructionsError("Grip-Timeout", value.to_owned()))?;
-    Ok(timeout.max(SHORTEST_RESPONSE_TIMEOUT))
+    Ok(timeout.max(MIN_RESPONSE_TIMEOUT))
 }
 
-/// `299 Ready to go`.
+/// Parses a code and a reason, such as `299 Ready to go`.
 fn status(value: &str) -> Result<Status, InstructionsError> {
     let (code, reason) = value.trim().split_once(' ').unwrap_or((value.trim(), ""));
     let code = code.parse().map_err(|_| InstructionsError("Grip-Status", value.to_owned()))?;
     Ok(Status { code, reason: Some(reason.trim().to_owned()).filter(|reason| !reason.is_empty()) })
 }
 
-/// Whole seconds, less than the 24 days that Pushpin can count in milliseconds.
+/// Parses whole seconds, up to the 24 days that Pushpin can count in milliseconds.
 fn seconds(text: &str) -> Option<Duration> {
     let seconds: u64 = text.parse().ok()?;
     (seconds <= 2_147_483).then(|| Duration::from_secs(seconds))

@@ -1,4 +1,4 @@
-//! What backends send, right and wrong.
+//! Valid and invalid headers.
 
 use http::{HeaderName, HeaderValue};
 use proptest::prelude::*;
@@ -30,7 +30,7 @@ fn a_hold_is_stream_or_response_in_lower_case() {
 }
 
 #[test]
-fn channels_come_on_several_lines_and_with_commas() {
+fn channels_are_separated_by_lines_and_commas() {
     let lines = [("grip-channel", "a; prev-id=1, b"), ("grip-channel", r#"c d; Prev-Id="q x"; filter=f; filter=g"#)];
     let channels = parse(&lines).unwrap().channels;
     let names: Vec<_> = channels.iter().map(|c| (c.channel.as_str(), c.prev_id.as_deref())).collect();
@@ -39,7 +39,7 @@ fn channels_come_on_several_lines_and_with_commas() {
 }
 
 #[test]
-fn keep_alives_come_in_three_formats() {
+fn a_keep_alive_has_one_of_three_formats() {
     assert_eq!(keep_alive_of("a, b"), Some((b"a, b".to_vec(), 55, false)));
     assert_eq!(keep_alive_of(r"a\n; format=cstring; timeout=20"), Some((b"a\n".to_vec(), 20, false)));
     assert_eq!(keep_alive_of("Cg==; format=base64; mode=interval; timeout=0"), Some((b"\n".to_vec(), 1, true)));
@@ -55,14 +55,14 @@ fn links_have_a_relation_and_a_timeout() {
     assert_eq!(instruct.next, Some(NextLink { uri: "/a".into(), recheck: Duration::from_secs(3) }));
     assert_eq!(instruct.gone.as_deref(), Some("/g"));
     let default = parse(&[("grip-link", "</a>; rel=next")]).unwrap().next.unwrap();
-    assert_eq!(default.recheck, RECHECK_AFTER);
+    assert_eq!(default.recheck, RECHECK_INTERVAL);
     for wrong in ["/a; rel=next", "</a,b>; rel=next", "</a>; rel=next; timeout=-1"] {
         assert!(parse(&[("grip-link", wrong)]).is_err(), "{wrong:?}");
     }
 }
 
 #[test]
-fn the_rest_is_read_too() {
+fn timeout_status_meta_and_exposed_headers_are_parsed() {
     let instruct = parse(&[
         ("grip-timeout", "1"),
         ("grip-status", "201 Made"),
@@ -70,7 +70,7 @@ fn the_rest_is_read_too() {
         ("grip-expose-headers", "X-One, x-two"),
     ])
     .unwrap();
-    assert_eq!(instruct.response_timeout(), SHORTEST_RESPONSE_TIMEOUT);
+    assert_eq!(instruct.response_timeout(), MIN_RESPONSE_TIMEOUT);
     assert_eq!(instruct.status, Some(Status { code: StatusCode::CREATED, reason: Some("Made".into()) }));
     assert_eq!(instruct.meta, [("user".into(), "a \" b".into()), ("level".into(), "3".into())]);
     assert_eq!(instruct.expose, ["x-one", "x-two"]);
@@ -80,7 +80,7 @@ fn the_rest_is_read_too() {
 
 proptest! {
     #[test]
-    fn what_a_backend_of_ours_sends_is_understood(name in any::<String>(), keep_alive in ".+", seconds in 1u64..3600) {
+    fn the_headers_of_a_hold_and_of_a_page_are_parsed(name in any::<String>(), keep_alive in ".+", seconds in 1u64..3600) {
         let (channel, recheck) = (Channel::new("messages", &name), Duration::from_secs(seconds));
         let hold = Hold {
             channels: vec![HoldChannel { channel: channel.clone(), prev_id: Some("e-57".into()) }],
@@ -104,7 +104,7 @@ proptest! {
     }
 
     #[test]
-    fn no_header_panics(value in any::<String>()) {
+    fn parsing_never_panics(value in any::<String>()) {
         for name in ["grip-hold", "grip-channel", "grip-keep-alive", "grip-link", "grip-timeout", "grip-status",
                      "grip-set-meta", "grip-expose-headers"] {
             let _ = parse(&[(name, &value)]);

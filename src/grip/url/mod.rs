@@ -1,8 +1,8 @@
-//! `GRIP_URL`: where to publish, with what credentials, and whose `Grip-Sig` to believe.
+//! `GRIP_URL`: where to publish, with what credentials, and whose `Grip-Sig` to trust.
 //!
-//! One line configures all of it, so that moving from a local Pushpin to a cloud changes no code:
+//! One value configures all of it, so moving from a local Pushpin to a cloud service changes no code:
 //!
-//! | URL | publishes with | believes |
+//! | URL | publishes with | trusts |
 //! |---|---|---|
 //! | `http://localhost:5561` | nothing | any `Grip-Sig` |
 //! | `http://localhost:5561?verify-iss=pushpin&verify-key=changeme` | nothing | Pushpin's |
@@ -21,43 +21,43 @@ use super::{
     sig::{Signer, Trust, Verifier},
 };
 
-/// One proxy, as its URL describes it.
+/// A proxy, described by its URL.
 #[derive(Clone)]
 pub struct GripUrl {
-    /// Where items are posted. It holds no credentials.
+    /// The URL that items are posted to, without credentials.
     pub(super) publish: Url,
     pub(super) auth: Auth,
     verifier: Option<Verifier>,
 }
 
-/// What a publish request is authorized with.
+/// How a publish request is authorized.
 #[derive(Clone)]
 pub(super) enum Auth {
     None,
-    /// A whole `Authorization` header.
+    /// The value of an `Authorization` header.
     Fixed(String),
     Jwt(Signer),
 }
 
-/// Why a URL cannot be used. It never shows a key.
+/// Why a URL cannot be used. The text never contains a key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GripUrlError {
-    /// No URL at all.
-    #[error("it names no URL; give at least one, such as http://localhost:5561")]
+    /// The list is empty.
+    #[error("it contains no URL; give at least one, such as http://localhost:5561")]
     Empty,
-    /// Not a URL.
+    /// The text is not a URL.
     #[error("URL {0} is not a URL: {1}")]
     Url(usize, ::url::ParseError),
-    /// A scheme that is neither `http` nor `https`.
-    #[error("URL {0} must begin with http:// or https://")]
+    /// The scheme is neither `http` nor `https`.
+    #[error("URL {0} must start with http:// or https://")]
     Scheme(usize),
-    /// A key that cannot be used.
+    /// A parameter is a key that cannot be used.
     #[error("URL {0}: {1} cannot be used: {2}")]
     Key(usize, &'static str, KeyError),
 }
 
 impl GripUrl {
-    /// Reads one or several URLs, separated by blanks or commas.
+    /// Parses one or more URLs, separated by white space or commas.
     pub fn parse_list(text: &str) -> Result<Vec<Self>, GripUrlError> {
         let urls: Vec<_> = text
             .split(|c: char| c == ',' || c.is_whitespace())
@@ -68,8 +68,8 @@ impl GripUrl {
         if urls.is_empty() { Err(GripUrlError::Empty) } else { Ok(urls) }
     }
 
-    /// `nth` is the URL's place in the list, from 1: an error names it instead of showing the URL,
-    /// which may hold a key.
+    /// Parses the `nth` URL of the list, counted from 1. Errors contain this number instead of the URL, which may contain
+    /// a key.
     fn parse(nth: usize, text: &str) -> Result<Self, GripUrlError> {
         let mut url = Url::parse(text).map_err(|e| GripUrlError::Url(nth, e))?;
         if !matches!(url.scheme(), "http" | "https") {
@@ -92,7 +92,7 @@ impl GripUrl {
                 Auth::Jwt(signer)
             }
             (Some(_), None) => return Err(GripUrlError::Key(nth, "key", KeyError::Empty)),
-            // js-grip sends such a key as it stands, "base64:" and all: it is a token, not a key.
+            // Like js-grip, this sends such a key unchanged, including "base64:": it is a token and not a key.
             (None, Some(token)) => Auth::Fixed(format!("Bearer {token}")),
             (None, None) => basic.map_or(Auth::None, Auth::Fixed),
         };
@@ -103,13 +103,13 @@ impl GripUrl {
         Ok(Self { publish: url, auth, verifier })
     }
 
-    /// Whose `Grip-Sig` is believed, with these proxies.
+    /// Returns whose `Grip-Sig` is trusted with these proxies.
     pub fn trust(urls: &[Self]) -> Trust {
         Trust::new(urls.iter().map(|url| url.verifier.clone()))
     }
 }
 
-/// Where this proxy publishes, without credentials.
+/// The URL that items are posted to, without credentials.
 impl fmt::Display for GripUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{}", self.publish.origin().ascii_serialization(), self.publish.path())
@@ -125,14 +125,14 @@ impl fmt::Debug for GripUrl {
 fn take_userinfo(url: &mut Url) -> Option<String> {
     let decode = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
     let (user, password) = (decode(url.username()), decode(url.password().unwrap_or_default()));
-    // Both fail only on URLs without a host, which http URLs have.
+    // Both fail only on URLs without a host, and http URLs have one.
     let _ = url.set_username("");
     let _ = url.set_password(None);
     let pair = BASE64_STANDARD.encode(format!("{user}:{password}"));
     (!user.is_empty() && !password.is_empty()).then(|| format!("Basic {pair}"))
 }
 
-/// Takes named parameters out of a URL's query; the others stay.
+/// Removes these parameters from a URL's query and returns their values. Other parameters stay.
 fn take_params<const N: usize>(url: &mut Url, names: [&str; N]) -> [Option<String>; N] {
     let mut taken = [const { None }; N];
     let mut rest = Vec::new();

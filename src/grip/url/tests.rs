@@ -1,4 +1,4 @@
-//! Every form of URL, with keys made for the occasion.
+//! Every form of URL, with generated keys.
 
 use std::time::{Duration, SystemTime};
 
@@ -15,11 +15,11 @@ use proptest::prelude::*;
 use super::*;
 use crate::grip::{GRIP_SIG, SigError};
 
-/// A key pair made for one test, as PEM.
+/// A key pair in PEM.
 struct Pem {
     private: String,
     public: String,
-    /// The public key's DER, whose last 64 bytes are the point of an EC key.
+    /// The public key in DER. For an EC key, the last 64 bytes are the point.
     der: Vec<u8>,
 }
 
@@ -85,7 +85,7 @@ fn in_an_hour(iss: &str) -> serde_json::Value {
 }
 
 #[test]
-fn publish_is_appended_to_the_path_and_parameters_of_others_stay() {
+fn publish_is_appended_to_the_path_and_unknown_parameters_stay() {
     let plain = one("http://localhost:5561");
     assert_eq!(plain.publish.as_str(), "http://localhost:5561/publish/");
     let realm = one("https://api.fanout.io/realm/r1/?iss=r1&key=base64:c2VjcmV0&debug=1");
@@ -94,7 +94,7 @@ fn publish_is_appended_to_the_path_and_parameters_of_others_stay() {
 }
 
 #[test]
-fn several_urls_are_separated_by_blanks_or_commas() {
+fn several_urls_are_separated_by_white_space_or_commas() {
     let urls = GripUrl::parse_list(" http://a:5561, http://b:5561\n\thttp://c:5561,,").unwrap();
     let hosts: Vec<_> = urls.iter().map(|url| url.publish.host_str().unwrap()).collect();
     assert_eq!(hosts, ["a", "b", "c"]);
@@ -121,28 +121,28 @@ fn base64_keys_may_be_url_safe_unpadded_or_have_lost_their_plus() {
 }
 
 #[test]
-fn a_key_without_an_issuer_is_a_bearer_token_as_it_stands() {
+fn a_key_without_an_issuer_is_an_unchanged_bearer_token() {
     let fastly = one("https://api.fastly.com/service/S1?key=base64:tok");
     assert_eq!(fastly.publish.as_str(), "https://api.fastly.com/service/S1/publish/");
     assert_eq!(bearer(&fastly), "Bearer base64:tok");
 }
 
 #[test]
-fn userinfo_is_basic_authorization_and_leaves_the_url() {
+fn userinfo_becomes_basic_authorization_and_is_removed_from_the_url() {
     let url = one("http://me:p%40ss@host:5561");
     assert_eq!(bearer(&url), format!("Basic {}", BASE64_STANDARD.encode("me:p@ss")));
     assert_eq!(url.publish.as_str(), "http://host:5561/publish/");
 }
 
 #[test]
-fn a_symmetric_publishing_key_verifies_too_and_its_issuer_is_not_compared() {
+fn a_symmetric_publishing_key_also_verifies_tokens_of_any_issuer() {
     let trust = GripUrl::trust(&[one("http://a/?iss=r1&key=s3cret")]);
     let key = EncodingKey::from_secret(b"s3cret");
     assert!(trust.check(&token(Algorithm::HS256, &key, &in_an_hour("pushpin"))).is_ok());
 }
 
 #[test]
-fn only_the_named_issuer_with_the_right_key_and_time_is_believed() {
+fn only_an_unexpired_token_of_the_configured_issuer_and_key_is_trusted() {
     let trust = GripUrl::trust(&[one("http://localhost:5561/?verify-iss=pushpin&verify-key=changeme")]);
     let key = EncodingKey::from_secret(b"changeme");
     assert!(trust.check(&token(Algorithm::HS256, &key, &in_an_hour("pushpin"))).is_ok());
@@ -176,23 +176,23 @@ fn pem_and_jwk_keys_verify_with_their_own_algorithm_only() {
     ] {
         let trust = GripUrl::trust(&[one(&format!("https://a/?verify-iss=fastly:S1&verify-key={key}"))]);
         assert!(trust.check(&token(algorithm, signed_by, &in_an_hour("fastly:S1"))).is_ok(), "{key}");
-        // The classic forgery: the public key's own text as an HMAC secret.
+        // The classic forgery uses the text of the public key as an HMAC secret.
         let forged = EncodingKey::from_secret(ec.public.as_bytes());
         assert!(trust.check(&token(Algorithm::HS256, &forged, &in_an_hour("fastly:S1"))).is_err());
     }
 }
 
 #[test]
-fn private_keys_sign_for_publishing() {
+fn private_keys_sign_publishing_tokens() {
     for key in [ec(), rsa()] {
         let url = one(&format!("https://a/?iss=me&key={}", encode(&key.private)));
         assert_eq!(bearer(&url).split('.').count(), 3);
-        assert!(!GripUrl::trust(&[url]).verifies(), "a private key verifies nothing");
+        assert!(!GripUrl::trust(&[url]).verifies(), "a private key does not verify");
     }
 }
 
 #[test]
-fn one_proxy_without_a_verify_key_makes_presence_enough() {
+fn with_one_proxy_without_a_verify_key_any_signature_is_trusted() {
     let urls = GripUrl::parse_list("http://a/?verify-key=k http://b/").unwrap();
     let trust = GripUrl::trust(&urls);
     assert!(!trust.verifies());
@@ -208,7 +208,7 @@ fn one_of_several_verify_keys_is_enough() {
 }
 
 #[test]
-fn errors_name_the_url_by_its_place_and_never_show_a_key() {
+fn errors_name_the_position_of_the_url_and_never_show_a_key() {
     assert!(error(" , ").contains("at least one"));
     assert!(error("http://a,localhost:5561").starts_with("URL 2"));
     assert!(error("not-a-url").starts_with("URL 1"));

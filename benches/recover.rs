@@ -19,7 +19,7 @@ use gripchat::{
     forwarded::TrustedProxies,
     grip::{GripUrl, Publisher},
     store::{Append, Retention, Store},
-    web::{self, CorsOrigins, PostLimit, Readiness, Web},
+    web::{self, CorsOrigins, Readiness, Web},
 };
 use rustix::time::{ClockId, clock_gettime};
 use tokio::{
@@ -86,12 +86,13 @@ async fn serve(
     let trust = Arc::new(GripUrl::trust(&urls));
     let publisher = Arc::new(Publisher::new(urls)?);
     let readiness = Arc::new(Readiness::new(store.clone(), Arc::clone(&publisher), CancellationToken::new()));
-    let posts = Arc::new(PostLimit::new(None, TrustedProxies::default()));
+    let trusted_proxies = Arc::new(TrustedProxies::default());
     let app = Arc::new(App::new(store, publisher, Duration::from_secs(60)));
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     listening.send((listener.local_addr()?, last_but_one))?;
     let before = processor_time();
-    axum::serve(listener, web::router(Web { app, trust, readiness, posts }, &CorsOrigins::SameOrigin))
+    let web = Web { app, trust, trusted_proxies, readiness, post_limit: None };
+    axum::serve(listener, web::router(web, &CorsOrigins::SameOrigin))
         .with_graceful_shutdown(async {
             let _ = stopped.await;
         })

@@ -62,9 +62,13 @@ pub async fn serve(
     let store = Arc::new(Coalesced::new(store));
     let app = App::new(store, publisher, config.recheck_interval);
     let app = Arc::new(if config.room_list { app } else { app.without_list() });
-    let posts = PostLimit::new(config.post_limit(), config.trusted.trusted_proxies.clone());
-    let web =
-        Web { app: Arc::clone(&app), trust: Arc::new(trust), readiness: Arc::new(readiness), posts: Arc::new(posts) };
+    let web = Web {
+        app: Arc::clone(&app),
+        trust: Arc::new(trust),
+        trusted_proxies: Arc::new(config.trusted.trusted_proxies.clone()),
+        readiness: Arc::new(readiness),
+        post_limit: config.post_limit().map(|rate| Arc::new(PostLimit::new(rate))),
+    };
     let router = web::router(web, &config.cors_origins);
     let mut server = tokio::spawn(server::serve(listener, router, max_connections, stop.started.clone()));
     tokio::select! {

@@ -1,10 +1,10 @@
-//! `Accept`: who gets a stream, and who is a person.
+//! `Accept`: which clients get a stream, and which are people.
 #![no_main]
 
 use std::sync::LazyLock;
 
 use axum::{Router, body::Body, http::Request};
-use gripchat::web::fuzzing::{Taken, routes};
+use gripchat::web::fuzzing::{Parsed, routes};
 use gripchat_fuzz::answer;
 use http::{HeaderValue, StatusCode, header};
 use libfuzzer_sys::fuzz_target;
@@ -18,15 +18,15 @@ fuzz_target!(|data: &[u8]| {
         request.headers_mut().append(header::ACCEPT, value);
     }
     let (status, _, extensions, _) = answer(&ROUTES, request);
-    let said = String::from_utf8_lossy(data).to_ascii_lowercase();
-    let Some(taken) = extensions.get::<Taken>() else {
+    let sent = String::from_utf8_lossy(data).to_ascii_lowercase();
+    let Some(parsed) = extensions.get::<Parsed>() else {
         assert_eq!(status, StatusCode::NOT_ACCEPTABLE);
         return;
     };
-    if taken.stream {
-        assert!(["text/event-stream", "text/*", "*/"].iter().any(|range| said.contains(range)), "{said}");
+    if parsed.stream {
+        assert!(["text/event-stream", "text/*", "*/"].iter().any(|range| sent.contains(range)), "{sent}");
     }
-    if taken.person {
-        assert!(["text/html", "text/*", "*/"].iter().any(|range| said.contains(range)), "{said}");
+    if parsed.person {
+        assert!(["text/html", "text/*", "*/"].iter().any(|range| sent.contains(range)), "{sent}");
     }
 });

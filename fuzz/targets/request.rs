@@ -1,4 +1,4 @@
-//! Requests as the API takes them: path, headers and body through the real extractors.
+//! Requests to the API: path, headers and body through the real extractors.
 #![no_main]
 
 use std::sync::LazyLock;
@@ -7,7 +7,7 @@ use axum::Router;
 use gripchat::{
     chat::{Author, RoomId, Text},
     store::KeySearch,
-    web::fuzzing::{Taken, routes},
+    web::fuzzing::{Parsed, routes},
 };
 use gripchat_fuzz::{answer, request};
 use libfuzzer_sys::fuzz_target;
@@ -19,24 +19,24 @@ fuzz_target!(|data: &[u8]| {
     let key = request.headers().get("idempotency-key").cloned();
     let (status, headers, extensions, body) = answer(&ROUTES, request);
     assert!(!status.is_server_error(), "{status}");
-    let Some(taken) = extensions.get::<Taken>() else {
+    let Some(parsed) = extensions.get::<Parsed>() else {
         refused(&headers, &body);
         return;
     };
-    assert_eq!(RoomId::parse(taken.room.as_str()).as_ref(), Ok(&taken.room));
-    if let Some((draft, key_search)) = &taken.posted {
+    assert_eq!(RoomId::parse(parsed.room.as_str()).as_ref(), Ok(&parsed.room));
+    if let Some((draft, key_search)) = &parsed.post {
         assert_eq!(Author::parse(draft.from.as_str()).as_ref(), Ok(&draft.from));
         assert_eq!(Text::parse(draft.text.as_str()).as_ref(), Ok(&draft.text));
         if let Some(key) = key {
             let key = key.to_str().expect("text").to_ascii_lowercase();
             let digits = |text: &str| text.chars().filter(char::is_ascii_hexdigit).collect::<String>();
             assert!(digits(&key).ends_with(&digits(&draft.provisional_id.to_string())), "{key}");
-            assert_ne!(*key_search, KeySearch::None, "a client's key is looked for");
+            assert_ne!(*key_search, KeySearch::None, "the store searches for a client's key");
         }
     }
 });
 
-/// A refusal says what to do instead, on one line of JSON or on a page.
+/// An error contains a remedy, as JSON or as a page.
 fn refused(headers: &http::HeaderMap, body: &[u8]) {
     match headers.get("content-type").and_then(|value| value.to_str().ok()) {
         Some("application/json") => {
@@ -45,7 +45,7 @@ fn refused(headers: &http::HeaderMap, body: &[u8]) {
         }
         Some(html) if html.starts_with("text/html") => assert!(str::from_utf8(body).is_ok()),
         Some(other) => panic!("{other}"),
-        // The router's own: nothing at this path.
+        // The router's own 404.
         None => assert!(body.is_empty()),
     }
 }

@@ -1,7 +1,7 @@
-//! The files of `client/`, as `build/main.rs` has made them: short, compressed, and named by a hash over all.
+//! The files of `client/`, as `build/main.rs` prepared them: minified, compressed, and addressed by a hash over all files.
 //!
-//! Modules import each other by relative paths, so that whatever a page loads comes from the folder of one hash, and
-//! may be kept for ever. The page itself names the hash, and is asked for again each time.
+//! Modules import each other by relative paths. So everything that a page loads has the same hash in its path, and browsers
+//! can cache it forever. The page itself contains the hash, and is revalidated each time.
 
 use std::sync::LazyLock;
 
@@ -14,9 +14,8 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    caching::{IMMUTABLE, REVALIDATED, VARY, tagged},
-    coding::Coding,
     error::WebError,
+    respond::{Coding, IMMUTABLE, REVALIDATED, VARY, tagged},
 };
 
 include!(concat!(env!("OUT_DIR"), "/assets.rs"));
@@ -25,7 +24,7 @@ include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 pub(super) static STYLE_SOURCE: LazyLock<String> =
     LazyLock::new(|| format!("'sha256-{}'", BASE64_STANDARD.encode(Sha256::digest(STYLE))));
 
-/// A file in its forms.
+/// A file in all its codings.
 struct File {
     name: &'static str,
     /// A hash of the content.
@@ -35,15 +34,15 @@ struct File {
     gzip: &'static [u8],
 }
 
-/// A module that pages load, and what it imports, directly or not: a page names them all, or the browser would learn of
-/// them one after the other.
+/// A module that pages load, and everything that it imports, directly or indirectly. A page lists all of them, because the
+/// browser would otherwise discover them one after the other.
 pub(super) struct Entry {
     pub(super) url: &'static str,
     pub(super) imports: &'static [&'static str],
 }
 
-/// `/assets/{version}/{file}`. Behind a page of another version's backend, while that is being replaced, the files of
-/// this one are the best there is; but not to be kept in that one's name.
+/// GET `/assets/{version}/{file}`. During a deployment a page can come from a backend of another version. Its requests get
+/// the files of this version, which is the best available answer, but must not be cached under that address.
 pub(super) async fn versioned(
     Path((version, name)): Path<(String, String)>,
     headers: HeaderMap,
@@ -66,22 +65,25 @@ pub(super) async fn versioned(
 mod tests {
     use super::*;
 
-    /// All that the room's page runs, as most browsers get it.
-    const MOST_BYTES: usize = 19 * 1024;
+    /// The limit for all scripts of a room's page together, compressed with Brotli, which most browsers accept.
+    const MAX_BYTES: usize = 19 * 1024;
 
     #[test]
-    fn the_scripts_of_a_room_are_short() {
+    fn the_scripts_of_a_room_are_small() {
         let urls = std::iter::once(&CHAT_JS.url).chain(CHAT_JS.imports);
         let files: Vec<&File> = urls
-            .map(|url| FILES.iter().find(|file| url.rsplit('/').next() == Some(file.name)).expect("it is served"))
+            .map(|url| FILES.iter().find(|file| url.rsplit('/').next() == Some(file.name)).expect("the file is served"))
             .collect();
         let sum = |bytes: fn(&File) -> usize| files.iter().map(|file| bytes(file)).sum::<usize>();
         let (brotli, gzip) = (sum(|file| file.brotli.len()), sum(|file| file.gzip.len()));
         println!(
-            "{} modules: {brotli} bytes by Brotli, {gzip} by gzip, {} plain",
+            "{} modules: {brotli} bytes with Brotli, {gzip} with gzip, {} uncompressed",
             files.len(),
             sum(|file| file.identity.len())
         );
-        assert!(brotli <= MOST_BYTES, "the modules have {brotli} bytes by Brotli ({gzip} by gzip), of {MOST_BYTES}");
+        assert!(
+            brotli <= MAX_BYTES,
+            "the modules have {brotli} bytes with Brotli ({gzip} with gzip); the limit is {MAX_BYTES}"
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! The door through which the fuzz targets in `fuzz/` reach what the extractors make of a request. Built only with
-//! `--cfg fuzzing`, as `cargo fuzz` does.
+//! Access to the extractors for the fuzz targets in `fuzz/`. Compiled only for tests and with `--cfg fuzzing`, which
+//! `cargo fuzz` sets.
 
 use axum::{
     Router,
@@ -8,55 +8,55 @@ use axum::{
 };
 
 use super::{
-    error::{PageError, WebError},
-    extract::{PathCursor, Posted, Reader, Room, Wanted},
+    error::WebError,
+    extract::{Format, NextLink, Post, Reader, Room},
+    pages::PageError,
 };
 use crate::{
     chat::{Cursor, Draft, RoomId},
     store::KeySearch,
 };
 
-/// What a request was taken for. An answer carries it as an extension.
+/// What the extractors parsed from a request. It is an extension of the response.
 #[derive(Clone, Debug)]
-pub struct Taken {
+pub struct Parsed {
     /// The room in the path.
     pub room: RoomId,
     /// The cursor in the path.
     pub cursor: Option<Cursor>,
-    /// Whether it wants a stream.
+    /// Whether the client requests a stream.
     pub stream: bool,
-    /// Whether a person reads the answer.
+    /// Whether a person reads the response.
     pub person: bool,
     /// The message in the body.
-    pub posted: Option<(Draft, KeySearch)>,
+    pub post: Option<(Draft, KeySearch)>,
 }
 
-/// Routes like those of the API. What cannot be taken is refused as there; the body is read where the method is POST.
+/// Routes like those of the API, which respond with errors like those of the API. Only a POST reads the body.
 pub fn routes() -> Router {
     Router::new()
-        .route("/rooms/{room}/messages/", any(take).post(take_post))
-        .route("/rooms/{room}/recover/after/{cursor}/", any(take))
+        .route("/rooms/{room}/messages/", any(parse).post(parse_post))
+        .route("/rooms/{room}/recover/after/{cursor}/", any(parse))
 }
 
-async fn take(Room(room): Room, PathCursor(cursor): PathCursor, wanted: Wanted, reader: Reader) -> Response {
-    let stream = wanted == Wanted::Stream;
-    answer(Taken { room, cursor, stream, person: reader == Reader::Person, posted: None })
+async fn parse(Room(room): Room, NextLink { page: cursor, .. }: NextLink, format: Format, reader: Reader) -> Response {
+    let stream = format == Format::Stream;
+    respond(Parsed { room, cursor, stream, person: reader == Reader::Person, post: None })
 }
 
-async fn take_post(reader: Reader, room: Result<Room, WebError>, posted: Result<Posted, WebError>) -> Response {
+async fn parse_post(reader: Reader, room: Result<Room, WebError>, post: Result<Post, WebError>) -> Response {
     let person = reader == Reader::Person;
-    let taken = room.and_then(|Room(room)| Ok((room, posted?)));
-    match taken {
-        Ok((room, Posted { draft, key_search })) => {
-            answer(Taken { room, cursor: None, stream: false, person, posted: Some((draft, key_search)) })
+    match room.and_then(|Room(room)| Ok((room, post?))) {
+        Ok((room, Post { draft, key_search })) => {
+            respond(Parsed { room, cursor: None, stream: false, person, post: Some((draft, key_search)) })
         }
         Err(error) if person => PageError::not_sent(error).into_response(),
         Err(error) => error.into_response(),
     }
 }
 
-fn answer(taken: Taken) -> Response {
+fn respond(parsed: Parsed) -> Response {
     let mut response = Response::default();
-    response.extensions_mut().insert(taken);
+    response.extensions_mut().insert(parsed);
     response
 }

@@ -1,167 +1,125 @@
-//! How often one client may post.
+//! The rate limit for posts: a token bucket for each client.
 
 use std::{
     hash::{BuildHasher as _, RandomState},
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::IpAddr,
     num::NonZeroU32,
-    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
 
-use axum::extract::ConnectInfo;
 use governor::{
     Quota, RateLimiter,
     clock::{Clock as _, DefaultClock},
     middleware::NoOpMiddleware,
     state::keyed::HashMapStateStore,
 };
-use http::{HeaderMap, request::Parts};
-use tracing::warn;
 
-use crate::{
-    forwarded::{ClientId, TrustedProxies},
-    grip::Trust,
-};
+use crate::forwarded::ClientId;
 
-/// Buckets that are in use before those that are full again are forgotten for the first time.
-const FEW: usize = 1_024;
+/// The number of buckets at which full ones are removed for the first time.
+const FIRST_SWEEP: usize = 1_024;
 
-/// Which bucket a client draws from. There are 65,536, so that the table of them has a bound, whoever asks: two of very
-/// many clients may share one, but nobody can choose with whom, since each process draws its own hash.
+/// The bucket of a client. There are 65,536, which bounds the memory of the table whatever clients do. Two of very many
+/// clients can share a bucket, but no client can choose with whom, because each process has a random hash function.
 type Bucket = u16;
 
-/// How often a client may post: a number that replenishes in every second, up to a burst.
+/// How often one client may post.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PostRate {
-    /// Posts in a second.
+    /// The number of posts per second, on average.
     pub rate: NonZeroU32,
-    /// Posts at once, after a pause.
+    /// The number of posts in immediate succession, after a pause.
     pub burst: NonZeroU32,
 }
 
 type Buckets = RateLimiter<Bucket, HashMapStateStore<Bucket>, DefaultClock, NoOpMiddleware>;
 
-/// Token buckets by client.
+/// The rate limit for posts: a token bucket for each client.
 pub struct PostLimit {
-    buckets: Option<Buckets>,
+    buckets: Buckets,
     clock: DefaultClock,
     hash: RandomState,
-    /// With so many buckets those that are full are forgotten.
+    /// The number of buckets at which full ones are removed.
     sweep_at: AtomicUsize,
-    trusted: TrustedProxies,
-    warned: AtomicBool,
 }
 
 impl PostLimit {
-    /// With a rate, or without a limit.
-    pub fn new(rate: Option<PostRate>, trusted: TrustedProxies) -> Self {
-        let buckets = rate.map(|PostRate { rate, burst }| {
-            RateLimiter::hashmap_with_clock(Quota::per_second(rate).allow_burst(burst), DefaultClock::default())
-        });
-        let (clock, warned) = (DefaultClock::default(), AtomicBool::new(false));
-        Self { buckets, clock, hash: RandomState::new(), sweep_at: AtomicUsize::new(FEW), trusted, warned }
+    /// Creates a limit under which no client has posted yet.
+    pub fn new(PostRate { rate, burst }: PostRate) -> Self {
+        let clock = DefaultClock::default();
+        let buckets = RateLimiter::hashmap_with_clock(Quota::per_second(rate).allow_burst(burst), clock.clone());
+        Self { buckets, clock, hash: RandomState::new(), sweep_at: AtomicUsize::new(FIRST_SWEEP) }
     }
 
-    /// Takes a post from its client's bucket, or tells how long it takes until there is one.
-    pub(super) fn admit(&self, trust: &Trust, request: &Parts) -> Result<(), Duration> {
-        let Some(buckets) = &self.buckets else { return Ok(()) };
-        let peer = request.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
-        // Every request has one; were it not so, they would all be one client's.
-        let peer = peer.unwrap_or(Ipv4Addr::UNSPECIFIED.into());
-        let Some(client) = self.client(trust, peer, &request.headers) else { return Ok(()) };
-        self.take(buckets, client.into())
-    }
-
-    /// The client, where it can be told. A proxy is trusted by its address or by a signature that holds.
-    fn client(&self, trust: &Trust, peer: IpAddr, headers: &HeaderMap) -> Option<IpAddr> {
-        let proxied = trust.check(headers).is_ok();
-        if !(proxied && trust.verifies() || self.trusted.contains(peer)) {
-            return Some(peer);
-        }
-        let named = self.trusted.forwarded_client(headers);
-        if proxied && named.is_none() {
-            // All who chat through this proxy would be one client.
-            if !self.warned.swap(true, Ordering::Relaxed) {
-                warn!(
-                    "a GRIP proxy does not say for whom it asks, so that posts through it are not limited; have it \
-                       add X-Forwarded-For (Pushpin: x_forwarded_for=truncate:0,append)"
-                );
-            }
-            return None;
-        }
-        Some(named.unwrap_or(peer))
-    }
-
-    fn take(&self, buckets: &Buckets, client: ClientId) -> Result<(), Duration> {
-        let used = buckets.len();
+    /// Takes a token from the client's bucket, or returns the time until there is one.
+    pub(super) fn admit(&self, client: IpAddr) -> Result<(), Duration> {
+        let used = self.buckets.len();
         if used >= self.sweep_at.load(Ordering::Relaxed) {
-            buckets.retain_recent();
-            buckets.shrink_to_fit();
-            // So that a look at all of them is paid for by as many that are new.
-            self.sweep_at.store((buckets.len() * 2).max(FEW), Ordering::Relaxed);
+            self.buckets.retain_recent();
+            self.buckets.shrink_to_fit();
+            // So that the cost of a sweep is spread over at least as many new buckets as it visits.
+            self.sweep_at.store((self.buckets.len() * 2).max(FIRST_SWEEP), Ordering::Relaxed);
         }
-        let [low, high, ..] = self.hash.hash_one(client).to_le_bytes();
-        buckets.check_key(&Bucket::from_le_bytes([low, high])).map_err(|until| until.wait_time_from(self.clock.now()))
+        let [low, high, ..] = self.hash.hash_one(ClientId::from(client)).to_le_bytes();
+        let taken = self.buckets.check_key(&Bucket::from_le_bytes([low, high]));
+        taken.map_err(|until| until.wait_time_from(self.clock.now()))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
 
     fn limit(rate: u32, burst: u32) -> PostLimit {
         let [rate, burst] = [rate, burst].map(|n| NonZeroU32::new(n).unwrap());
-        PostLimit::new(Some(PostRate { rate, burst }), TrustedProxies::default())
+        PostLimit::new(PostRate { rate, burst })
     }
 
-    fn from(n: u32) -> ClientId {
-        IpAddr::from(Ipv4Addr::from_bits(n)).into()
-    }
-
-    impl PostLimit {
-        fn post(&self, client: ClientId) -> Result<(), Duration> {
-            self.take(self.buckets.as_ref().unwrap(), client)
-        }
+    fn client(n: u32) -> IpAddr {
+        Ipv4Addr::from_bits(n).into()
     }
 
     #[test]
-    fn a_burst_is_taken_and_then_the_rate_holds_for_each_client_alone() {
+    fn each_client_can_post_a_burst_and_then_at_the_rate() {
         let limit = limit(1, 3);
-        assert!((0..3).all(|_| limit.post(from(1)).is_ok()));
-        let wait = limit.post(from(1)).unwrap_err();
+        assert!((0..3).all(|_| limit.admit(client(1)).is_ok()));
+        let wait = limit.admit(client(1)).unwrap_err();
         assert!(wait > Duration::from_millis(500) && wait <= Duration::from_secs(1), "{wait:?}");
-        assert!(limit.post(from(2)).is_ok());
+        assert!(limit.admit(client(2)).is_ok());
     }
 
     #[test]
-    fn a_bucket_fills_again() {
+    fn a_bucket_refills() {
         let limit = limit(20, 1);
-        assert!(limit.post(from(1)).is_ok());
-        let wait = limit.post(from(1)).unwrap_err();
+        assert!(limit.admit(client(1)).is_ok());
+        let wait = limit.admit(client(1)).unwrap_err();
         std::thread::sleep(wait);
-        assert!(limit.post(from(1)).is_ok());
+        assert!(limit.admit(client(1)).is_ok());
     }
 
     #[test]
-    fn who_has_long_been_quiet_is_forgotten() {
-        // A bucket is full again after a millisecond, long before so many have posted.
+    fn the_bucket_of_an_idle_client_is_removed() {
+        // A bucket is full again after a millisecond, long before so many clients have posted.
         let limit = limit(1_000, 1);
         for n in 0..100_000 {
-            let _ = limit.post(from(n));
+            let _ = limit.admit(client(n));
         }
         std::thread::sleep(Duration::from_millis(20));
         limit.sweep_at.store(0, Ordering::Relaxed);
-        limit.post(from(0)).unwrap();
-        assert_eq!(limit.buckets.as_ref().unwrap().len(), 1);
+        limit.admit(client(0)).unwrap();
+        assert_eq!(limit.buckets.len(), 1);
     }
 
     #[test]
-    fn the_table_has_a_bound() {
+    fn the_number_of_buckets_is_bounded() {
         // No bucket is full again while this runs.
         let limit = limit(1, 1_000);
         for n in 0..300_000 {
-            let _ = limit.post(from(n));
+            let _ = limit.admit(client(n));
         }
-        assert!(limit.buckets.as_ref().unwrap().len() <= 65_536);
+        assert!(limit.buckets.len() <= 65_536);
     }
 }

@@ -1,31 +1,29 @@
-//! `/rooms/{room}/messages/` and what proxies ask for beside it.
+//! `/rooms/{room}/messages/`: reading and posting messages.
 
 use axum::{
-    Extension, Json,
-    extract::{Query, State, rejection::QueryRejection},
-    http::{HeaderMap, HeaderName, Method, header},
+    Json, RequestExt as _,
+    extract::{Request, State},
+    http::{Method, header},
     response::{IntoResponse, Redirect, Response},
 };
 use serde::{Deserialize, Serialize};
 
 use super::{
     Web,
-    error::{PageError, WebError},
-    extract::{Admitted, PathCursor, Posted, Reader, Room, Wanted, client_cursor},
-    pages,
+    error::WebError,
+    extract::{AdmittedPost, Format, Post, Proxied, Query, Reader, Room, last_event_id},
+    pages::{self, PageError},
+    respond::{stream, stream_head},
 };
 use crate::{
     app::NEWEST,
     chat::{Cursor, CursorError, Message, RoomId},
-    feed::{self, StreamPage, Variant},
-    grip,
+    feed::Variant,
     telemetry::metrics,
 };
 
-/// The most messages in one JSON answer.
-const MOST: usize = 200;
-
-const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+/// The maximum number of messages in a JSON response.
+const MAX_LIMIT: usize = 200;
 
 /// The query of a GET.
 #[derive(Debug, Deserialize)]
@@ -37,7 +35,7 @@ pub(super) struct MessagesQuery {
     limit: Option<usize>,
 }
 
-/// A stretch of a room's log, as JSON.
+/// A page of a room's log, as JSON.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Snapshot {
@@ -46,35 +44,24 @@ struct Snapshot {
     more: bool,
 }
 
-/// GET: the stream, or a snapshot.
+/// GET: a stream, or messages as JSON.
 pub(super) async fn get(
     State(web): State<Web>,
     Room(room): Room,
-    wanted: Wanted,
-    query: Result<Query<MessagesQuery>, QueryRejection>,
-    method: Method,
-    headers: HeaderMap,
+    format: Format,
+    Query(query): Query<MessagesQuery>,
+    request: Request,
 ) -> Result<Response, WebError> {
-    let Query(query) = query.map_err(|e| WebError::Query(e.body_text()))?;
-    match wanted {
-        Wanted::Json => snapshot(&web, &room, &query).await,
-        Wanted::Stream => {
-            web.trust.check(&headers).map_err(WebError::NotProxied)?;
-            // GRIP proxies obey GRIP headers on HEAD too, and would send a body without end.
-            if method == Method::HEAD {
-                return Ok(STREAM_HEADERS.into_response());
-            }
-            let variant = if query.provisional == Some(false) { Variant::Persisted } else { Variant::Full };
-            let cursor = client_cursor(&headers, query.last_event_id.as_deref());
-            Ok(stream(&web, &room, variant, &web.app.open_stream(&room, cursor).await?))
-        }
+    match format {
+        Format::Json => snapshot(&web, &room, &query).await,
+        Format::Stream => open_stream(&web, &room, &query, request).await,
     }
 }
 
 async fn snapshot(web: &Web, room: &RoomId, query: &MessagesQuery) -> Result<Response, WebError> {
     let limit = query.limit.unwrap_or(NEWEST);
-    if !(1..=MOST).contains(&limit) {
-        return Err(WebError::Query(format!("limit must be 1 to {MOST}")));
+    if !(1..=MAX_LIMIT).contains(&limit) {
+        return Err(WebError::Query(format!("limit must be a number from 1 to {MAX_LIMIT}")));
     }
     let before = query.before.as_deref().map(str::parse).transpose();
     let before = before.map_err(|CursorError| WebError::Query("before must be the id of a message".to_owned()))?;
@@ -83,62 +70,40 @@ async fn snapshot(web: &Web, room: &RoomId, query: &MessagesQuery) -> Result<Res
     Ok(([(header::CACHE_CONTROL, "no-cache"), (header::VARY, "accept")], Json(snapshot)).into_response())
 }
 
-/// POST: a message. A program gets it as it is stored; a person is led back to the room.
+async fn open_stream(
+    web: &Web,
+    room: &RoomId,
+    query: &MessagesQuery,
+    mut request: Request,
+) -> Result<Response, WebError> {
+    let _: Proxied = request.extract_parts_with_state(web).await?;
+    if request.method() == Method::HEAD {
+        return Ok(stream_head());
+    }
+    let variant = if query.provisional == Some(false) { Variant::Persisted } else { Variant::Full };
+    let cursor = last_event_id(request.headers(), query.last_event_id.as_deref());
+    Ok(stream(web.app.open_stream(room, variant, cursor).await?))
+}
+
+/// POST: a message. A program gets the stored message; a person is redirected to the room.
 pub(super) async fn post(
     State(web): State<Web>,
     reader: Reader,
     room: Result<Room, WebError>,
-    posted: Result<Admitted, WebError>,
+    post: Result<AdmittedPost, WebError>,
 ) -> Response {
     let outcome = async {
-        let parsed = room.and_then(|room| Ok((room, posted?)));
-        let (Room(room), Admitted(Posted { draft, key_search })) =
-            parsed.inspect_err(|refusal| metrics::posts::refused(refusal.code()))?;
+        let parsed = room.and_then(|room| Ok((room, post?)));
+        let (Room(room), AdmittedPost(Post { draft, key_search })) =
+            parsed.inspect_err(|error| metrics::posts::refused(error.code()))?;
         let message = web.app.post_message(room.clone(), draft, key_search).await?;
         Ok::<_, WebError>((room, message))
     };
     match (reader, outcome.await) {
         (Reader::Program, Ok((_, message))) => Json(message).into_response(),
         (Reader::Program, Err(error)) => error.into_response(),
-        // See Other: reloading the page it leads to posts nothing again.
+        // The status See Other, so that a reload of the target does not post again.
         (Reader::Person, Ok((room, message))) => Redirect::to(&pages::room_path(&room, &message.from)).into_response(),
         (Reader::Person, Err(error)) => PageError::not_sent(error).into_response(),
     }
-}
-
-/// GET of a next link, by a proxy.
-pub(super) async fn recover(
-    State(web): State<Web>,
-    Room(room): Room,
-    PathCursor(page): PathCursor,
-    Extension(variant): Extension<Variant>,
-    method: Method,
-    headers: HeaderMap,
-) -> Result<Response, WebError> {
-    // Grip-Last is the proxy's own word only on a request that it signed.
-    web.trust.check(&headers).map_err(WebError::NotProxied)?;
-    if method == Method::HEAD {
-        return Ok(STREAM_HEADERS.into_response());
-    }
-    let cursor = match page {
-        Some(cursor) => cursor,
-        None => {
-            let last_id = grip::last_id(&headers, &feed::messages_channel(&room));
-            last_id.ok_or(CursorError).and_then(|id| id.parse())?
-        }
-    };
-    Ok(stream(&web, &room, variant, &web.app.continue_stream(&room, cursor).await))
-}
-
-/// What a stream's response says beside GRIP. `X-Accel-Buffering` is for an nginx in between.
-const STREAM_HEADERS: [(HeaderName, &str); 4] = [
-    (header::CONTENT_TYPE, "text/event-stream"),
-    (header::CACHE_CONTROL, "no-cache, no-transform"),
-    (header::VARY, "accept"),
-    (X_ACCEL_BUFFERING, "no"),
-];
-
-fn stream(web: &Web, room: &RoomId, variant: Variant, page: &StreamPage) -> Response {
-    let response = web.app.feed().sse_response(room, variant, page);
-    (STREAM_HEADERS, response.grip, response.body).into_response()
 }

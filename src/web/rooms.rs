@@ -1,8 +1,8 @@
-//! `/rooms/`: which rooms there are.
+//! `/rooms/`: the list of rooms.
 
 use axum::{
     Json,
-    extract::{Query, State, rejection::QueryRejection},
+    extract::State,
     http::{HeaderMap, HeaderValue, header},
     response::{IntoResponse, Response},
 };
@@ -10,36 +10,38 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Web,
-    error::{PageError, WebError},
-    extract::Reader,
-    pages,
+    error::WebError,
+    extract::{Query, Reader},
+    pages::{self, PageError},
 };
 use crate::{
     chat::{RoomId, Timestamp},
     store::Activity,
 };
 
-/// Rooms in one answer, where nothing is said.
-const USUAL: usize = 50;
-/// The most rooms in one answer.
-const MOST: usize = 200;
+/// The number of rooms in a response if the request contains no limit.
+const DEFAULT_LIMIT: usize = 50;
+/// The maximum number of rooms in a response.
+const MAX_LIMIT: usize = 200;
 
 /// The query of a GET.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct RoomsQuery {
-    behind: Option<String>,
+    /// The `next` of an earlier response. Earlier versions named this parameter `behind`.
+    #[serde(alias = "behind")]
+    after: Option<String>,
     limit: Option<usize>,
-    /// Who goes on to a room from the page.
+    /// The name of the person who opens a room from the page.
     user: Option<String>,
 }
 
-/// A stretch of the list.
+/// A page of the list.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Rooms {
     rooms: Vec<RoomEntry>,
-    /// What `behind` is for the next stretch; absent at the end.
+    /// The value of `after` for the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
 }
@@ -51,21 +53,21 @@ struct RoomEntry {
     active_at: Timestamp,
 }
 
-/// GET: the rooms with the newest messages first, for a program as JSON, for a person as a page.
+/// GET: the rooms, those with the newest messages first, as JSON for a program and as a page for a person.
 pub(super) async fn list(
     State(web): State<Web>,
     reader: Reader,
-    query: Result<Query<RoomsQuery>, QueryRejection>,
+    query: Result<Query<RoomsQuery>, WebError>,
     headers: HeaderMap,
 ) -> Response {
     let outcome = async {
-        let Query(query) = query.map_err(|e| WebError::Query(e.body_text()))?;
-        let limit = query.limit.unwrap_or(USUAL);
-        if !(1..=MOST).contains(&limit) {
-            return Err(WebError::Query(format!("limit must be 1 to {MOST}")));
+        let Query(query) = query?;
+        let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
+        if !(1..=MAX_LIMIT).contains(&limit) {
+            return Err(WebError::Query(format!("limit must be a number from 1 to {MAX_LIMIT}")));
         }
-        let behind = query.behind.as_deref().map(place).transpose()?;
-        let (rooms, more) = web.app.rooms(behind.as_ref(), limit).await?;
+        let after = query.after.as_deref().map(parse_position).transpose()?;
+        let (rooms, more) = web.app.rooms(after.as_ref(), limit).await?;
         Ok((rooms, more, query))
     };
     let mut response = match (reader, outcome.await) {
@@ -75,7 +77,7 @@ pub(super) async fn list(
         (Reader::Program, Err(error)) => error.into_response(),
         (Reader::Person, Ok((rooms, more, query))) => {
             let next = next(&rooms, more);
-            pages::rooms(&headers, rooms, query.user, next.as_deref(), query.behind.is_some()).into_response()
+            pages::rooms(&headers, rooms, query.user, next.as_deref(), query.after.is_some()).into_response()
         }
         (Reader::Person, Err(error)) => PageError::from(error).into_response(),
     };
@@ -91,16 +93,15 @@ impl Rooms {
     }
 }
 
-/// What [`place`] reads back.
+/// The position of the last room, in the format that [`parse_position`] parses, if there are more rooms after it.
 fn next(rooms: &[Activity], more: bool) -> Option<String> {
     rooms.last().filter(|_| more).map(|last| format!("{}-{}", last.at.as_millis(), last.room))
 }
 
-/// The place that an answer's `next` names.
-fn place(text: &str) -> Result<Activity, WebError> {
+fn parse_position(text: &str) -> Result<Activity, WebError> {
     let parse = || {
         let (at, room) = text.split_once('-')?;
         Some(Activity { room: RoomId::parse(room).ok()?, at: Timestamp::from_millis(at.parse().ok()?) })
     };
-    parse().ok_or_else(|| WebError::Query("behind must be the next of an earlier answer".to_owned()))
+    parse().ok_or_else(|| WebError::Query("after must be the value of next in an earlier response".to_owned()))
 }

@@ -1,4 +1,4 @@
-//! The API as HTTP: negotiation, methods, forms, errors, and other origins.
+//! The API over HTTP: content negotiation, methods, forms, errors and CORS.
 
 use libtest_mimic::Trial;
 use reqwest::{Method, RequestBuilder, header::HeaderMap};
@@ -11,17 +11,17 @@ use crate::support::{
 
 pub(crate) fn trials() -> Vec<Trial> {
     on_stacks![
-        [ALL] => accept_decides_between_stream_and_json,
-        [ALL] => a_message_may_come_as_json_form_or_multipart,
-        [ALL] => what_is_refused_says_why_and_stores_nothing,
-        [ALL] => methods_are_answered_as_http_says,
-        [ALL] => history_is_paged_back_to_its_beginning,
-        [ALL] => other_origins_are_kept_out_unless_they_are_named,
-        [ALL] => a_forgotten_slash_is_put_right,
+        [ALL] => the_accept_header_chooses_between_stream_and_json,
+        [ALL] => a_message_can_be_sent_as_json_form_or_multipart,
+        [ALL] => a_refused_request_gets_a_remedy_and_stores_nothing,
+        [ALL] => methods_follow_http,
+        [ALL] => history_can_be_paged_back_to_its_start,
+        [ALL] => other_origins_are_refused_unless_they_are_listed,
+        [ALL] => a_missing_slash_redirects,
     ]
 }
 
-/// A request straight at the backend, where the proxy changes no header.
+/// A client of the backend itself, so that no proxy changes a header.
 struct Client {
     stack: Stack,
 }
@@ -39,7 +39,7 @@ impl Client {
         self.request(Method::POST, MESSAGES)
     }
 
-    /// Status and headers.
+    /// The status and the headers of the response.
     async fn head_of(&self, request: RequestBuilder) -> anyhow::Result<(u16, HeaderMap)> {
         let response = request.send().await?;
         Ok((response.status().as_u16(), response.headers().clone()))
@@ -52,7 +52,7 @@ fn error(answer: &Answer) -> (u16, &str) {
     (answer.status, answer.body["error"].as_str().unwrap_or("no error"))
 }
 
-async fn accept_decides_between_stream_and_json(kind: Kind) -> anyhow::Result<()> {
+async fn the_accept_header_chooses_between_stream_and_json(kind: Kind) -> anyhow::Result<()> {
     let client = Client::start_with(kind, &[]).await?;
     for (accept, wanted) in [
         ("text/event-stream", "stream"),
@@ -71,7 +71,7 @@ async fn accept_decides_between_stream_and_json(kind: Kind) -> anyhow::Result<()
     ] {
         let got = answer(client.request(Method::GET, MESSAGES).header("Accept", accept)).await?;
         let expected = match wanted {
-            // Straight at the backend a stream is refused, which shows that it was meant.
+            // A stream without a proxy is refused, which shows that a stream was chosen.
             "stream" => (501, "not_proxied"),
             "json" => (200, "no error"),
             _ => (406, "not_acceptable"),
@@ -83,7 +83,7 @@ async fn accept_decides_between_stream_and_json(kind: Kind) -> anyhow::Result<()
     Ok(())
 }
 
-async fn a_message_may_come_as_json_form_or_multipart(kind: Kind) -> anyhow::Result<()> {
+async fn a_message_can_be_sent_as_json_form_or_multipart(kind: Kind) -> anyhow::Result<()> {
     let client = Client::start_with(kind, &[]).await?;
     let text = "one & two\n+ 100 % <três>";
     let fields = [("from", "Ada"), ("text", text)];
@@ -102,13 +102,13 @@ async fn a_message_may_come_as_json_form_or_multipart(kind: Kind) -> anyhow::Res
         let date = posted.body["date"].as_str().unwrap_or_default();
         assert!(date.len() == 24 && date.ends_with('Z') && date.as_bytes()[19] == b'.', "{date}");
     }
-    // Browsers send the line ends of a form as CR LF.
+    // Browsers send the line breaks of a form as CR LF.
     let posted = answer(client.post().form(&[("from", "Ada"), ("text", "one\r\ntwo")])).await?;
     assert_eq!(posted.body["text"], "one\ntwo");
     Ok(())
 }
 
-async fn what_is_refused_says_why_and_stores_nothing(kind: Kind) -> anyhow::Result<()> {
+async fn a_refused_request_gets_a_remedy_and_stores_nothing(kind: Kind) -> anyhow::Result<()> {
     let client = Client::start_with(kind, &[]).await?;
     let message = |from: &str, text: &str| client.post().json(&json!({"from": from, "text": text}));
     let good = || message("Ada", "hello");
@@ -147,20 +147,20 @@ async fn what_is_refused_says_why_and_stores_nothing(kind: Kind) -> anyhow::Resu
         let refused = answer(request).await?;
         assert_eq!(error(&refused), expected, "{refused:?}");
         let message = refused.body["message"].as_str().unwrap_or_default();
-        assert!(message.contains(remedy), "{message:?} does not say {remedy:?}");
+        assert!(message.contains(remedy), "{message:?} does not contain {remedy:?}");
     }
     let history = client.stack.room("lobby").history("").await?;
     assert_eq!(history, json!({"messages": [], "lastEventId": "0", "more": false}));
     Ok(())
 }
 
-async fn methods_are_answered_as_http_says(kind: Kind) -> anyhow::Result<()> {
+async fn methods_follow_http(kind: Kind) -> anyhow::Result<()> {
     let client = Client::start_with(kind, &[]).await?;
     let (status, headers) = client.head_of(client.request(Method::OPTIONS, MESSAGES)).await?;
     assert_eq!((status, headers["allow"].to_str()?), (204, "GET,HEAD,POST"));
     let (status, headers) = client.head_of(client.request(Method::PUT, MESSAGES)).await?;
     assert_eq!((status, headers["allow"].to_str()?), (405, "GET,HEAD,POST"));
-    // HEAD says what GET would, without the body.
+    // HEAD has the headers of GET, without the body.
     let get = client.request(Method::GET, MESSAGES).send().await?;
     let head = client.request(Method::HEAD, MESSAGES).send().await?;
     assert_eq!(head.status(), get.status());
@@ -171,7 +171,7 @@ async fn methods_are_answered_as_http_says(kind: Kind) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn history_is_paged_back_to_its_beginning(kind: Kind) -> anyhow::Result<()> {
+async fn history_can_be_paged_back_to_its_start(kind: Kind) -> anyhow::Result<()> {
     let client = Client::start_with(kind, &[]).await?;
     let room = client.stack.room_at(&client.stack.backend.url(), "lobby");
     let mut posted = Vec::new();
@@ -198,16 +198,16 @@ async fn history_is_paged_back_to_its_beginning(kind: Kind) -> anyhow::Result<()
     Ok(())
 }
 
-async fn other_origins_are_kept_out_unless_they_are_named(kind: Kind) -> anyhow::Result<()> {
+async fn other_origins_are_refused_unless_they_are_listed(kind: Kind) -> anyhow::Result<()> {
     let closed = Client::start_with(kind, &[]).await?;
-    let ask = |client: &Client, origin: &str| client.request(Method::GET, MESSAGES).header("Origin", origin);
-    let (_, headers) = closed.head_of(ask(&closed, "https://a.example")).await?;
+    let get = |client: &Client, origin: &str| client.request(Method::GET, MESSAGES).header("Origin", origin);
+    let (_, headers) = closed.head_of(get(&closed, "https://a.example")).await?;
     assert!(headers.keys().all(|name| !name.as_str().starts_with("access-control-")), "{headers:?}");
 
     let open = Client::start_with(kind, &[("CORS_ORIGINS", "https://a.example,https://b.example:8443")]).await?;
-    let (_, headers) = open.head_of(ask(&open, "https://b.example:8443")).await?;
+    let (_, headers) = open.head_of(get(&open, "https://b.example:8443")).await?;
     assert_eq!(headers["access-control-allow-origin"], "https://b.example:8443");
-    let (_, headers) = open.head_of(ask(&open, "https://c.example")).await?;
+    let (_, headers) = open.head_of(get(&open, "https://c.example")).await?;
     assert_eq!(headers.get("access-control-allow-origin"), None);
     let preflight = open
         .request(Method::OPTIONS, MESSAGES)
@@ -223,7 +223,7 @@ async fn other_origins_are_kept_out_unless_they_are_named(kind: Kind) -> anyhow:
     Ok(())
 }
 
-async fn a_forgotten_slash_is_put_right(kind: Kind) -> anyhow::Result<()> {
+async fn a_missing_slash_redirects(kind: Kind) -> anyhow::Result<()> {
     let client = Client::start_with(kind, &[]).await?;
     for path in ["/rooms/caf%C3%A9/messages?limit=1", "//evil.example/rooms/a/messages"] {
         let (status, headers) = client.head_of(client.request(Method::POST, path)).await?;

@@ -1,4 +1,4 @@
-//! `/healthz` and `/readyz`: what probes are told, what they cost, and what is told before the end.
+//! `/healthz` and `/readyz`: what probes get, what they cost, and what they get before shutdown.
 
 use std::time::{Duration, Instant};
 
@@ -20,24 +20,24 @@ use crate::{
     },
 };
 
-/// What was found is told for a second, and found within another.
+/// A change is visible after two seconds: results are cached for one, and a check takes at most one.
 const NOTICED_WITHIN: Duration = Duration::from_secs(10);
-/// Kubernetes gives a probe one second, and this machine is shared.
+/// Kubernetes waits one second for a probe; this leaves room for a busy machine.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(3);
 
 pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = on_stacks![
-        [ALL] => a_backend_with_all_its_parts_is_alive_and_ready,
-        [ALL] => a_backend_that_reaches_no_proxy_says_so,
-        [DYNAMODB] => a_backend_without_its_store_says_so_and_is_alive,
-        [DYNAMODB] => a_store_that_hangs_holds_up_no_probe,
-        [DYNAMODB] => probes_are_no_load_on_the_store,
-        [ALL] => readiness_fails_before_anything_else_does,
+        [ALL] => a_backend_with_store_and_proxy_is_alive_and_ready,
+        [ALL] => a_backend_that_reaches_no_proxy_is_not_ready,
+        [DYNAMODB] => a_backend_without_its_store_is_alive_but_not_ready,
+        [DYNAMODB] => a_store_that_hangs_delays_no_probe,
+        [DYNAMODB] => many_probes_cause_one_check_of_the_store_per_second,
+        [ALL] => readiness_fails_before_requests_do,
     ];
     trials.extend(trials![
         [] => one_of_two_proxies_is_enough_to_be_ready,
-        [] => an_edge_tells_of_its_backend_on_its_control_port,
-        [] => an_edge_that_is_told_to_stop_is_not_ready,
+        [] => an_edge_reports_its_backend_on_its_control_port,
+        [] => an_edge_that_is_stopping_is_not_ready,
     ]);
     trials
 }
@@ -46,7 +46,7 @@ async fn probe(url: &str) -> anyhow::Result<Answer> {
     answer(http()?.get(url)).await
 }
 
-/// Asks until the status is this, and gives that answer.
+/// Sends probes until the status is this, and returns the body.
 async fn becomes(url: &str, status: u16) -> anyhow::Result<Value> {
     let started = Instant::now();
     loop {
@@ -54,12 +54,12 @@ async fn becomes(url: &str, status: u16) -> anyhow::Result<Value> {
         if answer.status == status {
             return Ok(answer.body);
         }
-        ensure!(started.elapsed() < NOTICED_WITHIN, "it stays {answer:?}");
+        ensure!(started.elapsed() < NOTICED_WITHIN, "the status does not become {status}: {answer:?}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 
-/// The checks that failed, by the first word of their names, and their reasons.
+/// The failed checks: the first word of the name, and the reason.
 fn failed(body: &Value) -> Vec<(String, String)> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let checks = body["checks"].as_array().into_iter().flatten().filter(|check| check["ok"] == false);
@@ -67,7 +67,7 @@ fn failed(body: &Value) -> Vec<(String, String)> {
     checks.map(|check| (word(check), text(&check["reason"]))).collect()
 }
 
-async fn a_backend_with_all_its_parts_is_alive_and_ready(kind: Kind) -> anyhow::Result<()> {
+async fn a_backend_with_store_and_proxy_is_alive_and_ready(kind: Kind) -> anyhow::Result<()> {
     let stack = Stack::start(kind).await?;
     let backend = stack.backend.url();
     let alive = probe(&format!("{backend}/healthz")).await?;
@@ -77,7 +77,7 @@ async fn a_backend_with_all_its_parts_is_alive_and_ready(kind: Kind) -> anyhow::
     let checks = ["running", "store", &proxy].map(|name| json!({"name": name, "ok": true}));
     assert_eq!((ready.status, &ready.body), (200, &json!({"status": "ready", "checks": checks})));
 
-    // What comes through the proxy may come from anybody.
+    // A request through the proxy can come from any client.
     let proxy = stack.proxy.url();
     let ready = probe(&format!("{proxy}/readyz")).await?;
     assert_eq!((ready.status, &ready.body), (200, &json!({"status": "ready"})));
@@ -86,7 +86,7 @@ async fn a_backend_with_all_its_parts_is_alive_and_ready(kind: Kind) -> anyhow::
     Ok(())
 }
 
-async fn a_backend_that_reaches_no_proxy_says_so(kind: Kind) -> anyhow::Result<()> {
+async fn a_backend_that_reaches_no_proxy_is_not_ready(kind: Kind) -> anyhow::Result<()> {
     let grip = |control| format!("http://{control}/?iss=me&key=S3CR3T&verify-iss=pushpin&verify-key=changeme");
     let stack = Stack::start(kind).await?;
     stack.control.set(Mode::Refuse);
@@ -95,7 +95,7 @@ async fn a_backend_that_reaches_no_proxy_says_so(kind: Kind) -> anyhow::Result<(
     let failed = failed(&body);
     assert_eq!(failed.len(), 1, "{body}");
     assert!(failed[0].0 == "proxy" && !failed[0].1.is_empty(), "{body}");
-    // A key is nowhere in it, nor in what comes through the proxy.
+    // The response never contains a key, neither directly nor through the proxy.
     let keyed = grip(stack.control.addr());
     if stack.is_shared() {
         let another = stack.another_backend_with(&[("GRIP_URL", &keyed)]).await?;
@@ -109,7 +109,7 @@ async fn a_backend_that_reaches_no_proxy_says_so(kind: Kind) -> anyhow::Result<(
     Ok(())
 }
 
-async fn a_backend_without_its_store_says_so_and_is_alive(kind: Kind) -> anyhow::Result<()> {
+async fn a_backend_without_its_store_is_alive_but_not_ready(kind: Kind) -> anyhow::Result<()> {
     let stack = Stack::start(kind).await?;
     let backend = stack.backend.url();
     stack.store().set(Mode::Refuse);
@@ -121,7 +121,7 @@ async fn a_backend_without_its_store_says_so_and_is_alive(kind: Kind) -> anyhow:
     Ok(())
 }
 
-async fn a_store_that_hangs_holds_up_no_probe(kind: Kind) -> anyhow::Result<()> {
+async fn a_store_that_hangs_delays_no_probe(kind: Kind) -> anyhow::Result<()> {
     let stack = Stack::start(kind).await?;
     stack.store().set(Mode::Hang);
     let url = format!("{}/readyz", stack.backend.url());
@@ -138,40 +138,40 @@ async fn a_store_that_hangs_holds_up_no_probe(kind: Kind) -> anyhow::Result<()> 
     Ok(())
 }
 
-async fn probes_are_no_load_on_the_store(kind: Kind) -> anyhow::Result<()> {
+async fn many_probes_cause_one_check_of_the_store_per_second(kind: Kind) -> anyhow::Result<()> {
     let stack = Stack::start(kind).await?;
     let url = format!("{}/readyz", stack.backend.url());
     becomes(&url, 200).await?;
-    // A look costs this much, as soon as the last one is not fresh any more.
+    // What one check costs, once the last result has expired.
     let before = stack.store().bytes_up();
     tokio::time::sleep(Duration::from_millis(1_100)).await;
     probe(&url).await?;
     let cost = stack.store().bytes_up() - before;
-    assert!(cost > 0, "it looks at the store");
+    assert!(cost > 0, "the store is checked");
     let (before, started) = (stack.store().bytes_up(), Instant::now());
     for _ in 0..10 {
         try_join_all((0..20).map(|_| probe(&url))).await?;
     }
-    let looks = (stack.store().bytes_up() - before) / cost;
-    // One in each second begun, and one for luck: a request may be signed a little longer.
-    assert!(looks <= started.elapsed().as_secs() + 2, "{looks} looks for 200 probes in {:?}", started.elapsed());
+    let checks = (stack.store().bytes_up() - before) / cost;
+    // One check per started second, and one more because requests differ a little in size.
+    assert!(checks <= started.elapsed().as_secs() + 2, "{checks} checks for 200 probes in {:?}", started.elapsed());
     Ok(())
 }
 
-async fn readiness_fails_before_anything_else_does(kind: Kind) -> anyhow::Result<()> {
+async fn readiness_fails_before_requests_do(kind: Kind) -> anyhow::Result<()> {
     let stack = Stack::start_with(kind, &[("SHUTDOWN_DELAY", "2s")]).await?;
     let mut stack = stack;
     let url = format!("{}/readyz", stack.backend.url());
     becomes(&url, 200).await?;
-    let told = Instant::now();
+    let stopping = Instant::now();
     stack.backend.terminate()?;
     let body = becomes(&url, 503).await?;
     assert_eq!(failed(&body), [("running".to_owned(), "the server is stopping".to_owned())]);
-    let post = stack.room_at(&stack.backend.url(), "lobby").post("served all the same").await;
-    let within = told.elapsed() < Duration::from_millis(1_800);
-    ensure!(post.is_ok() || !within, "refused before its time: {post:?}");
+    let post = stack.room_at(&stack.backend.url(), "lobby").post("still served").await;
+    let within = stopping.elapsed() < Duration::from_millis(1_800);
+    ensure!(post.is_ok() || !within, "refused too early: {post:?}");
     assert!(stack.backend.ended().await?.success(), "{}", stack.backend.log());
-    ensure!(told.elapsed() >= Duration::from_secs(2), "it ended after {:?}", told.elapsed());
+    ensure!(stopping.elapsed() >= Duration::from_secs(2), "the backend stopped after {:?}", stopping.elapsed());
     Ok(())
 }
 
@@ -189,17 +189,17 @@ async fn one_of_two_proxies_is_enough_to_be_ready() -> anyhow::Result<()> {
     let url = format!("{}/readyz", backend.url());
     let answer = probe(&url).await?;
     assert_eq!(answer.status, 200, "{answer:?}");
-    assert_eq!(failed(&answer.body).len(), 1, "but it tells of the other: {answer:?}");
+    assert_eq!(failed(&answer.body).len(), 1, "the other proxy is reported: {answer:?}");
     one.set(Mode::Refuse);
     assert_eq!(failed(&becomes(&url, 503).await?).len(), 2);
     Ok(())
 }
 
-async fn an_edge_tells_of_its_backend_on_its_control_port() -> anyhow::Result<()> {
+async fn an_edge_reports_its_backend_on_its_control_port() -> anyhow::Result<()> {
     let scripted = ScriptedBackend::start().await?;
     let edge = Edge::start_with(scripted.addr(), &[("CONTROL_KEY", "S3CR3T")]).await?;
     let control = format!("http://{}", edge.control_addr());
-    // Probes have no token.
+    // Probes need no token.
     let alive = probe(&format!("{control}/healthz")).await?;
     assert_eq!((alive.status, alive.body), (200, json!({"status": "ok"})));
     let ready = probe(&format!("{control}/readyz")).await?;
@@ -214,18 +214,18 @@ async fn an_edge_tells_of_its_backend_on_its_control_port() -> anyhow::Result<()
     Ok(())
 }
 
-async fn an_edge_that_is_told_to_stop_is_not_ready() -> anyhow::Result<()> {
+async fn an_edge_that_is_stopping_is_not_ready() -> anyhow::Result<()> {
     let mut setup = Setup::on_edge(&[("SHUTDOWN_DELAY", "2s")]).await?;
     let url = format!("http://{}/readyz", setup.control_addr());
     becomes(&url, 200).await?;
-    setup.answer("", crate::support::scripted::Reply::ok("served all the same"));
-    let told = Instant::now();
+    setup.answer("", crate::support::scripted::Reply::ok("still served"));
+    let stopping = Instant::now();
     setup.edge()?.terminate()?;
     let body = becomes(&url, 503).await?;
     assert_eq!(failed(&body)[0].0, "running");
     let served = setup.get("").await;
-    ensure!(served.is_ok() || told.elapsed() > Duration::from_millis(1_800), "{served:?}");
+    ensure!(served.is_ok() || stopping.elapsed() > Duration::from_millis(1_800), "{served:?}");
     assert!(setup.edge_mut()?.ended().await?.success());
-    ensure!(told.elapsed() < SOON, "{:?}", told.elapsed());
+    ensure!(stopping.elapsed() < SOON, "{:?}", stopping.elapsed());
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The list of rooms as HTTP.
+//! The list of rooms over HTTP.
 
 use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
@@ -8,7 +8,7 @@ use gripchat::{
     forwarded::TrustedProxies,
     grip::{GripUrl, Publisher},
     store::{DynamoDb, Retention, Store},
-    web::{self, CorsOrigins, PostLimit, Readiness, Web},
+    web::{self, CorsOrigins, Readiness, Web},
 };
 use libtest_mimic::Trial;
 use reqwest::{Method, RequestBuilder, header::HeaderMap};
@@ -28,26 +28,27 @@ use crate::support::{
     trials::{on_stacks, trials},
 };
 
-/// A list may be five seconds old, or twenty times as old as it took to read on a machine that is busy.
+/// The list may be five seconds old, or on a busy machine twenty times as old as it takes to read.
 const LISTED_WITHIN: Duration = Duration::from_secs(30);
 
-/// Of which some are written otherwise in a path.
+/// Rooms, some with names that are percent-encoded in a path.
 const ROOMS: [&str; 5] = ["lobby", "café", "部屋", "R2-D2_v1.0", "हिन्दी"];
 
 pub(crate) fn trials() -> Vec<Trial> {
     let on_stacks = on_stacks![
-        [ALL] => rooms_are_listed_newest_first_and_in_pages,
+        [ALL] => rooms_are_listed_in_pages_newest_first,
         [ALL] => a_list_without_rooms_is_empty,
-        [ALL] => a_query_that_cannot_be_answered_is_refused_with_a_remedy,
-        [ALL] => methods_of_the_list_are_answered_as_http_says,
-        [ALL] => the_list_is_for_other_origins_what_the_messages_are,
-        [ALL] => a_list_that_is_switched_off_is_not_there,
-        [DYNAMODB] => nothing_is_written_for_a_list_that_is_switched_off,
-        [DYNAMODB] => a_store_that_is_away_loses_no_list,
-        [DYNAMODB] => a_post_just_before_the_end_is_listed,
-        [DYNAMODB] => a_room_that_cannot_be_listed_holds_no_post_up,
+        [ALL] => the_position_in_the_list_is_called_after_and_was_called_behind,
+        [ALL] => an_invalid_query_is_refused_with_a_remedy,
+        [ALL] => methods_of_the_list_follow_http,
+        [ALL] => the_list_follows_cors_like_the_messages,
+        [ALL] => a_list_that_is_turned_off_is_not_found,
+        [DYNAMODB] => a_list_that_is_turned_off_is_not_written,
+        [DYNAMODB] => a_store_outage_does_not_lose_the_list,
+        [DYNAMODB] => a_post_just_before_shutdown_is_listed,
+        [DYNAMODB] => a_room_that_cannot_be_listed_delays_no_post,
     ];
-    on_stacks.into_iter().chain(trials![[] => a_list_that_hangs_holds_no_page_up]).collect()
+    on_stacks.into_iter().chain(trials![[] => a_list_that_hangs_delays_no_page]).collect()
 }
 
 fn request(stack: &Stack, method: Method, path: &str) -> RequestBuilder {
@@ -63,27 +64,27 @@ async fn head_of(request: RequestBuilder) -> anyhow::Result<(u16, HeaderMap)> {
     Ok((response.status().as_u16(), response.headers().clone()))
 }
 
-/// The answer, once it has this status and this many rooms.
+/// Waits for a response with this status and this many rooms, and returns it.
 async fn list_once(request: impl Fn() -> RequestBuilder, status: u16, rooms: usize) -> anyhow::Result<Value> {
-    let began = Instant::now();
+    let started = Instant::now();
     loop {
         let Answer { status: got, body } = answer(request()).await?;
         if got == status && body["rooms"].as_array().map_or(0, Vec::len) == rooms {
             return Ok(body);
         }
-        ensure!(began.elapsed() < LISTED_WITHIN, "{got} {body}");
+        ensure!(started.elapsed() < LISTED_WITHIN, "{got} {body}");
         sleep(Duration::from_millis(100)).await;
     }
 }
 
-/// What is in the table, without a program in between.
+/// The rooms in the table, read directly.
 async fn listed(stack: &Stack) -> anyhow::Result<Vec<String>> {
     let table = stack.table();
     let store = DynamoDb::new(table.client.clone(), table.name.clone(), Retention::FOREVER);
     Ok(store.rooms().await?.iter().map(|activity| activity.room.to_string()).collect())
 }
 
-async fn rooms_are_listed_newest_first_and_in_pages(kind: Kind) -> anyhow::Result<()> {
+async fn rooms_are_listed_in_pages_newest_first(kind: Kind) -> anyhow::Result<()> {
     let stack = Stack::start(kind).await?;
     let mut expected = Vec::new();
     for name in ROOMS {
@@ -91,19 +92,19 @@ async fn rooms_are_listed_newest_first_and_in_pages(kind: Kind) -> anyhow::Resul
         expected.push(json!({"room": name, "activeAt": posted["date"]}));
     }
     expected.reverse();
-    // Through the proxy, as clients ask.
+    // Through the proxy, as clients do.
     let all = list_once(|| stack.http().get(format!("{}/rooms/", stack.proxy.url())), 200, ROOMS.len()).await?;
-    assert_eq!(all, json!({"rooms": expected}), "the last page says nothing of a next one");
+    assert_eq!(all, json!({"rooms": expected}), "the last page has no next");
 
-    let (mut pages, mut behind) = (Vec::new(), None::<String>);
+    let (mut pages, mut after) = (Vec::new(), None::<String>);
     loop {
         let mut query = form_urlencoded::Serializer::for_suffix("/rooms/?limit=2".to_owned(), 8);
-        query.extend_pairs(behind.iter().map(|behind| ("behind", behind)));
+        query.extend_pairs(after.iter().map(|after| ("after", after)));
         let page = answer(get(&stack, &query.finish())).await?;
         assert_eq!(page.status, 200, "{page:?}");
         pages.push(page.body["rooms"].as_array().cloned().unwrap_or_default());
         match page.body.get("next") {
-            Some(next) => behind = next.as_str().map(str::to_owned),
+            Some(next) => after = next.as_str().map(str::to_owned),
             None => break,
         }
     }
@@ -116,39 +117,58 @@ async fn rooms_are_listed_newest_first_and_in_pages(kind: Kind) -> anyhow::Resul
 
 async fn a_list_without_rooms_is_empty(kind: Kind) -> anyhow::Result<()> {
     let stack = Stack::start(kind).await?;
-    for path in ["/rooms/", "/rooms/?behind=1767323045678-lobby"] {
+    for path in ["/rooms/", "/rooms/?after=1767323045678-lobby"] {
         let Answer { status, body } = answer(get(&stack, path)).await?;
         assert_eq!((status, body), (200, json!({"rooms": []})), "{path}");
     }
     Ok(())
 }
 
-async fn a_query_that_cannot_be_answered_is_refused_with_a_remedy(kind: Kind) -> anyhow::Result<()> {
+/// `after` is the documented name. `behind` is that of earlier versions.
+async fn the_position_in_the_list_is_called_after_and_was_called_behind(kind: Kind) -> anyhow::Result<()> {
     let stack = Stack::start(kind).await?;
-    let next = "the next of an earlier answer";
+    for name in ["one", "two", "three"] {
+        stack.room(name).post("hello").await?;
+    }
+    let all = list_once(|| get(&stack, "/rooms/"), 200, 3).await?;
+    let first = answer(get(&stack, "/rooms/?limit=1")).await?;
+    let next = first.body["next"].as_str().unwrap_or_default();
+    for name in ["after", "behind"] {
+        let rest = answer(get(&stack, &format!("/rooms/?{name}={next}"))).await?;
+        assert_eq!(rest.body["rooms"].as_array().map(Vec::as_slice), all["rooms"].as_array().map(|all| &all[1..]));
+    }
+    let both = answer(get(&stack, &format!("/rooms/?after={next}&behind={next}"))).await?;
+    assert_eq!((both.status, &both.body["error"]), (400, &json!("invalid_query")));
+    assert!(both.body["message"].as_str().is_some_and(|message| message.contains("duplicate field `after`")));
+    Ok(())
+}
+
+async fn an_invalid_query_is_refused_with_a_remedy(kind: Kind) -> anyhow::Result<()> {
+    let stack = Stack::start(kind).await?;
+    let next = "the value of next in an earlier response";
     for (query, remedy) in [
         ("limit=0", "1 to 200"),
         ("limit=201", "1 to 200"),
         ("limit=many", "limit"),
         ("limit=-1", "limit"),
-        ("behind=", next),
-        ("behind=lobby", next),
-        ("behind=1767323045678", next),
-        ("behind=1767323045678-", next),
-        ("behind=1767323045678-a%20b", next),
-        ("behind=1767323045678-rooms", next),
-        ("behind=99999999999999999999-lobby", next),
-        ("behind=yesterday-lobby", next),
+        ("after=", next),
+        ("after=lobby", next),
+        ("after=1767323045678", next),
+        ("after=1767323045678-", next),
+        ("after=1767323045678-a%20b", next),
+        ("after=1767323045678-rooms", next),
+        ("after=99999999999999999999-lobby", next),
+        ("after=yesterday-lobby", next),
     ] {
         let Answer { status, body } = answer(get(&stack, &format!("/rooms/?{query}"))).await?;
         assert_eq!((status, body["error"].as_str()), (400, Some("invalid_query")), "{query}");
         let message = body["message"].as_str().unwrap_or_default();
-        assert!(message.contains(remedy), "{query}: {message:?} does not say {remedy:?}");
+        assert!(message.contains(remedy), "{query}: {message:?} does not contain {remedy:?}");
     }
     Ok(())
 }
 
-async fn methods_of_the_list_are_answered_as_http_says(kind: Kind) -> anyhow::Result<()> {
+async fn methods_of_the_list_follow_http(kind: Kind) -> anyhow::Result<()> {
     let stack = Stack::start(kind).await?;
     let (status, headers) = head_of(request(&stack, Method::OPTIONS, "/rooms/")).await?;
     assert_eq!((status, headers["allow"].to_str()?), (204, "GET,HEAD"));
@@ -170,7 +190,7 @@ async fn methods_of_the_list_are_answered_as_http_says(kind: Kind) -> anyhow::Re
     Ok(())
 }
 
-async fn the_list_is_for_other_origins_what_the_messages_are(kind: Kind) -> anyhow::Result<()> {
+async fn the_list_follows_cors_like_the_messages(kind: Kind) -> anyhow::Result<()> {
     let closed = Stack::start(kind).await?;
     let (_, headers) = head_of(get(&closed, "/rooms/").header("Origin", "https://a.example")).await?;
     assert!(headers.keys().all(|name| !name.as_str().starts_with("access-control-")), "{headers:?}");
@@ -183,7 +203,7 @@ async fn the_list_is_for_other_origins_what_the_messages_are(kind: Kind) -> anyh
     Ok(())
 }
 
-async fn a_list_that_is_switched_off_is_not_there(kind: Kind) -> anyhow::Result<()> {
+async fn a_list_that_is_turned_off_is_not_found(kind: Kind) -> anyhow::Result<()> {
     let stack = Stack::start_with(kind, &[("ROOM_LIST", "off")]).await?;
     let room = stack.room("lobby");
     room.post("hello").await?;
@@ -197,30 +217,30 @@ async fn a_list_that_is_switched_off_is_not_there(kind: Kind) -> anyhow::Result<
     Ok(())
 }
 
-async fn nothing_is_written_for_a_list_that_is_switched_off(kind: Kind) -> anyhow::Result<()> {
+async fn a_list_that_is_turned_off_is_not_written(kind: Kind) -> anyhow::Result<()> {
     let mut stack = Stack::start_with(kind, &[("ROOM_LIST", "off")]).await?;
     stack.room("secret").post("hello").await?;
-    // What it had begun to write it would have finished.
+    // The backend finishes writes in progress before it stops.
     stack.backend.stop().await?;
     assert_eq!(listed(&stack).await?, [""; 0]);
     Ok(())
 }
 
-async fn a_store_that_is_away_loses_no_list(kind: Kind) -> anyhow::Result<()> {
+async fn a_store_outage_does_not_lose_the_list(kind: Kind) -> anyhow::Result<()> {
     let mut stack = Stack::start(kind).await?;
     stack.room("lobby").post("hello").await?;
     let list = || get(&stack, "/rooms/");
     let known = list_once(list, 200, 1).await?;
     stack.store().set(Mode::Refuse);
-    // Also when it is time to look again, which is in vain.
-    let (refused, began) = (stack.store().connections(), Instant::now());
+    // Also after the backend has tried to read the list again, and failed.
+    let (refused, started) = (stack.store().connections(), Instant::now());
     while stack.store().connections() == refused {
-        ensure!(began.elapsed() < LISTED_WITHIN, "the store is not asked again");
+        ensure!(started.elapsed() < LISTED_WITHIN, "the store is not read again");
         assert_eq!(answer(list()).await?.body, known);
         sleep(Duration::from_millis(100)).await;
     }
 
-    // Who knows of none.
+    // A backend that has no list yet.
     stack.backend.kill()?;
     stack.backend.restart().await?;
     let list = || get(&stack, "/rooms/");
@@ -233,7 +253,7 @@ async fn a_store_that_is_away_loses_no_list(kind: Kind) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn a_post_just_before_the_end_is_listed(kind: Kind) -> anyhow::Result<()> {
+async fn a_post_just_before_shutdown_is_listed(kind: Kind) -> anyhow::Result<()> {
     let mut stack = Stack::start(kind).await?;
     stack.store().set(Mode::Delay(Duration::from_millis(300)));
     stack.room("lobby").post("hello").await?;
@@ -242,20 +262,20 @@ async fn a_post_just_before_the_end_is_listed(kind: Kind) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// The message itself is stored by then, and the way to the store breaks.
-async fn a_room_that_cannot_be_listed_holds_no_post_up(kind: Kind) -> anyhow::Result<()> {
+/// The connection to the store breaks after the message itself was stored.
+async fn a_room_that_cannot_be_listed_delays_no_post(kind: Kind) -> anyhow::Result<()> {
     let stack = Stack::start(kind).await?;
     stack.store().set(Mode::Delay(Duration::from_millis(300)));
-    let began = Instant::now();
+    let started = Instant::now();
     stack.room("lobby").post("hello").await?;
-    ensure!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    ensure!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
     stack.store().set(Mode::Reset);
     let failed = async || {
-        let figures = Figures::of(stack.http(), &stack.backend.url()).await?;
-        anyhow::Ok(figures.get("gripchat_store_errors_total", &[("operation", "list")]))
+        let metrics = Figures::of(stack.http(), &stack.backend.url()).await?;
+        anyhow::Ok(metrics.get("gripchat_store_errors_total", &[("operation", "list")]))
     };
     while failed().await? < 1.0 {
-        ensure!(began.elapsed() < LISTED_WITHIN, "it was listed all the same");
+        ensure!(started.elapsed() < LISTED_WITHIN, "listing did not fail");
         sleep(Duration::from_millis(50)).await;
     }
     stack.store().set(Mode::Pass);
@@ -265,16 +285,17 @@ async fn a_room_that_cannot_be_listed_holds_no_post_up(kind: Kind) -> anyhow::Re
     Ok(())
 }
 
-/// In this process, since no proxy on the way to a table can tell the list from the messages.
-async fn a_list_that_hangs_holds_no_page_up() -> anyhow::Result<()> {
+/// Runs in this process, because no proxy in front of a table can distinguish the list from the messages.
+async fn a_list_that_hangs_delays_no_page() -> anyhow::Result<()> {
     let store = Arc::new(Memory::new(Retention::FOREVER));
     let urls = GripUrl::parse_list("http://127.0.0.1:1/")?;
     let trust = Arc::new(GripUrl::trust(&urls));
     let publisher = Arc::new(Publisher::new(urls)?);
     let readiness = Readiness::new(store.clone(), Arc::clone(&publisher), CancellationToken::new());
-    let posts = Arc::new(PostLimit::new(None, TrustedProxies::default()));
+    let trusted_proxies = Arc::new(TrustedProxies::default());
     let app = Arc::new(App::new(store.clone(), publisher, Duration::from_secs(60)));
-    let router = web::router(Web { app, trust, readiness: Arc::new(readiness), posts }, &CorsOrigins::SameOrigin);
+    let web = Web { app, trust, trusted_proxies, readiness: Arc::new(readiness), post_limit: None };
+    let router = web::router(web, &CorsOrigins::SameOrigin);
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let base = format!("http://{}", listener.local_addr()?);
     let server = tokio::spawn(axum::serve(listener, router).into_future());
@@ -284,9 +305,9 @@ async fn a_list_that_hangs_holds_no_page_up() -> anyhow::Result<()> {
     let listed = "/lobby?user=Ann\" aria-current=\"page\"";
     assert!(page().await?.contains(listed), "the room is listed");
     store.set(memory::Mode::SlowList(Duration::from_secs(60)));
-    let began = Instant::now();
+    let started = Instant::now();
     let without = page().await?;
-    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
     assert!(without.contains(">hello<") && without.contains("id=\"room-list\""), "{without}");
     assert!(!without.contains(listed), "{without}");
     server.abort();

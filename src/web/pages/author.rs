@@ -1,9 +1,9 @@
-//! What stands for an author on a page: one or two letters, and one of a few hues. `client/render.js` does the same.
+//! The initials and the color of an author. `client/render.js` computes the same.
 
-/// As many as `client/base.css` has.
+/// The number of hues in `client/base.css`.
 const HUES: u32 = 12;
 
-/// The first letters of the first and the last word.
+/// The first letters of the first and the last word; of a name without letters, its first character.
 pub(super) fn initials(name: &str) -> String {
     let mut words = name.split_whitespace();
     let letter = |word: Option<&str>| word.and_then(|word| word.chars().find(|c| c.is_alphanumeric()));
@@ -11,7 +11,7 @@ pub(super) fn initials(name: &str) -> String {
     if letters.is_empty() { name.trim().chars().take(1).collect() } else { letters.to_uppercase() }
 }
 
-/// FNV-1a, which spreads short names well and is a few lines on both sides.
+/// The hue of an author, by FNV-1a: it distributes short names well, and takes a few lines in Rust and in JavaScript.
 pub(super) fn hue(name: &str) -> u32 {
     let hash = name.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
     hash % HUES
@@ -24,7 +24,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_author_has_the_initials_and_the_hue_that_the_script_finds() {
+    fn initials_and_hues_equal_those_of_the_script() {
         let vectors: Value = serde_json::from_str(include_str!("../../../tests/client/vectors/author.json")).unwrap();
         for pair in vectors["initials"].as_array().unwrap() {
             let name = pair[0].as_str().unwrap();

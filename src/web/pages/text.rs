@@ -1,13 +1,13 @@
-//! What a text shows beside its letters: links, and emoji that stand alone. `client/text.js` does the same for what comes
-//! later; `tests/client/vectors/text.json` holds both to it.
+//! Links and emoji in a text. `client/text.js` does the same for messages that arrive later; the vectors in
+//! `tests/client/vectors/text.json` test both.
 
 use unicode_properties::UnicodeEmoji as _;
 use url::Url;
 
-/// Emoji that stand alone are shown large, up to so many UTF-16 units: a family of four has eleven.
-const MOST_ALONE: usize = 24;
+/// A text of only emoji is shown large if it has at most this many UTF-16 units. A family of four has eleven.
+const MAX_EMOJI_UNITS: usize = 24;
 
-/// What follows an address in a sentence and is not a part of it.
+/// Characters that follow an address in a sentence, and are not part of it.
 const TRAILING: &[char] = &['.', ',', ';', ':', '!', '?', '\'', '*', '_', '~', '`', '’', '”', '»', '…'];
 const BRACKETS: [(char, char); 3] = [('(', ')'), ('[', ']'), ('{', '}')];
 
@@ -18,19 +18,19 @@ pub(super) struct Piece {
     pub(super) is_link: bool,
 }
 
-/// The text in pieces, of which some are links. Together they are the text. In time linear in its length.
+/// Splits a text into links and the text between them. The pieces together are the text. Takes time linear in its length.
 pub(super) fn pieces(text: &str) -> Vec<Piece> {
     let piece = |text: &str, is_link| Piece { text: text.to_owned(), is_link };
     let mut found = Vec::new();
-    let (mut from, mut look) = (0, 0);
-    while let Some(at) = next_scheme(text, look) {
-        // A part of a longer word, as in "xhttp://a".
+    let (mut from, mut search) = (0, 0);
+    while let Some(at) = next_scheme(text, search) {
+        // Part of a longer word, as in "xhttp://a".
         if text[..at].chars().next_back().is_some_and(char::is_alphanumeric) {
-            look = at + 1;
+            search = at + 1;
             continue;
         }
-        look = text[at..].find(ends_address).map_or(text.len(), |length| at + length);
-        let address = trimmed(&text[at..look]);
+        search = text[at..].find(ends_address).map_or(text.len(), |length| at + length);
+        let address = trim(&text[at..search]);
         if address.ends_with("://") || Url::parse(address).is_err() {
             continue;
         }
@@ -46,24 +46,24 @@ pub(super) fn pieces(text: &str) -> Vec<Piece> {
     found
 }
 
-/// Where the next `http://` or `https://` begins.
+/// The position of the next `http://` or `https://`.
 fn next_scheme(text: &str, from: usize) -> Option<usize> {
     let bytes = text.as_bytes();
-    let begins =
+    let starts =
         |at: usize, scheme: &[u8]| bytes.get(at..at + scheme.len()).is_some_and(|b| b.eq_ignore_ascii_case(scheme));
-    (from..bytes.len()).find(|&at| begins(at, b"http://") || begins(at, b"https://"))
+    (from..bytes.len()).find(|&at| starts(at, b"http://") || starts(at, b"https://"))
 }
 
-/// White space, by Unicode's and by JavaScript's word, what no address holds, and what parts sentences that have no white
-/// space.
+/// Whether an address ends before this character: white space as defined by Unicode or JavaScript, a character that no
+/// address contains, or punctuation of languages that write no space after it.
 fn ends_address(c: char) -> bool {
     c.is_whitespace()
         || matches!(c, '\u{feff}' | '<' | '>' | '"')
         || matches!(c, '、' | '。' | '《'..='】' | '！' | '（' | '）' | '，' | '：' | '；' | '？')
 }
 
-/// Without the full stop of the sentence, and without a bracket that was opened before the address.
-fn trimmed(mut address: &str) -> &str {
+/// Removes the punctuation of the sentence from the end, and closing brackets that were opened before the address.
+fn trim(mut address: &str) -> &str {
     let surplus = |(opening, closing)| {
         let count = |c: char| address.matches(c).count();
         (closing, count(closing).saturating_sub(count(opening)))
@@ -80,12 +80,12 @@ fn trimmed(mut address: &str) -> &str {
     address
 }
 
-/// Whether a text is a few emoji and nothing else.
+/// Whether a text consists of a few emoji.
 pub(super) fn is_emoji_alone(text: &str) -> bool {
     let joins = |c: char| matches!(c, '\u{200d}' | '\u{fe0f}' | ' ');
-    // Digits, `#` and `*` are emoji too, in Unicode's word for what can be made one.
+    // ASCII is excluded, because digits, `#` and `*` have the property Emoji too: they can be part of one.
     let emoji = |c: char| !c.is_ascii() && c.is_emoji_char_or_emoji_component();
-    text.encode_utf16().count() <= MOST_ALONE
+    text.encode_utf16().count() <= MAX_EMOJI_UNITS
         && text.chars().any(|c| c != ' ')
         && text.chars().all(|c| joins(c) || emoji(c))
 }
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_fall_into_the_pieces_that_the_script_finds() {
+    fn pieces_and_emoji_equal_those_of_the_script() {
         let vectors: Value = serde_json::from_str(include_str!("../../../tests/client/vectors/text.json")).unwrap();
         for pair in vectors["pieces"].as_array().unwrap() {
             let text = pair[0].as_str().unwrap();

@@ -1,20 +1,21 @@
-//! What the templates show, worked out beforehand. `client/render.js` and `client/grouping.js` make the same of what
-//! comes later, element for element.
+//! The values that the templates show. `client/render.js` and `client/grouping.js` create the same elements for messages
+//! that arrive later.
 
 use std::time::Duration;
 
-use super::{author, text};
+use super::{author, link::query, text};
 use crate::{
     chat::{Author, Message, RoomId, Timestamp},
     feed,
     store::Activity,
 };
 
-/// What somebody says within this time of their last message stands below it, without a head of its own.
-const TOGETHER: Duration = Duration::from_mins(5);
+/// The longest pause between two messages of a group. A group is shown with one header, that of its first message.
+const GROUP_PAUSE: Duration = Duration::from_mins(5);
 
-/// After so long since the last head there is another: no moment is further from its message.
-const RUN: Duration = Duration::from_mins(15);
+/// The longest time from the first to the last message of a group, so that the time in the header stays close to all of
+/// them.
+const GROUP_LENGTH: Duration = Duration::from_mins(15);
 
 /// A message.
 pub(super) struct MessageView {
@@ -22,7 +23,7 @@ pub(super) struct MessageView {
     pub(super) seq: String,
     pub(super) provisional_id: String,
     pub(super) class: String,
-    /// In words, where it is the first of its day.
+    /// The day in words, if this is the first message of its day.
     pub(super) day: Option<String>,
     pub(super) from: String,
     pub(super) initials: String,
@@ -31,12 +32,12 @@ pub(super) struct MessageView {
     pub(super) time: String,
 }
 
-/// Whoever reads the page.
+/// The person who reads the page.
 pub(super) struct ReaderView {
     pub(super) name: String,
     pub(super) initials: String,
     pub(super) hue: u32,
-    /// `?user=…`
+    /// `?user=…`.
     pub(super) query: String,
 }
 
@@ -50,30 +51,33 @@ pub(super) struct RoomView {
 }
 
 impl MessageView {
-    /// A stretch of a room's log as one reader sees it, oldest first.
+    /// A page of a room's log as one reader sees it, oldest message first.
     pub(super) fn all(messages: Vec<Message>, reader: &Author) -> Vec<Self> {
-        /// The message before, and when the one was said that has the head of both.
-        struct Before {
+        /// The previous message, and the start of its group.
+        struct Previous {
             from: Author,
             date: Timestamp,
-            head: Timestamp,
+            group_start: Timestamp,
         }
 
-        let mut before: Option<Before> = None;
+        let mut previous: Option<Previous> = None;
         let view = |message: Message| {
             let (from, date) = (message.from.clone(), message.date);
-            let new_day = before.as_ref().is_none_or(|before| before.date.day() != date.day());
-            let goes_on = |before: &&Before| {
-                !new_day && before.from == from && date <= before.date.plus(TOGETHER) && date <= before.head.plus(RUN)
+            let new_day = previous.as_ref().is_none_or(|previous| previous.date.day() != date.day());
+            let continues = |previous: &&Previous| {
+                !new_day
+                    && previous.from == from
+                    && date <= previous.date.plus(GROUP_PAUSE)
+                    && date <= previous.group_start.plus(GROUP_LENGTH)
             };
-            let head = before.as_ref().filter(goes_on).map(|before| before.head);
-            before = Some(Before { from, date, head: head.unwrap_or(date) });
-            Self::new(message, reader, new_day, head.is_none())
+            let group_start = previous.as_ref().filter(continues).map(|previous| previous.group_start);
+            previous = Some(Previous { from, date, group_start: group_start.unwrap_or(date) });
+            Self::new(message, reader, new_day, group_start.is_none())
         };
         messages.into_iter().map(view).collect()
     }
 
-    /// What the script fills.
+    /// An empty message, which the script copies and fills.
     pub(super) fn blank() -> Self {
         Self {
             id: String::new(),
@@ -118,7 +122,7 @@ impl MessageView {
 impl ReaderView {
     pub(super) fn new(author: &Author) -> Self {
         let name = author.to_string();
-        let query = url::form_urlencoded::Serializer::for_suffix("?".to_owned(), 1).append_pair("user", &name).finish();
+        let query = query(&[("user", Some(&name))]);
         Self { initials: author::initials(&name), hue: author::hue(&name), query, name }
     }
 }
@@ -145,7 +149,7 @@ mod tests {
 
     const MINUTE: i64 = 60_000;
 
-    /// Who says what, and when, in minutes of 2 January 2026, UTC.
+    /// The classes of a log of messages: author, minutes since the start of 2 January 2026 (UTC), and text.
     fn shown(log: &[(&str, i64, &str)]) -> Vec<String> {
         let message = |&(from, minute, text): &(&str, i64, &str)| Message {
             id: MessageId { epoch: "e".parse().unwrap(), seq: 1 },
@@ -159,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn what_somebody_says_in_a_row_stands_together() {
+    fn messages_of_one_author_in_a_row_are_a_group() {
         let log = [("Bob", 0, "a"), ("Bob", 5, "b"), ("Bob", 11, "c"), ("Ada", 11, "👍"), ("Bob", 12, "d")];
         let expected = [
             "message hue-4 lead (day)",
@@ -172,14 +176,14 @@ mod tests {
     }
 
     #[test]
-    fn nothing_stands_long_below_its_head() {
+    fn a_group_has_a_maximum_length() {
         let log = [0, 4, 8, 12, 15, 16, 20, 24, 28, 31, 32].map(|minute| ("Bob", minute, "a"));
         let leads: Vec<bool> = shown(&log).iter().map(|class| class.contains(" lead")).collect();
         assert_eq!(leads, [true, false, false, false, false, true, false, false, false, false, true]);
     }
 
     #[test]
-    fn a_new_day_begins_with_its_name() {
+    fn the_first_message_of_a_day_shows_the_day() {
         let midnight = 24 * 60;
         let log = [("Bob", midnight - 1, "a"), ("Bob", midnight, "b"), ("Bob", midnight + 1, "c")];
         assert_eq!(shown(&log), ["message hue-4 lead (day)", "message hue-4 lead (day)", "message hue-4"]);

@@ -77,7 +77,7 @@ export default async function olderMessagesAndRoomsNeedNoScript({ browser, devic
 
   // What no link of these pages says is refused with a page that names the remedy.
   for (const [where, remedy] of [
-    ['/plain?user=Ann&before=x', 'the id of a message'], ['/rooms/?behind=x', 'the next of an earlier answer'],
+    ['/plain?user=Ann&before=x', 'the id of a message'], ['/rooms/?after=x', 'the value of next in an earlier response'],
     ['/rooms/?limit=0', 'must be 1 to 200'], ['/?room=a%20b', 'is none of them'],
   ]) {
     const response = await fetch(baseUrl + where, { headers: { Accept: 'text/html' } });

@@ -95,7 +95,7 @@ async fn a_slow_store_call_is_logged_with_the_request_id(kind: Kind) -> anyhow::
     let store = line("the store was slow", || stack.backend.log()).await?;
     assert!(store.contains(" WARN ") && store.contains("request.id=slow-one"), "{store}");
     assert!(store.contains("operation=\"append\""), "{store}");
-    let request = line("a request took long", || stack.backend.log()).await?;
+    let request = line("a request was slow", || stack.backend.log()).await?;
     assert!(request.contains(" WARN ") && request.contains("request.id=slow-one"), "{request}");
     Ok(())
 }

@@ -1,22 +1,24 @@
-//! What browsers keep, and what they hear when it is still right.
+//! Caching: `Cache-Control`, and entity tags with `304 Not Modified`.
 
 use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 
-/// For what is at this address for ever.
-pub(super) const IMMUTABLE: (HeaderName, HeaderValue) =
+/// For a response that never changes under its address.
+pub(in crate::web) const IMMUTABLE: (HeaderName, HeaderValue) =
     (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable"));
 
-/// To be asked for again each time; answered whole only when it has changed.
-pub(super) const REVALIDATED: (HeaderName, HeaderValue) = (header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+/// The browser sends a conditional request each time, and gets the content again only if it has changed.
+pub(in crate::web) const REVALIDATED: (HeaderName, HeaderValue) =
+    (header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
 
-/// The answer depends on what the client accepts, also where it turned out to be the plain form.
-pub(super) const VARY: (HeaderName, HeaderValue) = (header::VARY, HeaderValue::from_static("accept-encoding"));
+/// The response depends on the codings that the client accepts, even if it is not compressed.
+pub(in crate::web) const VARY: (HeaderName, HeaderValue) = (header::VARY, HeaderValue::from_static("accept-encoding"));
 
-/// Answers with what has this tag, or that the client has it. `headers` are sent either way (RFC 9110, section 15.4.5).
-pub(super) fn tagged<const N: usize>(
+/// Responds with the content that has this entity tag, or with 304 if the client has it already. `headers` are sent in both
+/// cases (RFC 9110, section 15.4.5).
+pub(in crate::web) fn tagged<const N: usize>(
     request: &HeaderMap,
     etag: String,
     headers: [(HeaderName, HeaderValue); N],
@@ -27,7 +29,7 @@ pub(super) fn tagged<const N: usize>(
     if unchanged { (StatusCode::NOT_MODIFIED, headers).into_response() } else { (headers, content).into_response() }
 }
 
-/// Compares weakly, as If-None-Match does (RFC 9110, section 13.1.2). Our tags have no comma in them.
+/// Compares weakly, as specified for `If-None-Match` (RFC 9110, section 13.1.2). The tags of this server contain no comma.
 fn is_known(request: &HeaderMap, etag: &str) -> bool {
     fn opaque(tag: &str) -> &str {
         tag.strip_prefix("W/").unwrap_or(tag)
@@ -41,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tag_is_known_however_it_is_listed() {
+    fn a_tag_is_found_in_every_form_of_the_list() {
         let known = |lines: &[&'static str], etag: &str| {
             let lines = lines.iter().map(|line| (header::IF_NONE_MATCH, HeaderValue::from_static(line)));
             is_known(&lines.collect(), etag)

@@ -1,10 +1,10 @@
-//! Content codings: the form in which a client gets what lies ready in several.
+//! Content codings: the compression in which a client gets a response.
 
 use axum::http::{HeaderMap, header};
 
-/// In the order of preference.
+/// In order of preference: the smallest result first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Coding {
+pub(in crate::web) enum Coding {
     Brotli,
     Gzip,
     Identity,
@@ -13,11 +13,12 @@ pub(super) enum Coding {
 impl Coding {
     const ALL: [Self; 3] = [Self::Brotli, Self::Gzip, Self::Identity];
 
-    /// What a client accepts most, and what is shortest among that (RFC 9110, section 12.5.3). Nobody is refused for
-    /// accepting nothing.
+    /// Chooses the coding to which the client gives the highest weight, and of several the one with the smallest result
+    /// (RFC 9110, section 12.5.3). A client that accepts no coding is not refused.
     ///
-    /// Who does not say what they accept get no coding: that is Pushpin, which would pass it on without its name.
-    pub(super) fn negotiate(headers: &HeaderMap) -> Self {
+    /// A client that sends no `Accept-Encoding` gets no coding. Pushpin sends none, and would forward a compressed body
+    /// without its `Content-Encoding`.
+    pub(in crate::web) fn negotiate(headers: &HeaderMap) -> Self {
         let lines = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|line| line.to_str().ok());
         let accepted: Vec<(&str, u16)> = lines.flat_map(|line| line.split(',')).filter_map(parse).collect();
         let weight_of = |names: &[&str]| {
@@ -28,15 +29,15 @@ impl Coding {
         };
         let weight = |coding: &Self| {
             let listed = weight_of(coding.names()).or_else(|| weight_of(&["*"]));
-            // Acceptable unless it is excluded, and after all that is listed.
+            // Identity is acceptable unless it is excluded, but less than everything that is listed.
             listed.unwrap_or(u16::from(*coding == Self::Identity))
         };
         let best = Self::ALL.into_iter().rev().max_by_key(weight).filter(|best| weight(best) > 0);
         best.unwrap_or(Self::Identity)
     }
 
-    /// As Content-Encoding has it, where it has it at all.
-    pub(super) fn name(self) -> Option<&'static str> {
+    /// The value of `Content-Encoding`, if it is needed.
+    pub(in crate::web) fn name(self) -> Option<&'static str> {
         match self {
             Self::Brotli => Some("br"),
             Self::Gzip => Some("gzip"),
@@ -54,12 +55,12 @@ impl Coding {
     }
 }
 
-/// A coding and its weight in thousandths. What cannot be read is not accepted.
+/// Parses a coding and its weight in thousandths. An invalid element counts as not accepted.
 fn parse(element: &str) -> Option<(&str, u16)> {
     let (name, parameters) = element.split_once(';').unwrap_or((element, "q=1"));
     let (q, weight) = parameters.split_once('=')?;
     let weight: f32 = weight.trim().parse().ok().filter(|weight| (0.0..=1.0).contains(weight))?;
-    // Exact: three digits at most, and none of them lost to the cast.
+    // The cast is exact: a weight has three decimals at most.
     q.trim().eq_ignore_ascii_case("q").then(|| (name.trim(), (weight * 1000.0).round() as u16))
 }
 
@@ -75,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_gets_the_shortest_of_what_it_likes_best() {
+    fn a_client_gets_the_smallest_of_the_codings_it_prefers() {
         let table: &[(&[&str], Coding)] = &[
             (&[], Identity),
             (&[""], Identity),
@@ -106,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_not_accepted() {
+    fn an_invalid_element_is_not_accepted() {
         for line in ["br;q=2", "br;q=-1", "br;q=NaN", "br;q=", "br;level=1", "br;q=0.5;x", ";;=,,", "br gzip"] {
             assert_eq!(negotiated(&[line]), Identity, "{line}");
         }

@@ -1,29 +1,26 @@
-//! What goes for every request: an id, a line in the log, and a place among the figures, which `/metrics` tells.
+//! Request ids, the request log, and the metrics of requests.
 
 use std::time::{Duration, Instant};
 
 use axum::{
     extract::{MatchedPath, Request},
-    http::{HeaderMap, Method, StatusCode},
+    http::{Method, StatusCode},
     middleware::Next,
-    response::{IntoResponse as _, Response},
+    response::Response,
 };
 use tracing::{Instrument as _, Span, debug, info, warn};
 
-use super::error::WebError;
-use crate::{
-    grip::GRIP_SIG,
-    telemetry::{RequestId, metrics},
-};
+use crate::telemetry::{RequestId, metrics};
 
-/// An answer that takes longer than this is warned of.
+/// A request that takes longer than this is logged as a warning.
 const SLOW: Duration = Duration::from_secs(2);
-/// Asked by machines, again and again.
-const QUIET: [&str; 3] = ["/metrics", "/healthz", "/readyz"];
-/// The route of what is in no table.
+/// Routes that machines request again and again, so they are logged only at the level `debug`.
+const QUIET_ROUTES: [&str; 3] = ["/metrics", "/healthz", "/readyz"];
+/// The route in the log and the metrics if none matches.
 const NO_ROUTE: &str = "none";
 
-/// A request that is under way. Dropped, it is told of, also when its client has gone and nobody waits for the answer.
+/// A request in progress. It is logged and counted when it is dropped, so also when its client disconnects and the handler
+/// is cancelled.
 struct Observed {
     started: Instant,
     method: Method,
@@ -32,8 +29,8 @@ struct Observed {
     span: Span,
 }
 
-/// Around all that is done for a request.
-pub(super) async fn observe(request: Request, next: Next) -> Response {
+/// Gives a request an id and a span, and logs and counts it at its end.
+pub(in crate::web) async fn observe(request: Request, next: Next) -> Response {
     let id = RequestId::of(request.headers());
     let span = id.span();
     let mut observed = Observed {
@@ -47,14 +44,6 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
     observed.status = Some(response.status());
     id.put(response.headers_mut());
     response
-}
-
-/// The figures; not for whoever comes through a proxy, to whom there is nothing here.
-pub(super) async fn figures(headers: HeaderMap) -> Response {
-    if headers.contains_key(GRIP_SIG) {
-        return WebError::NotFound.into_response();
-    }
-    ([metrics::CONTENT_TYPE], metrics::text()).into_response()
 }
 
 impl Drop for Observed {
@@ -71,9 +60,9 @@ impl Drop for Observed {
             };
         }
         match status {
-            _ if took > SLOW => line!(warn, "a request took long"),
-            None => line!(info, "a request was given up by its client"),
-            Some(_) if QUIET.contains(&route) => line!(debug, "answered"),
+            _ if took > SLOW => line!(warn, "a request was slow"),
+            None => line!(info, "the client disconnected before the response"),
+            Some(_) if QUIET_ROUTES.contains(&route) => line!(debug, "answered"),
             Some(_) => line!(info, "answered"),
         }
     }

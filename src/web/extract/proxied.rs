@@ -1,0 +1,32 @@
+//! Proof that a trusted GRIP proxy forwarded the request.
+
+use axum::{extract::FromRequestParts, http::request::Parts};
+
+use crate::web::{Web, error::WebError};
+
+/// Proof that a trusted GRIP proxy forwarded the request, so that its `Grip-*` headers are the proxy's own: proxies remove
+/// those of clients.
+///
+/// A handler that holds a connection must have this, because only a proxy can hold it. A handler that needs it only for
+/// some requests extracts it with `request.extract_parts_with_state::<Proxied, _>(&web)`.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::web) struct Proxied {
+    is_verified: bool,
+}
+
+impl Proxied {
+    /// Whether the signature was verified. If no proxy in `GRIP_URL` has a verify key, any `Grip-Sig` is accepted, and a
+    /// client that reaches the backend directly can send one too.
+    pub(in crate::web) fn is_verified(self) -> bool {
+        self.is_verified
+    }
+}
+
+impl FromRequestParts<Web> for Proxied {
+    type Rejection = WebError;
+
+    async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, WebError> {
+        web.trust.check(&parts.headers).map_err(WebError::NotProxied)?;
+        Ok(Self { is_verified: web.trust.verifies() })
+    }
+}

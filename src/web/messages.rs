@@ -82,7 +82,8 @@ async fn open_stream(
     }
     let variant = if query.provisional == Some(false) { Variant::Persisted } else { Variant::Full };
     let cursor = last_event_id(request.headers(), query.last_event_id.as_deref());
-    Ok(stream(web.app.open_stream(room, variant, cursor).await?))
+    let page = web.app.open_stream(room, cursor).await?;
+    Ok(stream(web.app.feed().sse_response(room, variant, &page)))
 }
 
 /// POST: a message. A program gets the stored message; a person is redirected to the room.

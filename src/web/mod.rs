@@ -24,7 +24,6 @@
 //! | [`error`] | the errors of the API, as JSON | nothing |
 //! | [`extract`] | extractors: parameters, bodies, proof of a proxy | `error`, `state` |
 //! | [`fallback`] | responses where no handler matches or one panics | `error` |
-//! | [`fuzzing`] | access for fuzz targets | `error`, `extract`, `pages` |
 //! | [`layers`] | compression, CORS, log and metrics of requests | `respond`, `state` |
 //! | [`limit`] | the rate limit for posts | nothing |
 //! | [`messages`] | `/rooms/{room}/messages/` | `error`, `extract`, `pages`, `respond`, `state` |

@@ -33,5 +33,6 @@ pub(super) async fn recover(
             last_id.ok_or(CursorError).and_then(|id| id.parse())?
         }
     };
-    Ok(stream(web.app.continue_stream(&room, variant, cursor).await))
+    let page = web.app.continue_stream(&room, cursor).await;
+    Ok(stream(web.app.feed().sse_response(&room, variant, &page)))
 }

@@ -5,7 +5,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 
-use crate::feed::Answer;
+use crate::feed::SseResponse;
 
 /// The headers of a stream, without those for the GRIP proxy. `X-Accel-Buffering` is for an nginx in between.
 const HEADERS: [(HeaderName, &str); 4] = [
@@ -15,9 +15,9 @@ const HEADERS: [(HeaderName, &str); 4] = [
     (HeaderName::from_static("x-accel-buffering"), "no"),
 ];
 
-/// A part of a stream, with the instructions for the proxy.
-pub(in crate::web) fn stream(answer: Answer) -> Response {
-    (HEADERS, answer.grip, answer.body).into_response()
+/// A page of a stream, with the instructions for the proxy.
+pub(in crate::web) fn stream(response: SseResponse) -> Response {
+    (HEADERS, response.grip, response.body).into_response()
 }
 
 /// The response to HEAD. It has no instructions, because GRIP proxies follow them on HEAD too, and would send a body without

@@ -1,4 +1,4 @@
-//! What the edge runs with.
+//! The configuration of the edge.
 
 use std::{fmt, str::FromStr, time::Duration};
 
@@ -9,34 +9,34 @@ use crate::{
     grip::{Signer, Verifier},
 };
 
-/// What the edge runs with.
+/// The configuration of the edge.
 #[derive(Clone)]
 pub struct Config {
-    /// Where requests are forwarded to.
+    /// The backend that requests are forwarded to.
     pub backend: BackendUrl,
-    /// Signs `Grip-Sig`, on every request to the backend.
+    /// Signs `Grip-Sig` on every request to the backend.
     pub signer: Signer,
-    /// Whose tokens the control port asks for; without it everybody who reaches the port may publish.
+    /// Checks the tokens that the control port requires. Without it, any process that reaches the port may publish.
     pub publishers: Option<Verifier>,
-    /// Client connections at a time; more are answered 503 and closed.
+    /// Connections of clients at a time. Others get a 503 and are closed.
     pub max_connections: usize,
-    /// Held requests of one client at a time; 0 for no limit. More are answered 429.
+    /// Held requests of one client at a time; 0 for no limit. Others get a 429.
     pub max_streams_per_address: usize,
-    /// Whose word on a client's address is believed.
+    /// The proxies whose `X-Forwarded-For` is trusted.
     pub trusted: TrustedProxies,
-    /// The longest request body that is forwarded, in bytes.
+    /// The longest request body, in bytes.
     pub max_body: u64,
-    /// The longest wait for the head of a backend's answer.
+    /// The longest wait for the head of a response of the backend.
     pub backend_timeout: Duration,
-    /// How long streams are ended for, one after the other, once the edge stops.
+    /// The time over which streams are ended, one after the other, when the edge stops.
     pub drain_window: Duration,
 }
 
-/// A backend's address: `http://host:port`, nothing behind it.
+/// The address of a backend: `http://host:port`, without a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BackendUrl(Authority);
 
-/// A text that is no backend's address.
+/// A text that is not the address of a backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be the address of the backend, without a path, such as http://127.0.0.1:3000")]
 pub struct BackendUrlError;
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_backends_address_is_a_scheme_a_host_and_a_port() {
+    fn a_backend_url_is_a_scheme_a_host_and_a_port() {
         for good in ["http://127.0.0.1:3000", "http://localhost:3000/", "http://[::1]:3000", "http://backend"] {
             assert!(good.parse::<BackendUrl>().is_ok(), "{good}");
         }

@@ -1,5 +1,5 @@
-//! The doors through which the fuzz targets in `fuzz/` reach what the edge reads, and the rules it must keep whatever
-//! that is. Built only with `--cfg fuzzing`, as `cargo fuzz` does.
+//! Entry points for the fuzz targets in `fuzz/`: what the edge reads, and the rules that hold for any input. Built only
+//! with `--cfg fuzzing`, as `cargo fuzz` does, and in tests.
 
 use std::{
     collections::BTreeSet,
@@ -15,58 +15,58 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    channels::{Hub, Sequencer, WAIT},
+    channels::{Hub, MAX_WAIT, Sequencer},
     control::{self, Control, Health},
     front::forward,
     held::{
-        Base, ShardHandle, Then,
-        model::{Event, judge},
+        LinkBase, NextStep, ShardHandle,
+        model::{self, Event},
     },
-    items::{Action, Content, Frame, HeldResponse, Item, parse},
+    items::{Action, Frame, Item, PublishedBody, PublishedResponse, parse},
 };
 use crate::grip::{Instructions, Verifier};
 
-/// What a body published to the control port may become.
+/// Reads a body that is published to the control port.
 ///
 /// # Panics
-/// When an item is more than its JSON said.
+/// If an item has content that its JSON does not.
 pub fn publish(body: &[u8]) {
     let Ok(items) = parse(body) else { return };
     let json: Value = serde_json::from_slice(body).expect("only JSON is published");
-    let said = json["items"].as_array().expect("a list");
-    assert_eq!(items.len(), said.len(), "all or none");
-    for (Item { channel, id, prev_id, stream, response, .. }, said) in items.into_iter().zip(said) {
-        assert_eq!(Some(&*channel), said["channel"].as_str());
-        assert_eq!((id.as_deref(), prev_id.as_deref()), (said["id"].as_str(), said["prev-id"].as_str()));
+    let expected = json["items"].as_array().expect("a list");
+    assert_eq!(items.len(), expected.len(), "all or none");
+    for (Item { channel, id, prev_id, stream, response, .. }, expected) in items.into_iter().zip(expected) {
+        assert_eq!(Some(&*channel), expected["channel"].as_str());
+        assert_eq!((id.as_deref(), prev_id.as_deref()), (expected["id"].as_str(), expected["prev-id"].as_str()));
         if let Some(Action::Send(Some(frame))) = &stream {
             assert_eq!(unchunked(frame), frame.content(), "a frame is one chunk");
             assert!(!frame.content().is_empty() && frame.content().len() <= body.len());
         }
-        if let Some(Action::Send(HeldResponse { body: content, .. })) = response {
-            assert!(content.instead_of(Bytes::from_static(HELD)).len() <= most(HELD.len()).max(body.len()));
+        if let Some(Action::Send(PublishedResponse { body: content, .. })) = response {
+            assert!(content.replace(Bytes::from_static(HELD)).len() <= max_patched(HELD.len()).max(body.len()));
         }
     }
 }
 
-/// A body that a response hold may have, with all kinds of places for a patch to change.
+/// The body of a held response, with all kinds of values that a patch may change.
 const HELD: &[u8] = br#"{"a":{"b":[1,2,{"c":null}]},"d":"e","":[[]]}"#;
-/// What a patch may make of a body: a million characters more, which JSON may write with six each, as a number of a few
-/// digits may become one of many.
-fn most(held: usize) -> usize {
+/// The longest body that a patch may produce: a million characters more, each of which JSON may escape with six. And a
+/// number of a few digits may be written with many.
+fn max_patched(held: usize) -> usize {
     8 * (held + 1_000_000)
 }
 
-/// What a JSON Patch makes of a body that is held.
+/// Applies a JSON Patch to a held body.
 ///
 /// # Panics
-/// When it is too much, or no JSON any more.
+/// If the result is too long, or is not JSON any more.
 pub fn patch(held: &[u8], patch: &[u8]) {
     let Ok(patch) = serde_json::from_slice(patch) else { return };
     let was_json = serde_json::from_slice::<Value>(held).is_ok();
-    let patched = Content::Patch(patch).instead_of(Bytes::copy_from_slice(held));
-    assert!(patched.len() <= most(held.len()), "{} bytes became {}", held.len(), patched.len());
+    let patched = PublishedBody::Patch(patch).replace(Bytes::copy_from_slice(held));
+    assert!(patched.len() <= max_patched(held.len()), "{} bytes became {}", held.len(), patched.len());
     if was_json {
-        serde_json::from_slice::<Value>(&patched).expect("JSON stays JSON that can be read again");
+        serde_json::from_slice::<Value>(&patched).expect("patched JSON can be read again");
     } else {
         assert_eq!(&patched[..], held);
     }
@@ -81,10 +81,10 @@ fn unchunked(frame: &Frame) -> Bytes {
     chunk.slice(line_end + 2..line_end + 2 + size)
 }
 
-/// The control port as it is served, behind this key.
+/// Returns the router of the control port, which requires tokens signed with this key.
 ///
 /// # Panics
-/// When the key is none.
+/// If the key is invalid.
 pub fn control_port(key: Option<&str>) -> Router {
     let (shard, inbox) = ShardHandle::new();
     drop(inbox);
@@ -94,48 +94,49 @@ pub fn control_port(key: Option<&str>) -> Router {
     control::router(Control { hub: Arc::new(Hub::new(Arc::new([shard]))), publishers, health })
 }
 
-/// What a backend's response makes of a request that the edge holds.
+/// Reads the instructions of a backend's response.
 ///
 /// # Panics
-/// When it breaks a bound, or leads the edge elsewhere.
+/// If the result exceeds a limit, or contains a link to another host.
 pub fn instructions(headers: &HeaderMap, host: &[u8], uri: &str) {
-    let Ok(instruct) = Instructions::parse(headers) else { return };
-    for subscription in &instruct.channels {
+    let Ok(instructions) = Instructions::parse(headers) else { return };
+    for subscription in &instructions.channels {
         let name = &subscription.channel;
         assert!(!name.is_empty() && name.trim() == name && !name.contains(';'), "{name:?}");
-        // As Pushpin has it: only inside of quotes a comma ends no item.
+        // As in Pushpin, a comma ends an item unless it is quoted.
         assert!(!name.contains(',') || name.contains('"'), "{name:?}");
         assert_ne!(subscription.prev_id.as_deref(), Some(""));
     }
-    if let Some(keep_alive) = &instruct.keep_alive {
+    if let Some(keep_alive) = &instructions.keep_alive {
         assert!(!keep_alive.data.is_empty() && keep_alive.after >= Duration::from_secs(1));
     }
-    assert!(instruct.response_timeout() >= Duration::from_secs(5));
+    assert!(instructions.response_timeout() >= Duration::from_secs(5));
     let lower_case = |name: &String| *name == name.to_ascii_lowercase();
-    assert!(instruct.expose.iter().all(lower_case));
+    assert!(instructions.expose.iter().all(lower_case));
 
     let (Ok(host), Ok(uri)) = (HeaderValue::from_bytes(host), uri.parse::<http::uri::PathAndQuery>()) else { return };
-    let base = Base { host: &host, uri: uri.as_str(), backend: "127.0.0.1:3000" };
-    let link = match Then::new(instruct, &base) {
-        Ok(Then::Hold(conditions)) => {
-            let terms = conditions.terms();
-            let channels: BTreeSet<_> = terms.listener.subs.iter().map(|sub| &sub.channel).collect();
-            assert!(channels.len() == terms.listener.subs.len() && channels.len() <= 20);
-            terms.link
+    let base = LinkBase { host: &host, uri: uri.as_str(), backend: "127.0.0.1:3000" };
+    let link = match NextStep::new(instructions, &base) {
+        Ok(NextStep::Hold(instructions)) => {
+            let settings = instructions.settings();
+            let subscriptions = &settings.subscriber.subscriptions;
+            let channels: BTreeSet<_> = subscriptions.iter().map(|subscription| &subscription.channel).collect();
+            assert!(channels.len() == subscriptions.len() && channels.len() <= 20);
+            settings.link
         }
-        Ok(Then::Page(link)) => Some(link),
-        Ok(Then::End) | Err(_) => None,
+        Ok(NextStep::Page(link)) => Some(link),
+        Ok(NextStep::End) | Err(_) => None,
     };
     if let Some(link) = link {
         assert!(link.uri.starts_with('/'), "{}", link.uri);
-        link.uri.parse::<http::uri::PathAndQuery>().expect("what is asked is a path");
+        link.uri.parse::<http::uri::PathAndQuery>().expect("a link is a path");
     }
 }
 
-/// What passes the edge of a client's headers, and of a backend's.
+/// Forwards headers, as those of a client and as those of a backend.
 ///
 /// # Panics
-/// When something of one connection passes, or what only the edge may say.
+/// If a header of a single connection is forwarded, or one that only the edge may send.
 pub fn forwarded(headers: &HeaderMap) {
     let named: Vec<HeaderName> = headers
         .get_all(header::CONNECTION)
@@ -145,7 +146,7 @@ pub fn forwarded(headers: &HeaderMap) {
         .filter_map(|name| name.trim().parse().ok())
         .collect();
     let own = |name: &HeaderName| ["x-forwarded-for", "x-forwarded-proto"].contains(&name.as_str());
-    let passes = |headers: &HeaderMap| {
+    let check = |headers: &HeaderMap| {
         for name in headers.keys() {
             assert!(!name.as_str().starts_with("grip-"), "{name}");
             assert!(!["connection", "transfer-encoding", "te", "upgrade"].contains(&name.as_str()), "{name}");
@@ -154,21 +155,21 @@ pub fn forwarded(headers: &HeaderMap) {
     };
     let mut request = headers.clone();
     forward::to_backend(&mut request, IpAddr::V4(Ipv4Addr::new(10, 0, 0, 9)));
-    passes(&request);
+    check(&request);
     assert!(!request.contains_key(header::EXPECT));
     let chain = request.get_all("x-forwarded-for").iter().next_back().expect("the client's address");
     let last = chain.as_bytes().rsplit(|byte| *byte == b',').next().expect("a last one");
     assert_eq!(last.trim_ascii(), b"10.0.0.9");
     let mut response = headers.clone();
     forward::to_client(&mut response);
-    passes(&response);
+    check(&response);
     assert!(response.len() <= headers.len());
     let _ = forward::upgrade(headers);
 }
 
-/// What a held stream has said in the end, and what it should have, after events in any order.
+/// Returns what a held stream has sent after events in any order, and what it should have sent.
 pub fn session(events: &[u8]) -> (String, String) {
-    judge(events.iter().map(|byte| match byte % 16 {
+    model::run(events.iter().map(|byte| match byte % 16 {
         0..=5 => Event::Publish,
         6 | 7 => Event::Lose,
         8 => Event::Repeat(u32::from(byte / 16)),
@@ -180,14 +181,14 @@ pub fn session(events: &[u8]) -> (String, String) {
     }))
 }
 
-/// What becomes of a channel's items that come in any order: each byte swaps an item with one that follows it.
+/// Publishes the items of a channel in any order: each byte swaps an item with a later one.
 ///
 /// # Panics
-/// When they leave in another order than their own, or one is lost or doubled.
+/// If they are delivered in another order than their own, or if one is lost or duplicated.
 pub fn sequence(swaps: &[u8]) {
     let mut order: Vec<usize> = (1..=swaps.len()).collect();
     for (at, swap) in swaps.iter().enumerate() {
-        // The first sets the order; and no more may wait than a channel keeps.
+        // The first one sets the order, and no more may be early than a channel keeps.
         let with = at + usize::from(swap % 64);
         if at > 0 && with < order.len() {
             order.swap(at, with);
@@ -213,9 +214,9 @@ pub fn sequence(swaps: &[u8]) {
         let all: Vec<_> = (1..=swaps.len()).map(|n| n.to_string()).collect();
         assert_eq!(ids, all);
     } else {
-        // More were early than may wait: what was dropped is missing, and the rest leaves when its time is over.
-        sequencer.overdue(now + WAIT, &mut due);
+        // More were early than may wait. Some were dropped, and the rest is delivered when it has waited long enough.
+        sequencer.release_overdue(now + MAX_WAIT, &mut due);
         let distinct: BTreeSet<_> = due.iter().map(|item| item.id.clone()).collect();
-        assert_eq!(distinct.len(), due.len(), "none twice");
+        assert_eq!(distinct.len(), due.len(), "no duplicates");
     }
 }

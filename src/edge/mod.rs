@@ -1,29 +1,36 @@
 //! The edge: a GRIP proxy for one machine, in front of any GRIP backend.
 //!
-//! It does what Pushpin does: it forwards requests, and where a response says so it holds the client's
-//! connection and sends what is published. It knows no chat; it moves bytes.
+//! It does what Pushpin does: it forwards requests and, if the response says so, holds the client's connection and
+//! sends what is published. It knows nothing of chat, only bytes.
 //!
 //! ```text
-//! client ──► proxy ──► exchange ──► backend         a request, forwarded and answered
-//!                         │ Grip-Hold
-//!               wire ─────┴──► hub ──► shard         the connection leaves hyper and is held
+//! client ──► front ──► backend                       a request is forwarded, and so is its response
+//!              │ Grip-Hold
+//!              └─────► channels ──► shards            the connection leaves hyper and is held
 //!
-//! publisher ──► control ──► hub ──► shard ──► outlet ──► client
-//!                            │         │ a gap in the ids
-//!                       sequencer   recovery ──► backend    asked once for all who miss the same
+//! publisher ──► control ──► channels ──► shards ──► client
+//!                           in order      │ an id is missing
+//!                                         └──► backend   one request for all streams that miss the same
 //! ```
 //!
-//! - [`serve`] wires it: two listeners, a few shards, one pool of connections to the backend.
-//! - `proxy`, `exchange`, `forward`, `refusal`, `upgrade`, `pager`, `backend`, `connector`: requests and responses.
-//! - `wire`: how a held stream leaves hyper. `terms`: what a response's instructions mean.
-//! - `hub`, `sequencer`: channels, their listeners and their order. `control`, `item`, `patch`: publishing.
-//!   `health`: what probes are told.
-//! - `shard`, `session`, `outlet`, `frame`, `timers`, `watch`, `filter`: held requests.
-//! - `recovery`: next links. `addresses`: how much one client has held.
+//! | module | is | imports of ours |
+//! |---|---|---|
+//! | [`config`] | the configuration | nothing |
+//! | [`body`] | bodies that pass the edge | nothing |
+//! | [`items`] | what is published | nothing |
+//! | [`held`] | held requests: their state, queues and commands | `items` |
+//! | [`backend`] | requests to the backend, and next links | `body`, `config`, `held`, `items` |
+//! | [`channels`] | the subscribers of channels, and the order of items | `held`, `items` |
+//! | [`shards`] | the tasks that deliver items and write to clients | `backend`, `channels`, `held`, `items` |
+//! | [`control`] | the control port | `channels`, `config`, `items` |
+//! | [`front`] | connections and requests of clients | `backend`, `body`, `channels`, `held`, `items` |
+//! | [`fuzzing`] | entry points of the fuzz targets | `channels`, `control`, `front`, `held`, `items` |
 //!
-//! Every queue has a bound: a reader's (`outlet`: a reliable channel is recovered later, an unreliable
-//! one skips), a recovery's (`session`: what is too much is recovered again), a channel's early items
-//! (`sequencer`), and a shard's (publishers wait).
+//! [`serve`] connects them: two listeners, a few shards, one pool of connections to the backend.
+//!
+//! Every queue is bounded: that of a reader (`held::write_queue`: a reliable channel is recovered later, an unreliable
+//! one skips items), that of items held back during a recovery (`held::stream`: what exceeds it is recovered again),
+//! that of a channel's early items (`channels::sequencer`), and that of a shard's commands (publishers wait).
 
 mod backend;
 mod body;
@@ -47,34 +54,34 @@ use self::{
     backend::{Backend, Recoveries},
     channels::Hub,
     control::{Control, Health},
-    front::Edge,
-    held::{Addresses, ShardHandle},
+    front::Front,
+    held::{ClientLimits, ShardHandle},
     shards::Shard,
 };
 use crate::server;
 pub use config::{BackendUrl, BackendUrlError, Config};
 
-/// How long requests under way may take once streams have ended, and clients to read what is written for them.
-const DRAIN: Duration = Duration::from_secs(10);
-/// Connections of publishers, of which each backend has a few, and of probes.
-const MOST_PUBLISHERS: usize = 1_024;
-/// What a publisher's request may take at the very end.
-const CONTROL_STOPS_WITHIN: Duration = Duration::from_secs(1);
+/// After the last stream has ended, requests under way and clients that still read get this long to finish.
+const FINISH_TIMEOUT: Duration = Duration::from_secs(10);
+/// Connections to the control port at a time: a few for each backend, and those of probes.
+const MAX_CONTROL_CONNECTIONS: usize = 1_024;
+/// How long requests to the control port may take at the end.
+const CONTROL_FINISH_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// When the edge stops, step by step.
+/// The steps by which the edge stops, in order.
 #[derive(Clone, Debug, Default)]
 pub struct Stop {
-    /// Readiness fails, and all goes on.
+    /// Readiness fails. Everything else continues.
     pub announced: CancellationToken,
     /// Streams are ended, and there are no new ones.
     pub begun: CancellationToken,
-    /// Told by the edge: no client is left. The control port goes on.
+    /// Cancelled by the edge: all clients have gone. The control port continues.
     pub drained: CancellationToken,
-    /// Nobody has anything more to publish. It may be told from the beginning on.
+    /// Nothing more will be published. May be cancelled from the start.
     pub released: CancellationToken,
 }
 
-/// Serves clients and the control port on bound listeners until it is to stop, then ends within a deadline.
+/// Serves clients and the control port on bound listeners, until `stop`. Then ends within a deadline.
 pub async fn serve(clients: TcpListener, control: TcpListener, config: Config, stop: Stop) {
     let backend = Backend::new(&config);
     let shards = available_parallelism().map_or(1, usize::from);
@@ -82,7 +89,7 @@ pub async fn serve(clients: TcpListener, control: TcpListener, config: Config, s
     let handles: Arc<[ShardHandle]> = handles.into();
     let recoveries = Arc::new(Recoveries::new(backend.clone(), Arc::clone(&handles)));
     let hub = Arc::new(Hub::new(handles));
-    // They end when this is dropped, at the end.
+    // They end when this is dropped, at the end of the function.
     let mut tasks = JoinSet::new();
     for (index, inbox) in inboxes.into_iter().enumerate() {
         tasks.spawn(Shard::new(index, Arc::clone(&hub), Arc::clone(&recoveries), inbox).run());
@@ -90,34 +97,34 @@ pub async fn serve(clients: TcpListener, control: TcpListener, config: Config, s
 
     let slots = Arc::new(Semaphore::new(config.max_connections));
     let (draining, end) = (CancellationToken::new(), CancellationToken::new());
-    let edge = Edge {
+    let front = Front {
         backend,
         hub: Arc::clone(&hub),
         max_body: config.max_body,
-        addresses: Arc::new(Addresses::new(config.max_streams_per_address)),
+        limits: Arc::new(ClientLimits::new(config.max_streams_per_address)),
         trusted: config.trusted,
         draining: draining.clone(),
         stop: end.clone(),
     };
-    tasks.spawn(front::serve(clients, Arc::new(edge), Arc::clone(&slots), end.clone()));
+    tasks.spawn(front::serve(clients, Arc::new(front), Arc::clone(&slots), end.clone()));
     let publishers = config.publishers.map(Arc::new);
     let health = Arc::new(Health::new(config.backend, stop.announced));
     let router = control::router(Control { hub: Arc::clone(&hub), publishers, health });
-    let control_ends = CancellationToken::new();
-    let control = tokio::spawn(server::serve(control, router, MOST_PUBLISHERS, control_ends.clone()));
+    let control_end = CancellationToken::new();
+    let control = tokio::spawn(server::serve(control, router, MAX_CONTROL_CONNECTIONS, control_end.clone()));
 
     stop.begun.cancelled().await;
     let window = config.drain_window;
-    info!("stopping: streams are ended, over {window:?} at most");
+    info!("stopping: ending all streams within {window:?}");
     draining.cancel();
-    // Requests are served all the while: those whose streams end last go on until then.
+    // Requests are served until the last stream has ended: its client may still need them.
     hub.drain(window).await;
     end.cancel();
     let all = u32::try_from(config.max_connections).unwrap_or(u32::MAX);
-    // A client that does not read to the end is not waited for.
-    let _ = timeout(DRAIN, slots.acquire_many(all)).await;
+    // A client that reads no more must not delay the end.
+    let _ = timeout(FINISH_TIMEOUT, slots.acquire_many(all)).await;
     stop.drained.cancel();
     stop.released.cancelled().await;
-    control_ends.cancel();
-    let _ = timeout(CONTROL_STOPS_WITHIN, control).await;
+    control_end.cancel();
+    let _ = timeout(CONTROL_FINISH_TIMEOUT, control).await;
 }

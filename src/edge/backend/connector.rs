@@ -1,8 +1,8 @@
-//! Connections to the backend of which it is known when they are gone.
+//! Connections to the backend that report when they are closed.
 //!
-//! A request that is handed to a connection just as that breaks can be left where nobody looks any more, and its sender
-//! waits for ever: hyper 1.12 does so, about once in a hundred thousand connections that are reset at once
-//! (hyperium/hyper#4122). So whoever waits for an answer also watches the connection.
+//! hyper 1.12 can leave a request that is given to a connection just as that is closed in a queue that is no longer
+//! read, and then its sender waits forever. It happens about once in a hundred thousand connections that are reset at
+//! once (hyperium/hyper#4122). So each request also watches its connection.
 
 use std::{
     io::{self, IoSlice},
@@ -21,51 +21,51 @@ use tokio::{net::TcpStream, time::sleep};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tower::util::MapResponse;
 
-/// What an answer, or another try, that came of the connection's last moment takes to arrive.
+/// How long after the end of a connection its last response, or another attempt at the request, may take to arrive.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// Connects over TCP.
-pub(in crate::edge) type Connector = MapResponse<HttpConnector, fn(TokioIo<TcpStream>) -> Watched>;
+pub(super) type Connector = MapResponse<HttpConnector, fn(TokioIo<TcpStream>) -> WatchedStream>;
 
-pub(in crate::edge) fn connector(tcp: HttpConnector) -> Connector {
-    MapResponse::new(tcp, Watched::new)
+pub(super) fn connector(tcp: HttpConnector) -> Connector {
+    MapResponse::new(tcp, WatchedStream::new)
 }
 
-/// A connection that tells when it is dropped.
-pub(in crate::edge) struct Watched {
+/// A connection that reports when it is dropped.
+pub(super) struct WatchedStream {
     io: TokioIo<TcpStream>,
-    gone: CancellationToken,
-    _tells: DropGuard,
+    closed: CancellationToken,
+    _closes: DropGuard,
 }
 
-impl Watched {
+impl WatchedStream {
     fn new(io: TokioIo<TcpStream>) -> Self {
-        let gone = CancellationToken::new();
-        Self { io, _tells: gone.clone().drop_guard(), gone }
+        let closed = CancellationToken::new();
+        Self { io, _closes: closed.clone().drop_guard(), closed }
     }
 }
 
-/// In the extensions of what is known of a connection.
+/// Part of a connection's metadata: cancelled when the connection is closed.
 #[derive(Clone)]
-struct Gone(CancellationToken);
+struct Closed(CancellationToken);
 
-/// The connection that a request is given to.
-pub(in crate::edge) struct Watch(CaptureConnection);
+/// Watches the connection that a request is given to.
+pub(super) struct ConnectionWatch(CaptureConnection);
 
-impl Watch {
-    /// Of a request that is to be sent.
-    pub(in crate::edge) fn of<B>(request: &mut Request<B>) -> Self {
+impl ConnectionWatch {
+    /// Must be called before the request is sent.
+    pub(super) fn new<B>(request: &mut Request<B>) -> Self {
         Self(capture_connection(request))
     }
 
-    /// Waits until there will be no answer any more, since the connection is gone; for ever where there is no
-    /// connection.
-    pub(in crate::edge) async fn gone(mut self) {
+    /// Waits until no response can arrive any more, because the connection has been closed. Never returns if the request
+    /// got no connection.
+    pub(super) async fn closed(mut self) {
         let mut last = self.next().await;
         loop {
             last.cancelled().await;
             sleep(GRACE).await;
-            // What had not been sent may have been given to another one.
+            // If it had not been sent, the request may have been given to another connection.
             let now = self.next().await;
             if now.is_cancelled() {
                 return;
@@ -79,23 +79,23 @@ impl Watch {
         if let Some(connected) = &*self.0.wait_for_connection_metadata().await {
             connected.get_extras(&mut extensions);
         }
-        extensions.remove().map_or_else(CancellationToken::new, |Gone(token)| token)
+        extensions.remove().map_or_else(CancellationToken::new, |Closed(token)| token)
     }
 }
 
-impl Connection for Watched {
+impl Connection for WatchedStream {
     fn connected(&self) -> Connected {
-        self.io.connected().extra(Gone(self.gone.clone()))
+        self.io.connected().extra(Closed(self.closed.clone()))
     }
 }
 
-impl Read for Watched {
+impl Read for WatchedStream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.io).poll_read(cx, buf)
     }
 }
 
-impl Write for Watched {
+impl Write for WatchedStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.io).poll_write(cx, buf)
     }
@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_watch_ends_with_its_connection_and_not_before() {
+    async fn a_watch_ends_with_its_connection_and_not_earlier() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
         let peer = tokio::spawn(async move {
@@ -148,12 +148,12 @@ mod tests {
         });
         let client = Client::builder(TokioExecutor::new()).build(connector(HttpConnector::new()));
         let mut request = Request::get(url).body(Empty::<Bytes>::new()).unwrap();
-        let watch = Watch::of(&mut request);
+        let watch = ConnectionWatch::new(&mut request);
         client.request(request).await.unwrap();
-        let gone = watch.gone();
-        tokio::pin!(gone);
-        assert!(timeout(2 * GRACE, &mut gone).await.is_err(), "the connection is kept");
+        let closed = watch.closed();
+        tokio::pin!(closed);
+        assert!(timeout(2 * GRACE, &mut closed).await.is_err(), "the connection is still open");
         drop(peer.await.unwrap());
-        timeout(10 * GRACE, gone).await.expect("nobody says that the connection is gone");
+        timeout(10 * GRACE, closed).await.expect("the watch does not end");
     }
 }

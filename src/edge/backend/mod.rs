@@ -1,6 +1,12 @@
 //! Requests to the backend: a pool of connections, and next links, requested once for all streams that miss the same.
 //!
-//! It imports `held`, whose shards get what next links answer, and `items`.
+//! It may import `held`, to whose shards it sends the answers of next links, and `items`.
+//!
+//! | module | is | imports |
+//! |---|---|---|
+//! | [`connector`] | connections that report when they are closed | nothing |
+//! | [`pool`] | signed requests with deadlines | `connector` |
+//! | [`recovery`] | next links, coalesced | `pool` |
 
 mod connector;
 mod pool;
@@ -8,5 +14,5 @@ mod recovery;
 
 pub(in crate::edge) use self::{
     pool::{Backend, FetchError, add_grip_last},
-    recovery::{Ask, Recoveries, SHORTEST_PAUSE},
+    recovery::{MIN_RETRY_PAUSE, Recoveries, RecoveryRequest},
 };

@@ -1,4 +1,4 @@
-//! Requests to the backend: everything goes through one pool of connections, signed and with deadlines.
+//! Requests to the backend, through one pool of connections. Each is signed and has a deadline.
 
 use std::{
     sync::Arc,
@@ -15,7 +15,7 @@ use hyper_util::{
 };
 use tokio::time::{sleep, timeout};
 
-use super::connector::{Connector, Watch, connector};
+use super::connector::{ConnectionWatch, Connector, connector};
 use crate::{
     edge::{
         body::Body,
@@ -25,22 +25,22 @@ use crate::{
     grip::{GRIP_SIG, Signer},
     telemetry::{
         RequestId,
-        metrics::edge::{Answer, Purpose, asked},
+        metrics::edge::{Answer, Purpose, backend_requested},
     },
 };
 
-/// How long `Grip-Sig` is valid, as Pushpin has it: long enough for skewed clocks.
+/// How long `Grip-Sig` is valid, as in Pushpin: long enough for skewed clocks.
 const SIG_LIFETIME: Duration = Duration::from_secs(3600);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Kept shorter than backends commonly keep an idle connection, so that it does not end just when it is used.
+/// Shorter than backends commonly keep an idle connection, so that they do not close one just when it is used.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
-/// The longest answer with GRIP headers, which is taken whole before the client gets it.
-pub(in crate::edge) const MOST_BYTES: usize = 16 << 20;
+/// The longest body of a response with GRIP headers, which is read completely before anything reaches the client.
+const MAX_BODY_BYTES: usize = 16 << 20;
 
-/// What the edge can do, of what not every GRIP proxy can: the filters are those of [`super::filter`].
+/// The optional features of GRIP that the edge supports. The filters are those of `held::filter`.
 const FEATURES: &str = "status,link:next,link:gone,filter:skip-self,filter:skip-users,filter:require-sub";
 
-/// A handle: clones share the pool.
+/// A handle to the backend. Clones share the pool.
 #[derive(Clone)]
 pub(in crate::edge) struct Backend {
     client: Client<Connector, Body>,
@@ -49,25 +49,25 @@ pub(in crate::edge) struct Backend {
     timeout: Duration,
 }
 
-/// Why there is no answer.
+/// Why a request got no usable response.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::edge) enum FetchError {
-    #[error("the backend cannot be reached, or broke off: {0}")]
+    #[error("the backend cannot be reached, or closed the connection: {0}")]
     Unreachable(#[from] hyper_util::client::legacy::Error),
-    #[error("the connection to the backend broke before it answered")]
-    Gone,
+    #[error("the connection to the backend was closed before it answered")]
+    Closed,
     #[error("the backend did not answer within {0:?}")]
     Deadline(Duration),
-    #[error("the backend's answer broke off: {0}")]
-    Broken(Box<dyn std::error::Error + Send + Sync>),
-    #[error("the backend's answer is longer than {MOST_BYTES} bytes, too long to be held")]
+    #[error("the backend's response is incomplete: {0}")]
+    Incomplete(Box<dyn std::error::Error + Send + Sync>),
+    #[error("the backend's response is longer than {MAX_BODY_BYTES} bytes, which is too long to be held")]
     TooLong,
     #[error("the backend answered {0}")]
     Status(StatusCode),
-    #[error("this cannot be signed: {0}")]
+    #[error("the request cannot be signed: {0}")]
     Sign(#[from] jsonwebtoken::errors::Error),
-    #[error("this is no path: {0}")]
-    Path(#[from] http::Error),
+    #[error("the request is invalid: {0}")]
+    Invalid(#[from] http::Error),
 }
 
 impl Backend {
@@ -87,12 +87,12 @@ impl Backend {
         }
     }
 
-    /// Host and port.
+    /// The backend's host and port.
     pub(in crate::edge) fn address(&self) -> &str {
         self.url.authority().as_str()
     }
 
-    /// Sends a request on, whose URI has a path only; waits for the head of the answer.
+    /// Sends a request, whose URI has only a path, and waits for the head of the response.
     pub(in crate::edge) async fn send(
         &self,
         purpose: Purpose,
@@ -100,7 +100,7 @@ impl Backend {
     ) -> Result<Response<Incoming>, FetchError> {
         let started = Instant::now();
         let outcome = self.signed(request).await;
-        asked(purpose, kind(&outcome), started.elapsed());
+        backend_requested(purpose, kind(&outcome), started.elapsed());
         outcome
     }
 
@@ -109,19 +109,19 @@ impl Backend {
         *request.uri_mut() =
             Uri::builder().scheme("http").authority(self.url.authority().clone()).path_and_query(path).build()?;
         let signature = self.signer.token(SystemTime::now(), SIG_LIFETIME)?;
-        // A JWT is base64 and dots.
+        // A JWT consists of base64 and dots.
         let signature = HeaderValue::try_from(signature).map_err(http::Error::from)?;
         request.headers_mut().insert(GRIP_SIG, signature);
         request.headers_mut().insert("grip-feature", HeaderValue::from_static(FEATURES));
-        let watch = Watch::of(&mut request);
+        let watch = ConnectionWatch::new(&mut request);
         tokio::select! {
             answer = self.client.request(request) => answer.map_err(FetchError::from),
-            () = watch.gone() => Err(FetchError::Gone),
+            () = watch.closed() => Err(FetchError::Closed),
             () = sleep(self.timeout) => Err(FetchError::Deadline(self.timeout)),
         }
     }
 
-    /// Asks a next link: with nothing of any client in it, since its answer is for many.
+    /// Requests a link. The request contains nothing of any client, since its answer may be for many.
     pub(in crate::edge) async fn get(
         &self,
         purpose: Purpose,
@@ -130,7 +130,7 @@ impl Backend {
         host: &HeaderValue,
         last: &[(Arc<str>, Id)],
     ) -> Result<(HeaderMap, Bytes), FetchError> {
-        let mut request = self.bare(Method::GET, id, uri, host)?;
+        let mut request = self.request(Method::GET, id, uri, host)?;
         add_grip_last(request.headers_mut(), last)?;
         let response = self.send(purpose, request).await?;
         if !response.status().is_success() {
@@ -140,27 +140,34 @@ impl Backend {
         Ok((head.headers, self.collect(body).await?))
     }
 
-    pub(in crate::edge) async fn post_nothing(&self, uri: &str, host: &HeaderValue) -> Result<(), FetchError> {
-        let request = self.bare(Method::POST, &RequestId::generate(), uri, host)?;
+    /// Posts an empty body to a link.
+    pub(in crate::edge) async fn post(&self, uri: &str, host: &HeaderValue) -> Result<(), FetchError> {
+        let request = self.request(Method::POST, &RequestId::generate(), uri, host)?;
         let response = self.send(Purpose::Gone, request).await?;
         if response.status().is_success() { Ok(()) } else { Err(FetchError::Status(response.status())) }
     }
 
-    fn bare(&self, method: Method, id: &RequestId, uri: &str, host: &HeaderValue) -> Result<Request<Body>, FetchError> {
+    fn request(
+        &self,
+        method: Method,
+        id: &RequestId,
+        uri: &str,
+        host: &HeaderValue,
+    ) -> Result<Request<Body>, FetchError> {
         let body = Empty::new().map_err(|never| match never {}).boxed_unsync();
         let mut request = Request::builder().method(method).uri(uri).header(header::HOST, host).body(body)?;
         id.put(request.headers_mut());
         Ok(request)
     }
 
-    /// A whole body, within its deadline and bounds.
+    /// Reads a whole body, within the deadline and [`MAX_BODY_BYTES`].
     pub(in crate::edge) async fn collect(&self, body: Incoming) -> Result<Bytes, FetchError> {
-        let whole = Limited::new(body, MOST_BYTES).collect();
+        let whole = Limited::new(body, MAX_BODY_BYTES).collect();
         let whole = timeout(self.timeout, whole).await.map_err(|_| FetchError::Deadline(self.timeout))?;
         match whole {
             Ok(whole) => Ok(whole.to_bytes()),
             Err(error) if error.is::<LengthLimitError>() => Err(FetchError::TooLong),
-            Err(error) => Err(FetchError::Broken(error)),
+            Err(error) => Err(FetchError::Incomplete(error)),
         }
     }
 }
@@ -170,18 +177,18 @@ fn kind(outcome: &Result<Response<Incoming>, FetchError>) -> Answer {
         Ok(response) if response.status().is_server_error() => Answer::Failed,
         Ok(_) => Answer::Answered,
         Err(FetchError::Deadline(_)) => Answer::Timeout,
-        Err(FetchError::Sign(_) | FetchError::Path(_)) => Answer::Unsent,
+        Err(FetchError::Sign(_) | FetchError::Invalid(_)) => Answer::Unsent,
         Err(
             FetchError::Unreachable(_)
-            | FetchError::Gone
-            | FetchError::Broken(_)
+            | FetchError::Closed
+            | FetchError::Incomplete(_)
             | FetchError::TooLong
             | FetchError::Status(_),
         ) => Answer::Unreachable,
     }
 }
 
-/// One line for each channel, as Pushpin sends them.
+/// Adds a line for each channel, as Pushpin does.
 pub(in crate::edge) fn add_grip_last(headers: &mut HeaderMap, last: &[(Arc<str>, Id)]) -> Result<(), http::Error> {
     for (channel, id) in last {
         let value = HeaderValue::from_bytes(format!("{channel}; last-id={id}").as_bytes())?;
@@ -199,11 +206,11 @@ mod tests {
     use super::*;
     use crate::forwarded::TrustedProxies;
 
-    /// A request that is handed to a connection just as that breaks was never answered: hyper 1.12 keeps it where
-    /// nobody looks any more (hyperium/hyper#4122). Not each run meets that: without the watch one in six failed, and the
-    /// one that had five times as many requests. That a watch ends is tested beside it.
+    /// A request that is given to a connection just as that is closed may never be answered: hyper 1.12 leaves it in a
+    /// queue that is no longer read (hyperium/hyper#4122). Not every run reproduces this: without the watch one run in
+    /// six failed, and each run with five times as many requests. The test of `connector` covers the watch itself.
     #[tokio::test(flavor = "multi_thread", worker_threads = 8)]
-    async fn no_request_waits_for_a_connection_that_is_gone() {
+    async fn no_request_waits_for_a_closed_connection() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(async move {
@@ -224,18 +231,18 @@ mod tests {
             drain_window: Duration::ZERO,
         };
         let backend = Backend::new(&config);
-        let mut asking = JoinSet::new();
+        let mut requests = JoinSet::new();
         let host = HeaderValue::from_static("chat");
         for _ in 0..64 {
             let (backend, host) = (backend.clone(), host.clone());
-            asking.spawn(async move {
+            requests.spawn(async move {
                 for _ in 0..400 {
                     let id = RequestId::generate();
-                    let asked = backend.get(Purpose::Recovery, &id, "/", &host, &[]);
-                    assert!(timeout(Duration::from_secs(20), asked).await.expect("it waits").is_err());
+                    let request = backend.get(Purpose::Recovery, &id, "/", &host, &[]);
+                    assert!(timeout(Duration::from_secs(20), request).await.expect("it waits").is_err());
                 }
             });
         }
-        asking.join_all().await;
+        requests.join_all().await;
     }
 }

@@ -1,8 +1,8 @@
-//! Asking next links: once for all the streams that ask the same.
+//! Requests for next links, coalesced: one for all streams that need the same answer.
 //!
-//! Streams of one room that stand at one place send the same request, and get the same answer. So
-//! there is at most one request under way for each link and place; who asks meanwhile is answered by
-//! the next one, since an answer on its way may be older than what they miss.
+//! Streams of one room that have the same last items send the same request and get the same answer. So there is at most
+//! one request under way for each link and `Grip-Last`. A stream that needs the answer meanwhile gets that of the next
+//! request, since an answer that is already on its way may be older than what the stream misses.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -15,10 +15,10 @@ use http::HeaderValue;
 use tokio::{sync::Semaphore, time::sleep};
 use tracing::{Instrument as _, debug, warn};
 
-use super::{Backend, FetchError};
+use super::pool::{Backend, FetchError};
 use crate::{
     edge::{
-        held::{Answer, Base, Command, Link, LinkError, SessionId, ShardHandle, Then},
+        held::{Answer, Command, Link, LinkBase, LinkError, NextStep, Priority, SessionId, ShardHandle},
         items::{Frame, Id},
     },
     grip::{Instructions, InstructionsError},
@@ -28,47 +28,51 @@ use crate::{
     },
 };
 
-/// Streams that miss the same notice it within so long of each other, in all shards.
-const GATHER: Duration = Duration::from_millis(10);
-/// Requests for next links that the backend gets at once, and beside them those that tell of clients that have gone.
-const AT_ONCE: usize = 32;
-/// After a failure the link is asked again no sooner.
-pub(in crate::edge) const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
-/// Each time it fails the pause is twice as long, up to this; an item that comes behind a missing one ends it.
-const LONGEST_PAUSE: Duration = Duration::from_secs(16);
-/// Rechecks of different links are spread over this part of their time, so that they do not come in one burst.
-const SPREAD: f64 = 0.1;
-/// The tables of links are tidied when that of times has grown to twice what was left of it, and is longer than this.
-const KEPT_TIMES: usize = 256;
+/// How long a request of low priority waits for other streams. Those that miss the same item notice it within this
+/// time of each other, in all shards.
+const GATHER_TIME: Duration = Duration::from_millis(10);
+/// Requests for next links that the backend gets at a time. Notices about clients that have gone have as many of their
+/// own.
+const MAX_CONCURRENT_REQUESTS: usize = 32;
+/// The pause after the first failure of a link.
+pub(in crate::edge) const MIN_RETRY_PAUSE: Duration = Duration::from_secs(1);
+/// The pause doubles with each failure, up to this. An item after a missing one ends it early.
+const MAX_RETRY_PAUSE: Duration = Duration::from_secs(16);
+/// Rechecks of different links are spread over this fraction of their time, so that they do not come in one burst.
+const RECHECK_SPREAD: f64 = 0.1;
+/// The tables of links are cleaned when the table of rechecks has this many entries, and twice as many as the last
+/// cleaning has left.
+const MIN_CLEANED_LINKS: usize = 256;
 
-/// What is asked: who sends the same gets the same answer.
+/// A request for a next link. Equal requests get the same answer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(in crate::edge) struct Ask {
+pub(in crate::edge) struct RecoveryRequest {
     /// Path and query.
     pub(in crate::edge) uri: Arc<str>,
     pub(in crate::edge) host: HeaderValue,
-    /// What `Grip-Last` tells.
+    /// The content of `Grip-Last`.
     pub(in crate::edge) last: Vec<(Arc<str>, Id)>,
 }
 
-/// Everything that is being asked.
+/// All requests for next links that are under way.
 pub(in crate::edge) struct Recoveries {
     backend: Backend,
+    /// Where answers are sent.
     shards: Arc<[ShardHandle]>,
-    /// Those that wait for an answer, by what they ask. The key stays as long as its task runs.
-    waiting: Mutex<HashMap<Ask, Vec<(usize, SessionId)>>>,
+    /// The streams that wait for the answer of each request, by shard. A key stays for as long as its task runs.
+    waiting: Mutex<HashMap<RecoveryRequest, Vec<(usize, SessionId)>>>,
     links: Mutex<Links>,
     slots: Semaphore,
-    /// Of its own, so that many clients that go at once do not hold up those that stay.
+    /// Separate, so that many clients that go at once do not delay those that stay.
     gone_slots: Semaphore,
 }
 
 #[derive(Default)]
 struct Links {
-    /// When the streams of a link ask next. They ask together.
-    recheck: HashMap<Arc<str>, Instant>,
-    tidy_at: usize,
-    /// How often a link has failed in a row.
+    /// When the streams of each link request it next. They do so together.
+    recheck_at: HashMap<Arc<str>, Instant>,
+    clean_at: usize,
+    /// How often each link has failed in a row.
     failures: HashMap<Arc<str>, u32>,
 }
 
@@ -87,32 +91,41 @@ impl Recoveries {
             shards,
             waiting: Mutex::default(),
             links: Mutex::default(),
-            slots: Semaphore::new(AT_ONCE),
-            gone_slots: Semaphore::new(AT_ONCE),
+            slots: Semaphore::new(MAX_CONCURRENT_REQUESTS),
+            gone_slots: Semaphore::new(MAX_CONCURRENT_REQUESTS),
         }
     }
 
-    /// Asks for a stream. Unless it is urgent, waits a moment for others that ask the same.
-    pub(in crate::edge) fn ask(self: &Arc<Self>, ask: Ask, shard: usize, id: SessionId, urgent: bool) {
-        match lock(&self.waiting).entry(ask) {
+    /// Requests a next link for a stream of a shard, or lets it wait with others that need the same answer.
+    pub(in crate::edge) fn request(
+        self: &Arc<Self>,
+        request: RecoveryRequest,
+        shard: usize,
+        id: SessionId,
+        priority: Priority,
+    ) {
+        match lock(&self.waiting).entry(request) {
             Entry::Occupied(mut entry) => entry.get_mut().push((shard, id)),
             Entry::Vacant(entry) => {
-                let ask = entry.key().clone();
+                let request = entry.key().clone();
                 entry.insert(vec![(shard, id)]);
                 let recoveries = Arc::clone(self);
-                let gather = if urgent { Duration::ZERO } else { GATHER };
-                tokio::spawn(async move { recoveries.answer_all(ask, gather).await });
+                let gather = match priority {
+                    Priority::Low => GATHER_TIME,
+                    Priority::High => Duration::ZERO,
+                };
+                tokio::spawn(async move { recoveries.serve(request, gather).await });
             }
         }
     }
 
-    /// Answers those who wait, and those who come to wait meanwhile.
-    async fn answer_all(&self, ask: Ask, gather: Duration) {
+    /// Sends a request for the streams that wait for its answer, and again as long as others have come to wait.
+    async fn serve(&self, request: RecoveryRequest, gather: Duration) {
         sleep(gather).await;
         loop {
-            // The semaphore is never closed; the place is held while the request is under way.
+            // The semaphore is never closed. The permit is held while the request is under way.
             let _slot = self.slots.acquire().await;
-            let asking = match lock(&self.waiting).entry(ask.clone()) {
+            let streams = match lock(&self.waiting).entry(request.clone()) {
                 Entry::Occupied(entry) if entry.get().is_empty() => {
                     entry.remove();
                     return;
@@ -121,40 +134,44 @@ impl Recoveries {
                 Entry::Vacant(_) => return,
             };
             let id = RequestId::generate();
-            let fetched = self.fetch(&ask, &id).instrument(id.span()).await;
-            recovered(fetched.is_ok(), asking.len());
+            let fetched = self.fetch(&request, &id).instrument(id.span()).await;
+            recovered(fetched.is_ok(), streams.len());
             match fetched {
                 Ok(answer) => {
-                    lock(&self.links).failures.remove(&ask.uri);
+                    lock(&self.links).failures.remove(&request.uri);
                     let answer = Arc::new(answer);
-                    self.tell(asking, |ids| Command::Answered { ids, answer: Arc::clone(&answer) });
+                    self.send(streams, |ids| Command::Recovered { ids, answer: Arc::clone(&answer) });
                 }
                 Err(error) => {
-                    let pause = self.pause_after_failure(&ask.uri);
-                    debug!(request.id = %id, link = %ask.uri, %error, ?pause, "a next link was not answered; streams stay, and ask again");
-                    let again = Instant::now() + pause;
-                    self.tell(asking, |ids| Command::Unanswered { ids, again });
+                    let pause = self.pause_after_failure(&request.uri);
+                    debug!(
+                        request.id = %id, link = %request.uri, %error, ?pause,
+                        "request for a next link failed; its streams stay open and repeat it"
+                    );
+                    let retry_at = Instant::now() + pause;
+                    self.send(streams, |ids| Command::RecoveryFailed { ids, retry_at });
                 }
             }
         }
     }
 
-    async fn fetch(&self, ask: &Ask, id: &RequestId) -> Result<Answer, FetchError> {
-        let (headers, body) = self.backend.get(Purpose::Recovery, id, &ask.uri, &ask.host, &ask.last).await?;
-        let then = (|| -> Result<Then, AnswerError> {
-            let base = Base { host: &ask.host, uri: &ask.uri, backend: self.backend.address() };
-            Ok(Then::new(Instructions::parse(&headers)?, &base)?)
+    async fn fetch(&self, request: &RecoveryRequest, id: &RequestId) -> Result<Answer, FetchError> {
+        let RecoveryRequest { uri, host, last } = request;
+        let (headers, body) = self.backend.get(Purpose::Recovery, id, uri, host, last).await?;
+        let next = (|| -> Result<NextStep, AnswerError> {
+            let base = LinkBase { host, uri, backend: self.backend.address() };
+            Ok(NextStep::new(Instructions::parse(&headers)?, &base)?)
         })();
-        let then = then.unwrap_or_else(|error| {
-            warn!(link = %ask.uri, "a next link was answered with what cannot be followed, and its streams end: {error}");
-            Then::End
+        let next = next.unwrap_or_else(|error| {
+            warn!(link = %uri, "the answer of a next link is invalid, so its streams end: {error}");
+            NextStep::End
         });
-        Ok(Answer { body: Frame::new(&body), then })
+        Ok(Answer { body: Frame::new(&body), next })
     }
 
-    fn tell(&self, asking: Vec<(usize, SessionId)>, command: impl Fn(Vec<SessionId>) -> Command) {
+    fn send(&self, streams: Vec<(usize, SessionId)>, command: impl Fn(Vec<SessionId>) -> Command) {
         let mut by_shard: HashMap<usize, Vec<SessionId>> = HashMap::new();
-        for (shard, id) in asking {
+        for (shard, id) in streams {
             by_shard.entry(shard).or_default().push(id);
         }
         for (shard, ids) in by_shard {
@@ -165,41 +182,41 @@ impl Recoveries {
     fn pause_after_failure(&self, uri: &Arc<str>) -> Duration {
         let mut links = lock(&self.links);
         let failures = links.failures.entry(Arc::clone(uri)).or_default();
-        let pause = SHORTEST_PAUSE.saturating_mul(1 << (*failures).min(4)).min(LONGEST_PAUSE);
+        let pause = MIN_RETRY_PAUSE.saturating_mul(1 << (*failures).min(4)).min(MAX_RETRY_PAUSE);
         *failures += 1;
         pause + Duration::from_secs_f64(rand::random_range(0.0..1.0))
     }
 
-    /// When a stream with this link asks it without being told to: together with all others that have it.
+    /// Returns when a stream with this link requests it without another reason: together with all others that have it.
     pub(in crate::edge) fn recheck_at(&self, link: &Link, now: Instant) -> Instant {
-        let Links { recheck, tidy_at, failures } = &mut *lock(&self.links);
-        if recheck.len() >= (*tidy_at).max(KEPT_TIMES) {
-            recheck.retain(|_, at| *at > now);
-            failures.retain(|uri, _| recheck.contains_key(uri));
-            *tidy_at = recheck.len() * 2;
+        let Links { recheck_at, clean_at, failures } = &mut *lock(&self.links);
+        if recheck_at.len() >= (*clean_at).max(MIN_CLEANED_LINKS) {
+            recheck_at.retain(|_, at| *at > now);
+            failures.retain(|uri, _| recheck_at.contains_key(uri));
+            *clean_at = recheck_at.len() * 2;
         }
-        let latest = now + link.recheck;
-        let at = recheck.entry(Arc::clone(&link.uri)).or_insert(now);
+        let latest = now + link.recheck_after;
+        let at = recheck_at.entry(Arc::clone(&link.uri)).or_insert(now);
         if *at <= now || *at > latest {
-            *at = now + link.recheck.mul_f64(1.0 - rand::random_range(0.0..SPREAD));
+            *at = now + link.recheck_after.mul_f64(1.0 - rand::random_range(0.0..RECHECK_SPREAD));
         }
         *at
     }
 
-    /// Tells the backend that a client has gone: once, and if it is not heard nobody says it again.
-    pub(in crate::edge) fn tell_gone(self: &Arc<Self>, uri: Arc<str>, host: HeaderValue) {
+    /// Posts to a link that a client has gone. It is tried once.
+    pub(in crate::edge) fn notify_gone(self: &Arc<Self>, uri: Arc<str>, host: HeaderValue) {
         let recoveries = Arc::clone(self);
         tokio::spawn(async move {
             // The semaphore is never closed.
             let _slot = recoveries.gone_slots.acquire().await;
-            if let Err(error) = recoveries.backend.post_nothing(&uri, &host).await {
-                debug!(link = %uri, %error, "the backend did not hear that a client has gone");
+            if let Err(error) = recoveries.backend.post(&uri, &host).await {
+                debug!(link = %uri, %error, "failed to notify the backend that a client has gone");
             }
         });
     }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // What is in it is whole after every statement.
+    // Nothing that could panic leaves the content half changed.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,9 +1,8 @@
-//! All channels: who publishes meets here who listens.
+//! The hub: which shards have subscribers of which channels, and the order of each channel's items.
 //!
-//! The hub orders items and knows which channels have listeners; the held requests themselves live in
-//! shards, one task each, so that a machine's cores share the writing. Everything that has to be in
-//! order happens under one lock: an item is handed to the shards before the next is, and a request
-//! listens from one exact place between two items on.
+//! The held requests themselves belong to shards, each of which is a task, so that all cores of the machine write to
+//! clients. Everything that depends on order happens under one lock: an item is sent to the shards before the next one
+//! is, and a request subscribes at an exact position between two items.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -20,22 +19,22 @@ use tokio::{
     time::sleep,
 };
 
-use super::sequencer::{self, Seen, Sequencer};
+use super::sequencer::{self, SeenIds, Sequencer};
 use crate::{
     edge::{
-        held::{Command, Drain, Held, Response, SessionId, ShardHandle, Stream, Sub},
+        held::{Command, Drain, Held, HeldResponse, HeldStream, SessionId, ShardHandle, Subscription},
         items::Item,
     },
     telemetry::metrics::edge::{self as metrics, Open, Opened},
 };
 
-/// So long after a channel got its first listener all its streams ask their next links: what was published before
-/// they listened is in no order yet.
+/// This long after a channel got its first subscriber, all its streams request their next links: the hub does not know
+/// whether something was published shortly before they subscribed (Pushpin: `handlerengine.cpp`).
 const FIRST_RECHECK: Duration = Duration::from_secs(1);
-/// So long a channel's order is remembered after its last held response, since a client that polls comes back.
+/// How long a channel's order is remembered after its last held response, since a client that polls comes back.
 const LINGER: Duration = Duration::from_secs(60);
 
-/// Channels and the shards of their listeners.
+/// All channels, and the shards of their subscribers.
 pub(in crate::edge) struct Hub {
     channels: Mutex<Channels>,
     shards: Arc<[ShardHandle]>,
@@ -44,95 +43,102 @@ pub(in crate::edge) struct Hub {
 
 struct Channels {
     by_name: HashMap<Arc<str>, Channel>,
-    seen: Seen,
+    seen: SeenIds,
 }
 
-/// A channel that somebody listens on.
+/// A channel that has subscribers, or had some lately.
 struct Channel {
     sequencer: Sequencer,
-    /// How many listen, by shard.
-    listeners: Box<[usize]>,
-    /// Held responses that left less than [`LINGER`] ago.
+    /// The number of subscribers, by shard.
+    subscribers: Box<[usize]>,
+    /// Held responses that ended less than [`LINGER`] ago.
     lingering: usize,
     _open: Opened,
 }
 
-/// A request's place in its shard. Dropped, the request is held no longer.
-pub(in crate::edge) struct Ticket {
+/// Keeps a request held, until it is dropped or has handed the connection over.
+pub(in crate::edge) struct HoldGuard {
     hub: Arc<Hub>,
     shard: usize,
     id: SessionId,
-    connected: bool,
+    is_connected: bool,
 }
 
 impl Hub {
     pub(in crate::edge) fn new(shards: Arc<[ShardHandle]>) -> Self {
-        let channels = Channels { by_name: HashMap::new(), seen: Seen::new(Instant::now()) };
+        let channels = Channels { by_name: HashMap::new(), seen: SeenIds::new(Instant::now()) };
         Self { channels: Mutex::new(channels), shards, next_session: AtomicU64::new(0) }
     }
 
-    /// Holds a stream. Until its socket comes, what it gets is queued.
-    pub(in crate::edge) fn hold_stream(self: &Arc<Self>, stream: Stream) -> Ticket {
+    /// Holds a stream. What is sent to it is queued until its socket is handed over.
+    pub(in crate::edge) fn hold_stream(self: &Arc<Self>, stream: HeldStream) -> HoldGuard {
         self.hold(Held::Stream(Box::new(stream)))
     }
 
     /// Holds a response.
-    pub(in crate::edge) fn hold_response(self: &Arc<Self>, response: Response) -> Ticket {
+    pub(in crate::edge) fn hold_response(self: &Arc<Self>, response: HeldResponse) -> HoldGuard {
         self.hold(Held::Response(response))
     }
 
-    fn hold(self: &Arc<Self>, held: Held) -> Ticket {
+    fn hold(self: &Arc<Self>, held: Held) -> HoldGuard {
         let id = self.next_session.fetch_add(1, Ordering::Relaxed);
         // The remainder is below the number of shards, which is a usize.
         let shard = usize::try_from(id % self.shards.len() as u64).unwrap_or_default();
         let mut channels = self.lock();
-        // Under the lock: what is published from here on finds the listener in its shard.
-        let behind = self.subscribe_all(&mut channels, shard, &held.listener().subs);
-        self.shards[shard].send(Command::Hold { id, held, behind });
-        Ticket { hub: Arc::clone(self), shard, id, connected: false }
+        // Under the lock, so that whatever is published later finds the subscriber in its shard.
+        let is_behind = self.subscribe_locked(&mut channels, shard, &held.subscriber().subscriptions);
+        self.shards[shard].send(Command::Hold { id, held, is_behind });
+        HoldGuard { hub: Arc::clone(self), shard, id, is_connected: false }
     }
 
-    /// Listens on channels, as a shard's recovered stream does; tells whether one of them has gone on meanwhile.
-    pub(in crate::edge) fn subscribe(self: &Arc<Self>, shard: usize, subs: &[Sub]) -> bool {
-        self.subscribe_all(&mut self.lock(), shard, subs)
+    /// Adds a shard's subscriber to channels. Returns whether one of them has had items after the subscriber's last one.
+    pub(in crate::edge) fn subscribe(self: &Arc<Self>, shard: usize, subscriptions: &[Subscription]) -> bool {
+        self.subscribe_locked(&mut self.lock(), shard, subscriptions)
     }
 
-    fn subscribe_all(self: &Arc<Self>, channels: &mut Channels, shard: usize, subs: &[Sub]) -> bool {
-        let mut behind = false;
-        for sub in subs {
-            let channel = match channels.by_name.entry(Arc::clone(&sub.channel)) {
+    fn subscribe_locked(
+        self: &Arc<Self>,
+        channels: &mut Channels,
+        shard: usize,
+        subscriptions: &[Subscription],
+    ) -> bool {
+        let mut is_behind = false;
+        for subscription in subscriptions {
+            let channel = match channels.by_name.entry(Arc::clone(&subscription.channel)) {
                 Entry::Occupied(entry) => entry.into_mut(),
                 Entry::Vacant(entry) => {
-                    self.recheck_later(&sub.channel);
+                    self.recheck_later(&subscription.channel);
                     entry.insert(Channel::new(self.shards.len()))
                 }
             };
-            channel.listeners[shard] += 1;
-            behind |= match (channel.sequencer.last(), &sub.prev_id) {
+            channel.subscribers[shard] += 1;
+            is_behind |= match (channel.sequencer.last(), &subscription.prev_id) {
                 (Some(last), Some(prev_id)) => last != prev_id,
                 _ => false,
             };
         }
-        behind
+        is_behind
     }
 
-    /// Stops listening. A held response's channels are remembered for a while.
-    pub(in crate::edge) fn unsubscribe(self: &Arc<Self>, shard: usize, subs: &[Sub], linger: bool) {
+    /// Removes a shard's subscriber from channels. With `linger` their order is remembered for a while.
+    pub(in crate::edge) fn unsubscribe(self: &Arc<Self>, shard: usize, subscriptions: &[Subscription], linger: bool) {
         let mut channels = self.lock();
-        for sub in subs {
-            let Entry::Occupied(mut entry) = channels.by_name.entry(Arc::clone(&sub.channel)) else { continue };
+        for subscription in subscriptions {
+            let Entry::Occupied(mut entry) = channels.by_name.entry(Arc::clone(&subscription.channel)) else {
+                continue;
+            };
             let channel = entry.get_mut();
-            channel.listeners[shard] = channel.listeners[shard].saturating_sub(1);
+            channel.subscribers[shard] = channel.subscribers[shard].saturating_sub(1);
             if linger {
                 channel.lingering += 1;
-                self.stop_lingering_later(&sub.channel);
-            } else if channel.is_deserted() {
+                self.stop_lingering_later(&subscription.channel);
+            } else if channel.is_unused() {
                 entry.remove();
             }
         }
     }
 
-    /// Publishes items in order. Waits while the shards are too far behind.
+    /// Publishes items in order. Waits while a shard has too many commands waiting.
     pub(in crate::edge) async fn publish(self: &Arc<Self>, items: Vec<Item>) {
         for item in items {
             for shard in &*self.shards {
@@ -146,11 +152,11 @@ impl Hub {
         let now = Instant::now();
         let mut channels = self.lock();
         let Channels { by_name, seen } = &mut *channels;
-        if seen.note(&item, now) {
+        if seen.insert(&item, now) {
             return metrics::published(metrics::Item::Repeated);
         }
         let Some(channel) = by_name.get_mut(&item.channel) else {
-            return metrics::published(metrics::Item::Unheard);
+            return metrics::published(metrics::Item::NoSubscribers);
         };
         metrics::published(metrics::Item::Accepted);
         let name = Arc::clone(&item.channel);
@@ -161,45 +167,42 @@ impl Hub {
         self.deliver(channel, due);
     }
 
-    /// To every shard in which somebody listens; under the lock, so that the order holds.
+    /// Sends items to every shard that has subscribers. Called under the lock, which keeps the order.
     fn deliver(&self, channel: &Channel, due: Vec<Arc<Item>>) {
         for item in due {
-            for (shard, _) in self.shards.iter().zip(&channel.listeners).filter(|(_, listeners)| **listeners > 0) {
+            let shards = self.shards.iter().zip(&channel.subscribers);
+            for (shard, _) in shards.filter(|(_, subscribers)| **subscribers > 0) {
                 shard.send(Command::Item(Arc::clone(&item)));
             }
         }
     }
 
-    /// The next item on this channel is taken as it comes.
+    /// Forgets the last id of a channel, so that its next item is delivered at once.
     pub(in crate::edge) fn forget(&self, channel: &str) {
         if let Some(channel) = self.lock().by_name.get_mut(channel) {
             channel.sequencer.forget();
         }
     }
 
-    /// Has every stream ask its next link, and takes the next item of every channel as it comes.
+    /// Has every stream request its next link, and forgets the last ids of all channels.
     pub(in crate::edge) fn recover_all(&self) {
         for channel in self.lock().by_name.values_mut() {
             channel.sequencer.forget();
         }
-        self.tell_all(|| Command::RecheckAll);
+        self.send_to_all(|| Command::RecheckAll);
     }
 
-    /// Ends all streams over this time, and waits for it.
+    /// Ends everything that is held, over this time, and waits until it has ended.
     pub(in crate::edge) async fn drain(&self, window: Duration) {
         let (done, mut all_done) = mpsc::channel(1);
         let drain = Drain { window, shards: self.shards.len(), done };
-        self.tell_all(|| Command::Drain(drain.clone()));
+        self.send_to_all(|| Command::Drain(drain.clone()));
         drop(drain);
-        // Nothing is ever sent: it ends with the last shard's copy.
+        // Nothing is ever sent: the channel closes when the last shard drops its sender.
         let _ = all_done.recv().await;
     }
 
-    pub(in crate::edge) fn tell(&self, shard: usize, command: Command) {
-        self.shards[shard].send(command);
-    }
-
-    fn tell_all(&self, command: impl Fn() -> Command) {
+    fn send_to_all(&self, command: impl Fn() -> Command) {
         for shard in &*self.shards {
             shard.send(command());
         }
@@ -209,17 +212,17 @@ impl Hub {
         let (hub, channel) = (Arc::clone(self), Arc::clone(channel));
         tokio::spawn(async move {
             sleep(FIRST_RECHECK).await;
-            hub.tell_all(|| Command::Recheck(Arc::clone(&channel)));
+            hub.send_to_all(|| Command::Recheck(Arc::clone(&channel)));
         });
     }
 
     fn release_later(self: &Arc<Self>, channel: Arc<str>) {
         let hub = Arc::clone(self);
         tokio::spawn(async move {
-            sleep(sequencer::WAIT).await;
+            sleep(sequencer::MAX_WAIT).await;
             let mut due = Vec::new();
             if let Some(channel) = hub.lock().by_name.get_mut(&channel) {
-                channel.sequencer.overdue(Instant::now(), &mut due);
+                channel.sequencer.release_overdue(Instant::now(), &mut due);
                 hub.deliver(channel, due);
             }
         });
@@ -233,7 +236,7 @@ impl Hub {
             if let Entry::Occupied(mut entry) = channels.by_name.entry(name) {
                 let channel = entry.get_mut();
                 channel.lingering = channel.lingering.saturating_sub(1);
-                if channel.is_deserted() {
+                if channel.is_unused() {
                     entry.remove();
                 }
             }
@@ -241,7 +244,7 @@ impl Hub {
     }
 
     fn lock(&self) -> MutexGuard<'_, Channels> {
-        // Nothing that could panic leaves this half changed.
+        // Nothing that could panic leaves the channels half changed.
         self.channels.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -250,30 +253,30 @@ impl Channel {
     fn new(shards: usize) -> Self {
         Self {
             sequencer: Sequencer::default(),
-            listeners: vec![0; shards].into(),
+            subscribers: vec![0; shards].into(),
             lingering: 0,
             _open: Opened::new(Open::Channel),
         }
     }
 
-    fn is_deserted(&self) -> bool {
-        self.lingering == 0 && self.listeners.iter().all(|listeners| *listeners == 0)
+    fn is_unused(&self) -> bool {
+        self.lingering == 0 && self.subscribers.iter().all(|subscribers| *subscribers == 0)
     }
 }
 
-impl Ticket {
-    /// Hands over the client's connection, on which the head and the first part of the response are written. From
-    /// here on the shard notices when the client goes.
+impl HoldGuard {
+    /// Hands over the client's connection, on which the head and the first part of the response have been written. From
+    /// now on the shard notices when the client goes.
     pub(in crate::edge) fn connect(mut self, socket: TcpStream, permit: OwnedSemaphorePermit) {
-        self.connected = true;
-        self.hub.tell(self.shard, Command::Connect { id: self.id, socket, permit });
+        self.is_connected = true;
+        self.hub.shards[self.shard].send(Command::Connect { id: self.id, socket, permit });
     }
 }
 
-impl Drop for Ticket {
+impl Drop for HoldGuard {
     fn drop(&mut self) {
-        if !self.connected {
-            self.hub.tell(self.shard, Command::Gone(self.id));
+        if !self.is_connected {
+            self.hub.shards[self.shard].send(Command::ClientGone(self.id));
         }
     }
 }

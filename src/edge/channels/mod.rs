@@ -1,10 +1,15 @@
-//! Channels: who subscribes to each, and the order of its items.
+//! Channels: which shards have subscribers of each, and the order of its items.
 //!
-//! It imports `held`, to whose shards it sends items and requests to hold, and `items`.
+//! It may import `held`, to whose shards it sends items and requests to hold, and `items`.
+//!
+//! | module | is | imports |
+//! |---|---|---|
+//! | [`sequencer`] | the order of a channel's items | nothing |
+//! | [`hub`] | all channels and their subscribers | `sequencer` |
 
 mod hub;
 mod sequencer;
 
-pub(in crate::edge) use self::hub::{Hub, Ticket};
+pub(in crate::edge) use self::hub::{HoldGuard, Hub};
 #[cfg(any(test, fuzzing))]
-pub(in crate::edge) use self::sequencer::{Sequencer, WAIT};
+pub(in crate::edge) use self::sequencer::{MAX_WAIT, Sequencer};

@@ -1,6 +1,6 @@
-//! The order of a channel's items: what comes out of turn waits a while for what goes before it.
+//! The order of a channel's items: an item that arrives early waits a while for the item before it.
 //!
-//! Pure, and as Pushpin has it (`handler/sequencer.cpp`).
+//! Pure. The rules are those of Pushpin (`handler/sequencer.cpp`).
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -11,20 +11,20 @@ use std::{
 
 use crate::edge::items::{Id, Item};
 
-/// An item that came before its turn waits for so long (`message_wait`).
-pub(in crate::edge) const WAIT: Duration = Duration::from_secs(5);
-/// The most items of a channel that wait; one more is dropped, and recovered by the streams.
-const MOST_PARKED: usize = 100;
+/// How long an early item waits (`message_wait`).
+pub(in crate::edge) const MAX_WAIT: Duration = Duration::from_secs(5);
+/// Items of a channel that may wait. If there are more they are dropped, and the streams recover them.
+const MAX_PARKED: usize = 100;
 
-/// An item with an id that came lately is a repetition, and dropped (`id_cache_ttl`).
+/// An item whose id was published within this time is a repetition, and is dropped (`id_cache_ttl`).
 const SEEN_FOR: Duration = Duration::from_secs(60);
-/// The most ids that are remembered: some thirty megabytes. The oldest are forgotten first.
-const MOST_SEEN: usize = 200_000;
+/// Ids that are remembered: about thirty megabytes. The oldest are forgotten first.
+const MAX_SEEN: usize = 200_000;
 
-/// Where one channel stands.
+/// The order of one channel.
 #[derive(Debug, Default)]
 pub(in crate::edge) struct Sequencer {
-    /// The id of the last item that was delivered, if that is known.
+    /// The id of the last item that was delivered, if it is known.
     last: Option<Id>,
     parked: VecDeque<Parked>,
 }
@@ -40,12 +40,12 @@ impl Sequencer {
         self.last.as_ref()
     }
 
-    /// Streams that saw something else were recovered from elsewhere: the next item is right, whatever it is.
+    /// Forgets the last id, so that the next item is delivered at once. For when streams turn out to expect another id.
     pub(in crate::edge) fn forget(&mut self) {
         self.last = None;
     }
 
-    /// Takes an item; gives what is to be delivered now, in order. Tells whether the item waits.
+    /// Accepts an item. Appends to `due` what is to be delivered now, in order. Returns whether the item waits.
     pub(in crate::edge) fn offer(&mut self, item: Arc<Item>, now: Instant, due: &mut Vec<Arc<Item>>) -> bool {
         if item.no_seq {
             due.push(item);
@@ -60,16 +60,16 @@ impl Sequencer {
             return false;
         }
         let known = self.parked.iter().any(|parked| parked.item.prev_id == item.prev_id);
-        let waits = !known && self.parked.len() < MOST_PARKED;
+        let waits = !known && self.parked.len() < MAX_PARKED;
         if waits {
             self.parked.push_back(Parked { item, since: now });
         }
         waits
     }
 
-    /// Gives what has waited long enough, and what follows it.
-    pub(in crate::edge) fn overdue(&mut self, now: Instant, due: &mut Vec<Arc<Item>>) {
-        while self.parked.front().is_some_and(|parked| now.duration_since(parked.since) >= WAIT) {
+    /// Appends to `due` the items that have waited for [`MAX_WAIT`], and those that follow them.
+    pub(in crate::edge) fn release_overdue(&mut self, now: Instant, due: &mut Vec<Arc<Item>>) {
+        while self.parked.front().is_some_and(|parked| now.duration_since(parked.since) >= MAX_WAIT) {
             if let Some(parked) = self.parked.pop_front() {
                 self.deliver(parked.item, due);
             }
@@ -82,33 +82,33 @@ impl Sequencer {
             self.last = item.id.clone();
             due.push(item);
             if let Some(last) = &self.last {
-                let place = self.parked.iter().position(|parked| parked.item.prev_id.as_ref() == Some(last));
-                next = place.and_then(|place| self.parked.remove(place)).map(|parked| parked.item);
+                let position = self.parked.iter().position(|parked| parked.item.prev_id.as_ref() == Some(last));
+                next = position.and_then(|position| self.parked.remove(position)).map(|parked| parked.item);
             }
         }
     }
 }
 
-/// The ids of all channels that came lately, in two generations: the older one goes when the younger is full or old
-/// enough, so that an id is remembered for at least [`SEEN_FOR`] unless there are too many.
+/// The ids that were published lately on all channels, in two generations. The older one is dropped when the younger is
+/// full or old enough, so an id is remembered for at least [`SEEN_FOR`] unless there are too many.
 #[derive(Debug)]
-pub(in crate::edge) struct Seen {
+pub(in crate::edge) struct SeenIds {
     young: HashSet<(Arc<str>, Id)>,
     old: HashSet<(Arc<str>, Id)>,
-    turned: Instant,
+    rotated_at: Instant,
 }
 
-impl Seen {
+impl SeenIds {
     pub(in crate::edge) fn new(now: Instant) -> Self {
-        Self { young: HashSet::new(), old: HashSet::new(), turned: now }
+        Self { young: HashSet::new(), old: HashSet::new(), rotated_at: now }
     }
 
-    /// Notes an item; tells whether its id was there already.
-    pub(in crate::edge) fn note(&mut self, item: &Item, now: Instant) -> bool {
+    /// Adds an item's id. Returns whether it was known already.
+    pub(in crate::edge) fn insert(&mut self, item: &Item, now: Instant) -> bool {
         let Some(id) = &item.id else { return false };
-        if now.duration_since(self.turned) >= SEEN_FOR || self.young.len() >= MOST_SEEN / 2 {
+        if now.duration_since(self.rotated_at) >= SEEN_FOR || self.young.len() >= MAX_SEEN / 2 {
             self.old = mem::take(&mut self.young);
-            self.turned = now;
+            self.rotated_at = now;
         }
         let key = (Arc::clone(&item.channel), Arc::clone(id));
         self.old.contains(&key) || !self.young.insert(key)
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_early_waits_for_what_goes_before_it() {
+    fn an_early_item_waits_for_the_item_before_it() {
         let mut sequencer = Sequencer::default();
         let now = Instant::now();
         assert_eq!(offer(&mut sequencer, &[1], now), ["1"]);
@@ -157,25 +157,25 @@ mod tests {
     }
 
     #[test]
-    fn the_first_item_is_right_whatever_it_is() {
+    fn the_first_item_is_delivered_at_once() {
         assert_eq!(offer(&mut Sequencer::default(), &[7], Instant::now()), ["7"]);
     }
 
     #[test]
-    fn what_never_comes_is_waited_for_no_longer_than_five_seconds() {
+    fn a_missing_item_is_waited_for_no_longer_than_five_seconds() {
         let mut sequencer = Sequencer::default();
         let now = Instant::now();
         offer(&mut sequencer, &[1, 3, 4], now);
         let mut due = Vec::new();
-        sequencer.overdue(now + WAIT - Duration::from_millis(1), &mut due);
+        sequencer.release_overdue(now + MAX_WAIT - Duration::from_millis(1), &mut due);
         assert_eq!(ids(&due), [""; 0]);
-        sequencer.overdue(now + WAIT, &mut due);
+        sequencer.release_overdue(now + MAX_WAIT, &mut due);
         assert_eq!(ids(&due), ["3", "4"]);
         assert_eq!(offer(&mut sequencer, &[5], now), ["5"]);
     }
 
     #[test]
-    fn an_item_without_ids_passes_and_leaves_nothing_known() {
+    fn an_item_without_ids_is_delivered_and_clears_the_last_id() {
         let mut sequencer = Sequencer::default();
         let now = Instant::now();
         offer(&mut sequencer, &[1], now);
@@ -186,19 +186,19 @@ mod tests {
     }
 
     #[test]
-    fn an_id_is_seen_once_a_minute() {
+    fn an_id_is_remembered_for_a_minute() {
         let now = Instant::now();
-        let mut seen = Seen::new(now);
-        assert!(!seen.note(&item("1", None), now));
-        assert!(seen.note(&item("1", None), now + SEEN_FOR - Duration::from_secs(1)));
-        assert!(!seen.note(&item("", None), now) && !seen.note(&item("", None), now));
-        assert!(!seen.note(&item("2", None), now + SEEN_FOR));
-        assert!(!seen.note(&item("1", None), now + SEEN_FOR * 3));
+        let mut seen = SeenIds::new(now);
+        assert!(!seen.insert(&item("1", None), now));
+        assert!(seen.insert(&item("1", None), now + SEEN_FOR - Duration::from_secs(1)));
+        assert!(!seen.insert(&item("", None), now) && !seen.insert(&item("", None), now));
+        assert!(!seen.insert(&item("2", None), now + SEEN_FOR));
+        assert!(!seen.insert(&item("1", None), now + SEEN_FOR * 3));
     }
 
     proptest! {
         #[test]
-        fn whatever_the_order_all_come_out_once_and_in_order(order in Just((2u32..40).collect::<Vec<_>>()).prop_shuffle()) {
+        fn items_in_any_order_are_delivered_once_and_in_order(order in Just((2u32..40).collect::<Vec<_>>()).prop_shuffle()) {
             let mut sequencer = Sequencer::default();
             let now = Instant::now();
             let mut delivered = offer(&mut sequencer, &[1], now);

@@ -1,4 +1,4 @@
-//! `/healthz` and `/readyz`, on the control port: on the clients' port every path is the backend's.
+//! `/readyz`. It is on the control port, since on the clients' port every path belongs to the backend.
 
 use axum::response::Response;
 use tokio::net::TcpStream;
@@ -9,7 +9,7 @@ use crate::{
     health::{self, Check, Latest},
 };
 
-/// What the edge needs to do its work.
+/// Checks whether the edge can do its work.
 pub(in crate::edge) struct Health {
     backend: BackendUrl,
     stopping: CancellationToken,
@@ -21,20 +21,20 @@ impl Health {
         Self { backend, stopping, latest: Latest::default() }
     }
 
-    /// Whether clients may be sent here, and if not why.
+    /// Answers whether clients may be sent to this edge, and if not, why.
     pub(in crate::edge) async fn readiness(&self) -> Response {
-        let look = async { vec![Check::new("backend", health::within_deadline(self.connect()).await)] };
-        let mut checks = self.latest.get_or_check(look).await;
-        // Looked at anew, since it is what a probe must hear of at once.
+        let check = async { vec![Check::new("backend", health::within_deadline(self.connect()).await)] };
+        let mut checks = self.latest.get_or_check(check).await;
+        // Never cached, since a probe must notice at once that the edge stops.
         checks.insert(0, Check::running(!self.stopping.is_cancelled()));
         health::readiness(checks.iter().all(Check::is_ok), checks)
     }
 
-    /// A connection says that somebody listens, and asks the backend for nothing.
+    /// Checks that the backend accepts connections. It sends no request.
     async fn connect(&self) -> std::io::Result<()> {
         let authority = self.backend.authority();
         let port = authority.port_u16().unwrap_or(80);
-        // Brackets are a URL's way to write an IPv6 address.
+        // In a URL an IPv6 address is in brackets.
         let host = authority.host().trim_start_matches('[').trim_end_matches(']');
         TcpStream::connect((host, port)).await.map(drop)
     }

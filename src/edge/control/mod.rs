@@ -1,6 +1,11 @@
-//! The control port: where backends publish, and probes and Prometheus read.
+//! The control port: where backends publish, and where Prometheus and probes read.
 //!
-//! It imports `channels` and `items`.
+//! It may import `channels`, where items are published, `config` and `items`.
+//!
+//! | module | is | imports |
+//! |---|---|---|
+//! | [`health`] | answers to probes | nothing |
+//! | [`routes`] | the routes of the control port | `health` |
 
 mod health;
 mod routes;

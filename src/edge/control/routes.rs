@@ -1,13 +1,13 @@
-//! The control port: where backends publish.
+//! The routes of the control port.
 //!
 //! | request | does |
 //! |---|---|
 //! | `POST /publish/` | publishes `{"items": […]}`, all of them or none |
-//! | `POST /recover/` | has every stream ask its next link |
-//! | `GET /metrics` | tells figures, for Prometheus |
-//! | `GET /` | tells what this is |
-//! | `GET /healthz` | tells that the edge is alive |
-//! | `GET /readyz` | tells whether clients may be sent to it, and if not why |
+//! | `POST /recover/` | has every stream request its next link |
+//! | `GET /metrics` | returns metrics, for Prometheus |
+//! | `GET /` | returns a line that says what this is |
+//! | `GET /healthz` | answers that the edge is alive |
+//! | `GET /readyz` | answers whether clients may be sent to it, and if not, why |
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ use headers_accept::Accept;
 use mediatype::{MediaType, media_type};
 use serde_json::json;
 
-use super::Health;
+use super::health::Health;
 use crate::{
     edge::{channels::Hub, items},
     grip::Verifier,
@@ -32,18 +32,18 @@ use crate::{
 };
 
 /// The longest body of a request (`push_in_http_max_body_size`).
-const MOST_BYTES: usize = 1_000_000;
+const MAX_BODY_BYTES: usize = 1_000_000;
 
-/// Everything a request may use.
+/// What the handlers use.
 #[derive(Clone)]
 pub(in crate::edge) struct Control {
     pub(in crate::edge) hub: Arc<Hub>,
-    /// Whose tokens are asked for, if any are.
+    /// Checks the tokens of publishers. Without it no token is required.
     pub(in crate::edge) publishers: Option<Arc<Verifier>>,
     pub(in crate::edge) health: Arc<Health>,
 }
 
-/// Why a request does nothing.
+/// Why a request is refused.
 enum Refusal {
     Unauthorized,
     NotAcceptable,
@@ -57,10 +57,10 @@ pub(in crate::edge) fn router(control: Control) -> Router {
         .route("/publish/", post(publish))
         .route("/recover", post(recover))
         .route("/recover/", post(recover))
-        .route("/metrics", get(figures))
+        .route("/metrics", get(read_metrics))
         .route("/healthz", get(alive))
         .route("/readyz", get(async |State(control): State<Control>| control.health.readiness().await))
-        .layer(DefaultBodyLimit::max(MOST_BYTES))
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .with_state(control)
 }
 
@@ -69,18 +69,18 @@ async fn publish(State(control): State<Control>, headers: HeaderMap, body: Bytes
     let as_json = wants_json(&headers)?;
     let items = items::parse(&body).map_err(Refusal::Items)?;
     control.hub.publish(items).await;
-    Ok(said(as_json, "Published"))
+    Ok(reply(as_json, "Published"))
 }
 
 async fn recover(State(control): State<Control>, headers: HeaderMap) -> Result<Response, Refusal> {
     control.authorize(&headers)?;
     let as_json = wants_json(&headers)?;
     control.hub.recover_all();
-    Ok(said(as_json, "Updated"))
+    Ok(reply(as_json, "Updated"))
 }
 
-/// Figures tell a stranger how much is said, though not what: so where a token is asked for, it is asked for here too.
-async fn figures(State(control): State<Control>, headers: HeaderMap) -> Result<Response, Refusal> {
+/// Metrics reveal how much is published, though not what. So they require a token if publishing does.
+async fn read_metrics(State(control): State<Control>, headers: HeaderMap) -> Result<Response, Refusal> {
     control.authorize(&headers)?;
     Ok(([metrics::CONTENT_TYPE], metrics::text()).into_response())
 }
@@ -95,7 +95,7 @@ impl Control {
     }
 }
 
-/// Plain text, unless JSON is liked better.
+/// Whether the client prefers JSON to plain text.
 fn wants_json(headers: &HeaderMap) -> Result<bool, Refusal> {
     const TEXT: MediaType<'_> = media_type!(TEXT / PLAIN);
     const JSON: MediaType<'_> = media_type!(APPLICATION / JSON);
@@ -106,8 +106,12 @@ fn wants_json(headers: &HeaderMap) -> Result<bool, Refusal> {
     Ok(*chosen == JSON)
 }
 
-fn said(as_json: bool, what: &str) -> Response {
-    if as_json { axum::Json(json!({"message": what})).into_response() } else { format!("{what}\n").into_response() }
+fn reply(as_json: bool, message: &str) -> Response {
+    if as_json {
+        axum::Json(json!({"message": message})).into_response()
+    } else {
+        format!("{message}\n").into_response()
+    }
 }
 
 impl IntoResponse for Refusal {
@@ -116,11 +120,11 @@ impl IntoResponse for Refusal {
             Self::Unauthorized => (
                 StatusCode::UNAUTHORIZED,
                 [(header::WWW_AUTHENTICATE, "Bearer")],
-                "Publish with a JWT that is signed with the control key: iss and key in GRIP_URL do it.\n",
+                "A JWT signed with the control key is required; set iss and key in GRIP_URL.\n",
             )
                 .into_response(),
             Self::NotAcceptable => {
-                (StatusCode::NOT_ACCEPTABLE, "This is answered as text/plain or application/json.\n").into_response()
+                (StatusCode::NOT_ACCEPTABLE, "The response can be text/plain or application/json.\n").into_response()
             }
             Self::Items(error) => (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
         }

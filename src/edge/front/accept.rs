@@ -1,4 +1,4 @@
-//! The clients' side: connections, and what each may use.
+//! Connections of clients: how many there may be, and their limits.
 
 use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -15,30 +15,31 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::{
-    exchange::{Client, Edge},
-    takeover::{Handover, Wire},
+    exchange::{Client, Front},
+    takeover::{ClientSocket, Takeover},
 };
 use crate::{
     server::Refusals,
     telemetry::metrics::edge::{Refusal, refused},
 };
 
-/// A request's head comes within this time, from the connection's begin or the end of the request before it.
+/// How long a request's head may take, from the start of the connection or the end of the previous request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-/// The longest head, or up to twice as long where it comes at once. Cookies are what makes it long.
-const MOST_HEAD: usize = 64 << 10;
-/// A peer that has acknowledged nothing for so long is gone: without this the kernel tries for a quarter of an hour.
-const USER_TIMEOUT: Duration = Duration::from_secs(30);
-/// After a failure to accept, as when the process has no descriptors left.
+/// The longest head of a request; up to twice as long if it arrives at once. Long ones have many cookies.
+const MAX_HEAD_BYTES: usize = 64 << 10;
+/// A peer that has acknowledged nothing for this long is considered gone. By default the kernel retries for a quarter of
+/// an hour.
+const UNACKNOWLEDGED_TIMEOUT: Duration = Duration::from_secs(30);
+/// The pause after a failed accept, for example when the process has no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// What one that is refused hears.
+/// The response to a connection that is refused.
 const REFUSAL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Type: text/plain\r\n\
-    Content-Length: 39\r\nConnection: close\r\n\r\nThis proxy holds all it can; try later.";
+    Content-Length: 54\r\nConnection: close\r\n\r\nAll connections of this proxy are in use; retry later.";
 
-/// Takes connections until it is told to stop, and serves them as long as they last.
+/// Accepts connections until `stop`. Each is served by a task of its own, which may outlast this one.
 pub(in crate::edge) async fn serve(
     listener: TcpListener,
-    edge: Arc<Edge>,
+    front: Arc<Front>,
     slots: Arc<Semaphore>,
     stop: CancellationToken,
 ) {
@@ -51,7 +52,7 @@ pub(in crate::edge) async fn serve(
         match accepted {
             Ok((socket, address)) => match Arc::clone(&slots).try_acquire_owned() {
                 Ok(slot) => {
-                    tokio::spawn(connection(socket, address, Arc::clone(&edge), slot, stop.clone()));
+                    tokio::spawn(connection(socket, address, Arc::clone(&front), slot, stop.clone()));
                 }
                 Err(_) => {
                     refused(Refusal::Full);
@@ -59,7 +60,7 @@ pub(in crate::edge) async fn serve(
                 }
             },
             Err(error) => {
-                warn!(%error, "cannot take a connection");
+                warn!(%error, "cannot accept a connection");
                 sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -69,45 +70,45 @@ pub(in crate::edge) async fn serve(
 async fn connection(
     socket: TcpStream,
     address: SocketAddr,
-    edge: Arc<Edge>,
+    front: Arc<Front>,
     slot: OwnedSemaphorePermit,
     stop: CancellationToken,
 ) {
     if let Err(error) = tune(&socket) {
-        return debug!(%error, "a connection ended at once");
+        return debug!(%error, "connection closed before its first request");
     }
-    let handover = Arc::new(Handover::new(slot));
+    let takeover = Arc::new(Takeover::new(slot));
     let service = service_fn(|request: Request<Incoming>| {
-        let late = edge.draining.is_cancelled();
-        let id = edge.trusted.client(address.ip(), request.headers()).into();
-        let client = Client { address: address.ip(), id, handover: Arc::clone(&handover), late };
-        let edge = Arc::clone(&edge);
-        async move { Ok::<_, Infallible>(edge.answer(client, request).await) }
+        let is_late = front.draining.is_cancelled();
+        let id = front.trusted.client(address.ip(), request.headers()).into();
+        let client = Client { address: address.ip(), id, takeover: Arc::clone(&takeover), is_late };
+        let front = Arc::clone(&front);
+        async move { Ok::<_, Infallible>(front.handle(client, request).await) }
     });
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MOST_HEAD);
-    let wire = TokioIo::new(Wire::new(socket, Arc::clone(&handover)));
-    let mut connection = http.serve_connection(wire, service).with_upgrades();
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MAX_HEAD_BYTES);
+    let socket = TokioIo::new(ClientSocket::new(socket, Arc::clone(&takeover)));
+    let mut connection = http.serve_connection(socket, service).with_upgrades();
     let mut stopping = false;
-    let ticket = loop {
+    let guard = loop {
         tokio::select! {
             ended = &mut connection => {
-                return if let Err(error) = ended { debug!(%error, "a connection broke") };
+                return if let Err(error) = ended { debug!(%error, "connection failed") };
             }
-            ticket = handover.ready() => break ticket,
+            guard = takeover.ready() => break guard,
             () = stop.cancelled(), if !stopping => {
                 stopping = true;
                 Pin::new(&mut connection).graceful_shutdown();
             }
         }
     };
-    // What the client has sent ahead is a request that will not be answered: see `watch`.
-    if let (Some(parts), Some(slot)) = (connection.into_parts(), handover.take_slot()) {
-        ticket.connect(parts.io.into_inner().into_socket(), slot);
+    // What the client has sent ahead is dropped: a request after a held one is never answered (`shards::readiness`).
+    if let (Some(parts), Some(slot)) = (connection.into_parts(), takeover.take_slot()) {
+        guard.connect(parts.io.into_inner().into_socket(), slot);
     }
 }
 
 fn tune(socket: &TcpStream) -> io::Result<()> {
     socket.set_nodelay(true)?;
-    SockRef::from(socket).set_tcp_user_timeout(Some(USER_TIMEOUT))
+    SockRef::from(socket).set_tcp_user_timeout(Some(UNACKNOWLEDGED_TIMEOUT))
 }

@@ -1,4 +1,4 @@
-//! A copy of a request's body, made while it passes.
+//! A copy of a request's body, made while the body is forwarded, so that a held request can be repeated.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -6,33 +6,34 @@ use bytes::{Bytes, BytesMut};
 use http_body::Frame;
 use hyper::body::{Body as _, Incoming};
 
-/// A request's body of this length or less is kept, so that a held request can be repeated (Pushpin keeps as much,
-/// `proxysession.cpp`).
-const MOST_KEPT: usize = 100_000;
+/// Longer bodies are not copied, as in Pushpin (`proxysession.cpp`).
+const MAX_BYTES: usize = 100_000;
 
-/// A copy of a request's body, made while it passes.
+/// A copy of a body, as far as it has been forwarded.
 #[derive(Clone)]
-pub(super) struct Kept {
+pub(super) struct BodyCopy {
+    /// The length of the complete body.
     size: usize,
     bytes: Arc<Mutex<BytesMut>>,
 }
 
-impl Kept {
-    /// For a body that says it is short enough.
-    pub(super) fn of(body: &Incoming) -> Option<Self> {
+impl BodyCopy {
+    /// Starts a copy. Returns `None` unless the body declares a length of at most [`MAX_BYTES`].
+    pub(super) fn new(body: &Incoming) -> Option<Self> {
         let size = usize::try_from(body.size_hint().exact()?).ok()?;
-        (size <= MOST_KEPT).then(|| Self { size, bytes: Arc::default() })
+        (size <= MAX_BYTES).then(|| Self { size, bytes: Arc::default() })
     }
 
-    pub(super) fn note(&self, frame: Frame<Bytes>) -> Frame<Bytes> {
+    /// Copies a frame that is forwarded, and returns it.
+    pub(super) fn add(&self, frame: Frame<Bytes>) -> Frame<Bytes> {
         if let Some(bytes) = frame.data_ref() {
             self.bytes.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
         }
         frame
     }
 
-    /// All of it, if all of it has passed: a backend may answer before it has read to the end.
-    pub(super) fn whole(&self) -> Option<Bytes> {
+    /// Returns the body, if it is complete. A backend may respond before it has read all of it.
+    pub(super) fn complete(&self) -> Option<Bytes> {
         let bytes = self.bytes.lock().unwrap_or_else(PoisonError::into_inner).clone().freeze();
         (bytes.len() == self.size).then_some(bytes)
     }

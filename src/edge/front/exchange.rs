@@ -1,4 +1,4 @@
-//! One request's life: to the backend, and what its answer makes of it.
+//! An exchange: a request is forwarded to the backend, and its response is forwarded, held or continued.
 
 use std::{
     net::IpAddr,
@@ -24,12 +24,12 @@ use tower_http::timeout::TimeoutBody;
 use tracing::{Instrument as _, debug};
 
 use super::{
-    body_copy::Kept,
+    body_copy::BodyCopy,
     forward,
-    hold::Hold,
+    hold::HoldContext,
     pagination,
     refuse::{self, ExchangeError},
-    takeover::{Handover, HeldBody, Part},
+    takeover::{BodyPart, HeldBody, Takeover},
     upgrade,
 };
 use crate::{
@@ -37,7 +37,7 @@ use crate::{
         backend::{self, Backend, FetchError},
         body::{self, Body},
         channels::Hub,
-        held::{Addresses, Base, Listener, Response as HeldResponse, Then, Verdict},
+        held::{ClientLimits, HeldResponse, LinkBase, NextStep, Outcome, Subscriber},
         items::{Id, ends_event},
     },
     forwarded::{ClientId, TrustedProxies},
@@ -48,88 +48,84 @@ use crate::{
     },
 };
 
-/// A request's body that stands still for so long keeps a connection to the backend for nothing. Less than a backend
-/// commonly gets to answer, which includes this: so that it is not blamed for a client that stalls.
-const REQUEST_IDLE: Duration = Duration::from_secs(20);
-/// A response's may be a stream that says something now and then.
-const RESPONSE_IDLE: Duration = Duration::from_secs(300);
-/// Before a held request is repeated because it missed something: so that a backend that never catches up is not
-/// asked all the time.
-const REPEAT_AFTER: Duration = Duration::from_millis(100);
+/// A request body that pauses for longer occupies a connection to the backend for nothing. Shorter than the time that a
+/// backend commonly gets to respond, which includes this: otherwise it would be blamed for a client that stalls.
+const REQUEST_IDLE_TIMEOUT: Duration = Duration::from_secs(20);
+/// Longer, since a response body may be a stream that rarely sends something.
+const RESPONSE_IDLE_TIMEOUT: Duration = Duration::from_secs(300);
+/// The pause before a held request is repeated because it missed an item, so that a backend that stays behind does not
+/// get requests all the time.
+const REPEAT_PAUSE: Duration = Duration::from_millis(100);
 
-/// What all requests need.
-pub(in crate::edge) struct Edge {
+/// What handling requests requires.
+pub(in crate::edge) struct Front {
     pub(in crate::edge) backend: Backend,
     pub(in crate::edge) hub: Arc<Hub>,
+    /// The longest request body, in bytes.
     pub(in crate::edge) max_body: u64,
-    /// What clients have held.
-    pub(in crate::edge) addresses: Arc<Addresses>,
+    pub(in crate::edge) limits: Arc<ClientLimits>,
     pub(in crate::edge) trusted: TrustedProxies,
-    /// Once streams are being ended: from then on there are no new ones.
+    /// Cancelled when streams start to be ended. From then on there are no new ones.
     pub(in crate::edge) draining: CancellationToken,
-    /// Ends what nothing else would end.
+    /// Ends what would not end by itself, such as upgraded connections.
     pub(in crate::edge) stop: CancellationToken,
 }
 
-/// Who asks.
-pub(in crate::edge) struct Client {
-    pub(in crate::edge) address: IpAddr,
-    /// Who that is for limits: not the last proxy before the edge, if that is trusted.
-    pub(in crate::edge) id: ClientId,
-    /// How a stream that is held leaves this connection.
-    pub(in crate::edge) handover: Arc<Handover>,
-    /// Whether it asked when streams were being ended already.
-    pub(in crate::edge) late: bool,
+/// The client of a request.
+pub(super) struct Client {
+    pub(super) address: IpAddr,
+    /// The client for limits: behind trusted proxies it has another address.
+    pub(super) id: ClientId,
+    /// For the takeover of the connection if a stream is held.
+    pub(super) takeover: Arc<Takeover>,
+    /// Whether streams were being ended already when it sent the request.
+    pub(super) is_late: bool,
 }
 
-/// What a response becomes.
-enum Outcome {
-    Answer(Response<Body>),
-    /// The request was held, and missed something: it is to be repeated with this `Grip-Last`.
+/// What follows from a response of the backend.
+enum Handled {
+    Response(Response<Body>),
+    /// The request was held and missed an item. It is to be repeated with this `Grip-Last`.
     Repeat(Request<Body>, Vec<(Arc<str>, Id)>),
 }
 
-/// What was asked of the backend, for as long as it may have to be asked again.
-struct Asked {
+/// The request that was forwarded, kept for as long as it may have to be repeated.
+struct Forwarded {
     head: request::Parts,
-    /// Unless it was too long to be kept.
-    body: Option<Kept>,
+    /// None if the body was too long to be copied.
+    body: Option<BodyCopy>,
 }
 
-impl Edge {
-    /// Answers a request, which gets an id if it has none. Whatever goes wrong is an answer too.
-    pub(in crate::edge) async fn answer(
-        self: Arc<Self>,
-        client: Client,
-        mut request: Request<Incoming>,
-    ) -> Response<Body> {
+impl Front {
+    /// Returns the response to a request. Errors are responses too. Gives the request an id if it has none.
+    pub(super) async fn handle(self: Arc<Self>, client: Client, mut request: Request<Incoming>) -> Response<Body> {
         let (started, method) = (Instant::now(), method_label(request.method()));
         let id = RequestId::of(request.headers());
         id.put(request.headers_mut());
         let span = id.span();
-        let response = self.answer_to(client, request, &id).instrument(span.clone()).await;
+        let response = self.response_to(client, request, &id).instrument(span.clone()).await;
         let status = response.status().as_u16();
         let duration_ms = started.elapsed().as_millis() as u64;
-        debug!(parent: &span, method, status, duration_ms, "proxied");
+        debug!(parent: &span, method, status, duration_ms, "forwarded");
         response
     }
 
-    async fn answer_to(&self, client: Client, request: Request<Incoming>, id: &RequestId) -> Response<Body> {
+    async fn response_to(&self, client: Client, request: Request<Incoming>, id: &RequestId) -> Response<Body> {
         if request.method() == Method::CONNECT {
-            return refuse::plain(StatusCode::METHOD_NOT_ALLOWED, "This is no forward proxy.\n");
+            return refuse::plain(StatusCode::METHOD_NOT_ALLOWED, "CONNECT is not supported.\n");
         }
         if request.body().size_hint().lower() > self.max_body {
-            return refuse::too_long(self.max_body);
+            return refuse::body_too_long(self.max_body);
         }
         let mut response = match self.exchange(&client, request, id).await {
             Ok(response) => response,
             Err(error) => {
-                let mut response = refuse::answer(&error, self.max_body);
+                let mut response = refuse::response_to(&error, self.max_body);
                 id.put(response.headers_mut());
                 response
             }
         };
-        // The next request had better go to another server, or to this one's successor.
+        // The client's next request should go to another server, or to this one's successor.
         if self.draining.is_cancelled() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
@@ -147,94 +143,96 @@ impl Edge {
         let (mut head, body) = request.into_parts();
         forward::to_backend(&mut head.headers, client.address);
         if let Some(protocol) = protocol {
-            upgrade::ask(&mut head.headers, protocol);
+            upgrade::request(&mut head.headers, protocol);
         }
         if !head.headers.contains_key(header::HOST) {
             let host = HeaderValue::try_from(self.backend.address()).map_err(http::Error::from);
             head.headers.insert(header::HOST, host.map_err(FetchError::from)?);
         }
         let limit = usize::try_from(self.max_body).unwrap_or(usize::MAX);
-        let kept = Kept::of(&body);
-        let body = Limited::new(TimeoutBody::new(REQUEST_IDLE, body), limit);
-        let body = match kept.clone() {
-            Some(kept) => body.map_frame(move |frame| kept.note(frame)).boxed_unsync(),
+        let copy = BodyCopy::new(&body);
+        let body = Limited::new(TimeoutBody::new(REQUEST_IDLE_TIMEOUT, body), limit);
+        let body = match copy.clone() {
+            Some(copy) => body.map_frame(move |frame| copy.add(frame)).boxed_unsync(),
             None => body.boxed_unsync(),
         };
-        let asked = Asked { head: head.clone(), body: kept };
+        let forwarded = Forwarded { head: head.clone(), body: copy };
         let mut response = self.backend.send(Purpose::Client, Request::from_parts(head, body)).await?;
         if let (Some(upgraded), StatusCode::SWITCHING_PROTOCOLS) = (upgraded, response.status()) {
-            return Ok(upgrade::join(upgraded, response, Arc::clone(&client.handover), self.stop.clone()));
+            return Ok(upgrade::join(upgraded, response, Arc::clone(&client.takeover), self.stop.clone()));
         }
         loop {
-            match self.respond(client, &asked, response, id).await? {
-                Outcome::Answer(response) => return Ok(response),
-                Outcome::Repeat(mut again, last) => {
-                    sleep(REPEAT_AFTER).await;
-                    backend::add_grip_last(again.headers_mut(), &last).map_err(FetchError::from)?;
-                    response = self.backend.send(Purpose::Client, again).await?;
+            match self.follow(client, &forwarded, response, id).await? {
+                Handled::Response(response) => return Ok(response),
+                Handled::Repeat(mut request, last) => {
+                    sleep(REPEAT_PAUSE).await;
+                    backend::add_grip_last(request.headers_mut(), &last).map_err(FetchError::from)?;
+                    response = self.backend.send(Purpose::Client, request).await?;
                 }
             }
         }
     }
 
-    /// Passes a response on, or does what it says.
-    async fn respond(
+    /// Forwards a response, or follows its instructions.
+    async fn follow(
         &self,
         client: &Client,
-        asked: &Asked,
+        forwarded: &Forwarded,
         response: Response<Incoming>,
         id: &RequestId,
-    ) -> Result<Outcome, ExchangeError> {
+    ) -> Result<Handled, ExchangeError> {
         let (mut head, body) = response.into_parts();
-        if !Instructions::is_in(&head.headers) || asked.head.method == Method::HEAD {
+        if !Instructions::is_in(&head.headers) || forwarded.head.method == Method::HEAD {
             forward::to_client(&mut head.headers);
-            let body = TimeoutBody::new(RESPONSE_IDLE, body).boxed_unsync();
-            return Ok(Outcome::Answer(Response::from_parts(head, body)));
+            let body = TimeoutBody::new(RESPONSE_IDLE_TIMEOUT, body).boxed_unsync();
+            return Ok(Handled::Response(Response::from_parts(head, body)));
         }
         if head.headers.contains_key(header::CONTENT_ENCODING) {
             return Err(ExchangeError::Compressed);
         }
         let body = self.backend.collect(body).await?;
-        let instruct = Instructions::parse(&head.headers)?;
+        let instructions = Instructions::parse(&head.headers)?;
         forward::to_client(&mut head.headers);
-        forward::expose(&mut head.headers, &instruct.expose);
-        if let Some(status) = &instruct.status {
+        forward::expose(&mut head.headers, &instructions.expose);
+        if let Some(status) = &instructions.status {
             head.status = status.code;
             head.extensions.remove::<ReasonPhrase>();
-            say(&mut head.extensions, status.reason.as_deref());
+            set_reason(&mut head.extensions, status.reason.as_deref());
         }
-        if instruct.hold == Some(HoldMode::Response) {
-            let Some(_place) = self.addresses.take(client.id) else { return Ok(Outcome::Answer(refuse::too_many())) };
-            return Ok(self.hold_response(instruct, asked, head, body).await);
+        if instructions.hold == Some(HoldMode::Response) {
+            let Some(_slot) = self.limits.acquire(client.id) else {
+                return Ok(Handled::Response(refuse::too_many_held()));
+            };
+            return Ok(self.hold_response(instructions, forwarded, head, body).await);
         }
-        self.hold_stream(client, &asked.head, instruct, head, body, id).map(Outcome::Answer)
+        self.hold_stream(client, &forwarded.head, instructions, head, body, id).map(Handled::Response)
     }
 
     async fn hold_response(
         &self,
-        instruct: Instructions,
-        asked: &Asked,
+        instructions: Instructions,
+        forwarded: &Forwarded,
         head: response::Parts,
         body: Bytes,
-    ) -> Outcome {
-        let until = instruct.response_timeout();
-        let (answer, verdict) = oneshot::channel();
-        let listener = Listener::new(instruct.channels, &instruct.meta);
-        // Until it is dropped, and so also when the client goes.
-        let _place = self.hub.hold_response(HeldResponse { listener, answer: Some(answer) });
-        match timeout(until, verdict).await {
-            Ok(Ok(Verdict::Respond(published))) => {
-                let mut response = Response::new(body::full(published.body.instead_of(body)));
+    ) -> Handled {
+        let until = instructions.response_timeout();
+        let (sender, outcome) = oneshot::channel();
+        let subscriber = Subscriber::new(instructions.channels, &instructions.meta);
+        // Held until this is dropped, which also happens when the client goes.
+        let _guard = self.hub.hold_response(HeldResponse::new(subscriber, sender));
+        match timeout(until, outcome).await {
+            Ok(Ok(Outcome::Respond(published))) => {
+                let mut response = Response::new(body::full(published.body.replace(body)));
                 *response.status_mut() = published.status;
                 *response.headers_mut() = published.headers;
-                say(response.extensions_mut(), published.reason.as_deref());
-                Outcome::Answer(response)
+                set_reason(response.extensions_mut(), published.reason.as_deref());
+                Handled::Response(response)
             }
-            Ok(Ok(Verdict::Repeat(last))) if let Some(body) = asked.body.as_ref().and_then(Kept::whole) => {
-                Outcome::Repeat(Request::from_parts(asked.head.clone(), body::full(body)), last)
+            Ok(Ok(Outcome::Repeat(last))) if let Some(body) = forwarded.body.as_ref().and_then(BodyCopy::complete) => {
+                Handled::Repeat(Request::from_parts(forwarded.head.clone(), body::full(body)), last)
             }
-            // Nothing was published in time, or the edge is closing.
-            _ => Outcome::Answer(Response::from_parts(head, body::full(body))),
+            // Nothing was published in time, the request cannot be repeated, or the edge stops.
+            _ => Handled::Response(Response::from_parts(head, body::full(body))),
         }
     }
 
@@ -242,48 +240,55 @@ impl Edge {
         &self,
         client: &Client,
         request: &request::Parts,
-        instruct: Instructions,
+        instructions: Instructions,
         mut head: response::Parts,
         body: Bytes,
         id: &RequestId,
     ) -> Result<Response<Body>, ExchangeError> {
-        // A copy, since the value is a part of the buffer that the whole request was read into.
+        // Copied, since the value is a slice of the buffer into which the whole request was read.
         let host = request.headers.get(header::HOST).map_or(b"".as_slice(), HeaderValue::as_bytes);
-        let host = HeaderValue::from_bytes(host).map_err(|error| FetchError::Path(error.into()))?;
+        let host = HeaderValue::from_bytes(host).map_err(|error| FetchError::Invalid(error.into()))?;
         let uri = request.uri.path_and_query().map_or("/", |uri| uri.as_str());
-        let base = Base { host: &host, uri, backend: self.backend.address() };
-        let gone = instruct.gone.as_deref().map(|uri| base.path(uri)).transpose()?;
-        // Such a response has no body, and so nothing can follow it (RFC 9110, section 6.4.1).
-        let bodyless = [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&head.status);
-        let then = if bodyless { Then::End } else { Then::new(instruct, &base)? };
-        if matches!(then, Then::End) {
+        let base = LinkBase { host: &host, uri, backend: self.backend.address() };
+        let gone_link = instructions.gone.as_deref().map(|uri| base.path(uri)).transpose()?;
+        // Such a response has no body, so nothing can follow it (RFC 9110, section 6.4.1).
+        let is_bodyless = [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&head.status);
+        let next = if is_bodyless { NextStep::End } else { NextStep::new(instructions, &base)? };
+        if matches!(next, NextStep::End) {
             return Ok(Response::from_parts(head, body::full(body)));
         }
-        let events = is_event_stream(&head.headers);
-        if client.late && !events {
+        let is_event_stream = is_event_stream(&head.headers);
+        if client.is_late && !is_event_stream {
             return Ok(refuse::stopping());
         }
-        let Some(place) = self.addresses.take(client.id) else { return Ok(refuse::too_many()) };
+        let Some(client_slot) = self.limits.acquire(client.id) else { return Ok(refuse::too_many_held()) };
         let between_events = body.is_empty() || ends_event(&body);
         let (parts, receiver) = mpsc::channel(2);
-        // The channel has room for this and the next, and nobody else has sent anything yet.
+        // The channel has room for this and for one more part, and nobody else has sent anything yet.
         if !body.is_empty() {
-            let _ = parts.try_send(Part::Bytes(body));
+            let _ = parts.try_send(BodyPart::Bytes(body));
         }
-        let chunked = request.version >= Version::HTTP_11;
-        let (hub, handover) = (Arc::clone(&self.hub), Arc::clone(&client.handover));
-        let hold = Hold { hub, handover, id: id.clone(), host, gone, chunked, events, place };
-        match then {
-            Then::End => {}
-            Then::Hold(conditions) => {
-                hold.begin(&conditions, between_events);
-                let _ = parts.try_send(Part::Hold);
+        let context = HoldContext {
+            hub: Arc::clone(&self.hub),
+            takeover: Arc::clone(&client.takeover),
+            id: id.clone(),
+            host,
+            gone_link,
+            is_chunked: request.version >= Version::HTTP_11,
+            is_event_stream,
+            client_slot,
+        };
+        match next {
+            NextStep::End => {}
+            NextStep::Hold(instructions) => {
+                context.hold(&instructions, between_events);
+                let _ = parts.try_send(BodyPart::Hold);
             }
-            Then::Page(link) => pagination::turn(self.backend.clone(), link, hold, between_events, parts),
+            NextStep::Page(link) => pagination::start(self.backend.clone(), link, context, between_events, parts),
         }
-        // When the stream ends, so does its connection: nobody shall send a request there just then.
+        // The connection ends with the stream, so the client must not send another request on it.
         head.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-        let body = HeldBody::new(receiver, Arc::clone(&client.handover)).map_err(|never| match never {}).boxed_unsync();
+        let body = HeldBody::new(receiver, Arc::clone(&client.takeover)).map_err(|never| match never {}).boxed_unsync();
         Ok(Response::from_parts(head, body))
     }
 }
@@ -294,8 +299,8 @@ fn is_event_stream(headers: &HeaderMap) -> bool {
     media_type.trim().eq_ignore_ascii_case("text/event-stream")
 }
 
-/// Gives a response a reason phrase of its own.
-fn say(extensions: &mut Extensions, reason: Option<&str>) {
+/// Sets the reason phrase of a response.
+fn set_reason(extensions: &mut Extensions, reason: Option<&str>) {
     let phrase = reason.and_then(|reason| ReasonPhrase::try_from(reason.as_bytes()).ok());
     if let Some(phrase) = phrase {
         extensions.insert(phrase);

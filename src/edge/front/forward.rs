@@ -1,10 +1,10 @@
-//! What a proxy changes in the headers that pass it, in either direction (RFC 9110, section 7.6).
+//! The headers that a proxy changes when it forwards a message (RFC 9110, section 7.6).
 
 use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-/// Those of a single connection, which `Connection` need not name (RFC 9110, section 7.6.1).
+/// Headers that concern a single connection, even if `Connection` does not name them (RFC 9110, section 7.6.1).
 const HOP_BY_HOP: [HeaderName; 7] = [
     header::CONNECTION,
     HeaderName::from_static("keep-alive"),
@@ -18,12 +18,12 @@ const HOP_BY_HOP: [HeaderName; 7] = [
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// Of a request, on its way to the backend.
+/// Changes the headers of a request to the backend.
 pub(in crate::edge) fn to_backend(headers: &mut HeaderMap, client: IpAddr) {
-    // The server that took the request has answered an `Expect` already. And whoever may say `Grip-…` to a backend may
-    // read any room: only the edge may.
+    // The HTTP server has answered `Expect` already. `Grip-` headers are removed because a client that could send them
+    // to the backend could read any room.
     remove(headers, |name| *name == header::EXPECT);
-    // Behind what is there: the address that the edge has seen itself is the last one.
+    // Appended, so that the last address is the one that the edge itself has seen.
     let address = client.to_canonical().to_string();
     let mut chain = String::new();
     for known in headers.get_all(&FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok()) {
@@ -34,16 +34,17 @@ pub(in crate::edge) fn to_backend(headers: &mut HeaderMap, client: IpAddr) {
     if let Ok(chain) = HeaderValue::try_from(chain) {
         headers.insert(FORWARDED_FOR, chain);
     }
-    // A proxy in front of the edge knows better: the edge itself speaks no TLS.
+    // A proxy in front of the edge may have set this: the edge itself does not speak TLS.
     headers.entry(FORWARDED_PROTO).or_insert(HeaderValue::from_static("http"));
 }
 
-/// Of a response, on its way to the client.
+/// Changes the headers of a response to the client.
 pub(in crate::edge) fn to_client(headers: &mut HeaderMap) {
     remove(headers, |_| false);
 }
 
-/// Of a response to which more will be added than the backend counted; if there is a list, only what it names.
+/// Changes the headers of a response whose body will be longer than the backend's. If `only` is not empty, headers that
+/// it does not name are removed.
 pub(in crate::edge) fn expose(headers: &mut HeaderMap, only: &[String]) {
     headers.remove(header::CONTENT_LENGTH);
     if !only.is_empty() {
@@ -51,16 +52,16 @@ pub(in crate::edge) fn expose(headers: &mut HeaderMap, only: &[String]) {
     }
 }
 
-/// The protocol that a connection is asked to change to, if it is (RFC 9110, section 7.8).
+/// Returns the protocol that a request wants to upgrade to (RFC 9110, section 7.8).
 pub(in crate::edge) fn upgrade(headers: &HeaderMap) -> Option<HeaderValue> {
     named_by_connection(headers).any(|name| name == header::UPGRADE).then(|| headers.get(header::UPGRADE).cloned())?
 }
 
-/// Removes what is for one connection, what is for or from the edge, and this.
-fn remove(headers: &mut HeaderMap, this: impl Fn(&HeaderName) -> bool) {
+/// Removes the headers of a single connection, those of GRIP, and those for which `also` returns `true`.
+fn remove(headers: &mut HeaderMap, also: impl Fn(&HeaderName) -> bool) {
     let named: Vec<HeaderName> = named_by_connection(headers).collect();
     let goes = |name: &HeaderName| {
-        HOP_BY_HOP.contains(name) || named.contains(name) || name.as_str().starts_with("grip-") || this(name)
+        HOP_BY_HOP.contains(name) || named.contains(name) || name.as_str().starts_with("grip-") || also(name)
     };
     retain(headers, |name| !goes(name));
 }
@@ -70,7 +71,7 @@ fn named_by_connection(headers: &HeaderMap) -> impl Iterator<Item = HeaderName> 
     lines.flat_map(|line| line.split(',')).filter_map(|name| name.trim().parse().ok())
 }
 
-/// Keeps some headers, in their order: a map from which something is removed changes it.
+/// Keeps some headers, in their order. Builds a new map, since removing from a map changes the order.
 fn retain(headers: &mut HeaderMap, keep: impl Fn(&HeaderName) -> bool) {
     if !headers.keys().all(&keep) {
         let kept = headers.iter().filter(|(name, _)| keep(name));
@@ -89,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn what_belongs_to_one_connection_stays_there() {
+    fn headers_of_one_connection_are_not_forwarded() {
         let mut request = headers(&[
             ("connection", "close, X-Mine"),
             ("x-mine", "1"),
@@ -105,14 +106,14 @@ mod tests {
     }
 
     #[test]
-    fn no_client_can_pass_for_the_proxy() {
+    fn grip_headers_of_clients_are_removed() {
         let mut request = headers(&[("grip-sig", "forged"), ("grip-last", "a; last-id=1")]);
         to_backend(&mut request, Ipv4Addr::LOCALHOST.into());
         assert!(request.keys().all(|name| !name.as_str().starts_with("grip-")));
     }
 
     #[test]
-    fn the_address_the_edge_saw_is_the_last_of_the_chain() {
+    fn the_address_that_the_edge_has_seen_is_the_last_of_the_chain() {
         let mut request = headers(&[("x-forwarded-for", "1.2.3.4"), ("x-forwarded-proto", "https")]);
         to_backend(&mut request, "::ffff:10.0.0.1".parse().unwrap());
         assert_eq!(request["x-forwarded-for"], "1.2.3.4, 10.0.0.1");
@@ -126,14 +127,14 @@ mod tests {
     }
 
     #[test]
-    fn a_list_of_exposed_headers_hides_all_others() {
+    fn a_list_of_exposed_headers_removes_all_others() {
         let mut response = headers(&[("content-length", "3"), ("x-a", "1"), ("x-b", "2")]);
         expose(&mut response, &["x-b".to_owned()]);
         assert_eq!(response, headers(&[("x-b", "2")]));
     }
 
     #[test]
-    fn a_change_of_protocol_needs_both_headers() {
+    fn an_upgrade_requires_both_headers() {
         assert_eq!(
             upgrade(&headers(&[("connection", "keep-alive, Upgrade"), ("upgrade", "websocket")])).unwrap(),
             "websocket"

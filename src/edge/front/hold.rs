@@ -1,39 +1,42 @@
-//! From a response that says hold to a stream in a shard.
+//! From a response with a stream hold to a held stream.
 
 use std::sync::Arc;
 
 use http::HeaderValue;
 
-use super::takeover::Handover;
+use super::takeover::Takeover;
 use crate::{
     edge::{
         channels::Hub,
-        held::{Conditions, Outlet, Place, Stream},
+        held::{ClientSlot, HeldStream, HoldInstructions, WriteQueue},
     },
     telemetry::RequestId,
 };
 
-/// What it takes to hold a stream, once there is a response that says so.
-pub(in crate::edge) struct Hold {
-    pub(in crate::edge) hub: Arc<Hub>,
-    pub(in crate::edge) handover: Arc<Handover>,
-    /// Of the request, for the pages that are asked for on its behalf.
-    pub(in crate::edge) id: RequestId,
-    pub(in crate::edge) host: HeaderValue,
-    pub(in crate::edge) gone: Option<Arc<str>>,
-    pub(in crate::edge) chunked: bool,
-    /// Whether it is a stream of Server-Sent Events.
-    pub(in crate::edge) events: bool,
-    /// Counts it among its client's.
-    pub(in crate::edge) place: Arc<Place>,
+/// What is needed to hold a stream, once a response says so.
+pub(super) struct HoldContext {
+    pub(super) hub: Arc<Hub>,
+    pub(super) takeover: Arc<Takeover>,
+    /// The id of the request, for the pages that are requested on its behalf.
+    pub(super) id: RequestId,
+    /// The request's `Host`.
+    pub(super) host: HeaderValue,
+    pub(super) gone_link: Option<Arc<str>>,
+    /// Whether the body is sent in chunks, which HTTP/1.0 does not have.
+    pub(super) is_chunked: bool,
+    /// Whether the response is an event stream.
+    pub(super) is_event_stream: bool,
+    /// Counts the stream among those of its client.
+    pub(super) client_slot: Arc<ClientSlot>,
 }
 
-impl Hold {
-    /// Holds the stream; it is written to once the connection is handed over.
-    pub(in crate::edge) fn begin(&self, conditions: &Conditions, between_events: bool) {
-        let outlet = Outlet::new(self.chunked, self.events.then_some(between_events));
-        let mut stream = Stream::new(conditions.terms(), outlet, self.host.clone(), self.gone.clone());
-        stream.place = Some(Arc::clone(&self.place));
-        self.handover.reserve(self.hub.hold_stream(stream));
+impl HoldContext {
+    /// Holds the stream. It is written to once the connection has been taken over. `between_events`: whether the
+    /// response so far ends between two events.
+    pub(super) fn hold(&self, instructions: &HoldInstructions, between_events: bool) {
+        let queue = WriteQueue::new(self.is_chunked, self.is_event_stream.then_some(between_events));
+        let mut stream = HeldStream::new(instructions.settings(), queue, self.host.clone(), self.gone_link.clone());
+        stream.client_slot = Some(Arc::clone(&self.client_slot));
+        self.takeover.prepare(self.hub.hold_stream(stream));
     }
 }

@@ -1,9 +1,9 @@
-//! How a held stream leaves hyper.
+//! Connection takeover: how the socket of a held stream leaves hyper.
 //!
-//! hyper serves a connection's requests and writes the head and the first part of a held response.
-//! What follows are frames that many streams share, and a connection's buffers and state machine would
-//! only be in their way: so the body ends in a pause, the [`Wire`] notices when everything before the
-//! pause has been written, and the connection is taken apart. The socket goes on alone.
+//! hyper serves the requests of a connection, and writes the head and the first part of a held response. After that
+//! the stream sends frames that many streams share, for which hyper's buffers and state machine would be a detour. So
+//! the body pauses, the [`ClientSocket`] notices when everything before the pause has been written, and the connection
+//! is taken apart. From then on a shard writes to the socket.
 
 use std::{
     convert::Infallible,
@@ -25,79 +25,80 @@ use tokio::{
 };
 
 use crate::{
-    edge::channels::Ticket,
+    edge::channels::HoldGuard,
     telemetry::metrics::edge::{Open, Opened},
 };
 
-/// The body has more to say.
-const SPEAKING: u8 = 0;
-/// The body has given hyper all it has.
+/// The body has more data.
+const SENDING: u8 = 0;
+/// The body has given hyper everything before the pause.
 const PAUSED: u8 = 1;
-/// And hyper has written it.
+/// hyper has written everything before the pause.
 const WRITTEN: u8 = 2;
 
-/// What passes between a body, its wire and the task of its connection.
-pub(in crate::edge) struct Handover {
-    /// Counts the connection, as long as anything of it is left.
+/// State that the body, the socket and the task of a connection share.
+pub(super) struct Takeover {
+    /// Counts the connection, for as long as any part of it exists.
     slot: Mutex<Option<OwnedSemaphorePermit>>,
     state: AtomicU8,
     written: Notify,
-    /// The stream's place in its shard. If the connection ends before it is handed over, so does the place.
-    ticket: Mutex<Option<Ticket>>,
+    /// Keeps the stream held. If the connection ends before the takeover, this is dropped and ends the hold.
+    guard: Mutex<Option<HoldGuard>>,
     _open: Opened,
 }
 
-impl Handover {
-    pub(in crate::edge) fn new(slot: OwnedSemaphorePermit) -> Self {
+impl Takeover {
+    pub(super) fn new(slot: OwnedSemaphorePermit) -> Self {
         Self {
             slot: Mutex::new(Some(slot)),
-            state: AtomicU8::new(SPEAKING),
+            state: AtomicU8::new(SENDING),
             written: Notify::new(),
-            ticket: Mutex::default(),
+            guard: Mutex::default(),
             _open: Opened::new(Open::Connection),
         }
     }
 
-    /// What counts the connection, for whoever takes it over.
-    pub(in crate::edge) fn take_slot(&self) -> Option<OwnedSemaphorePermit> {
+    /// Returns the permit that counts the connection, for the shard that takes it over.
+    pub(super) fn take_slot(&self) -> Option<OwnedSemaphorePermit> {
         self.slot.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Ends when a stream is to be taken over, and gives its place.
-    pub(in crate::edge) async fn ready(&self) -> Ticket {
+    /// Waits until the socket can be taken over, and returns the guard of the held stream.
+    pub(super) async fn ready(&self) -> HoldGuard {
         loop {
             let written = self.written.notified();
             if self.state.load(Ordering::Acquire) == WRITTEN
-                && let Some(ticket) = self.ticket.lock().unwrap_or_else(PoisonError::into_inner).take()
+                && let Some(guard) = self.guard.lock().unwrap_or_else(PoisonError::into_inner).take()
             {
-                return ticket;
+                return guard;
             }
             written.await;
         }
     }
 
-    pub(in crate::edge) fn reserve(&self, ticket: Ticket) {
-        *self.ticket.lock().unwrap_or_else(PoisonError::into_inner) = Some(ticket);
+    /// Sets the guard of the held stream, to which the socket is to be handed over.
+    pub(super) fn prepare(&self, guard: HoldGuard) {
+        *self.guard.lock().unwrap_or_else(PoisonError::into_inner) = Some(guard);
     }
 }
 
 /// A part of a held response's body.
 #[derive(Debug)]
-pub(in crate::edge) enum Part {
+pub(super) enum BodyPart {
     Bytes(Bytes),
-    /// Nothing more before the stream is handed over.
+    /// The pause: hyper sends nothing more, and the stream is taken over.
     Hold,
 }
 
-/// The body of a held response, up to where it is held; without [`Part::Hold`] it ends like any other.
-pub(in crate::edge) struct HeldBody {
-    parts: mpsc::Receiver<Part>,
-    handover: Arc<Handover>,
+/// The body of a held response, up to the pause. Without [`BodyPart::Hold`] it ends like any other body.
+pub(super) struct HeldBody {
+    parts: mpsc::Receiver<BodyPart>,
+    takeover: Arc<Takeover>,
 }
 
 impl HeldBody {
-    pub(in crate::edge) fn new(parts: mpsc::Receiver<Part>, handover: Arc<Handover>) -> Self {
-        Self { parts, handover }
+    pub(super) fn new(parts: mpsc::Receiver<BodyPart>, takeover: Arc<Takeover>) -> Self {
+        Self { parts, takeover }
     }
 }
 
@@ -106,13 +107,13 @@ impl http_body::Body for HeldBody {
     type Error = Infallible;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        if self.handover.state.load(Ordering::Acquire) != SPEAKING {
+        if self.takeover.state.load(Ordering::Acquire) != SENDING {
             return Poll::Pending;
         }
         match self.parts.poll_recv(cx) {
-            Poll::Ready(Some(Part::Bytes(bytes))) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
-            Poll::Ready(Some(Part::Hold)) => {
-                self.handover.state.store(PAUSED, Ordering::Release);
+            Poll::Ready(Some(BodyPart::Bytes(bytes))) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
+            Poll::Ready(Some(BodyPart::Hold)) => {
+                self.takeover.state.store(PAUSED, Ordering::Release);
                 Poll::Pending
             }
             Poll::Ready(None) => Poll::Ready(None),
@@ -121,41 +122,41 @@ impl http_body::Body for HeldBody {
     }
 }
 
-/// A client's socket, as hyper sees it.
-pub(in crate::edge) struct Wire {
+/// A client's socket, as hyper uses it.
+pub(super) struct ClientSocket {
     socket: TcpStream,
-    handover: Arc<Handover>,
+    takeover: Arc<Takeover>,
 }
 
-impl Wire {
-    pub(in crate::edge) fn new(socket: TcpStream, handover: Arc<Handover>) -> Self {
-        Self { socket, handover }
+impl ClientSocket {
+    pub(super) fn new(socket: TcpStream, takeover: Arc<Takeover>) -> Self {
+        Self { socket, takeover }
     }
 
-    pub(in crate::edge) fn into_socket(self) -> TcpStream {
+    pub(super) fn into_socket(self) -> TcpStream {
         self.socket
     }
 }
 
-impl AsyncRead for Wire {
+impl AsyncRead for ClientSocket {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.socket).poll_read(cx, buf)
     }
 }
 
-impl AsyncWrite for Wire {
+impl AsyncWrite for ClientSocket {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.socket).poll_write(cx, buf)
     }
 
-    /// hyper flushes the wire once its own buffer is empty, and only then: so this is where everything that the body
-    /// gave before it paused has been written.
+    /// hyper flushes the socket only when its own buffer is empty. So after a flush that follows the pause, everything
+    /// before the pause has been written.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.socket).poll_flush(cx);
         if matches!(flushed, Poll::Ready(Ok(())))
-            && self.handover.state.compare_exchange(PAUSED, WRITTEN, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+            && self.takeover.state.compare_exchange(PAUSED, WRITTEN, Ordering::AcqRel, Ordering::Relaxed).is_ok()
         {
-            self.handover.written.notify_waiters();
+            self.takeover.written.notify_waiters();
         }
         flushed
     }

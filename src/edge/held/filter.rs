@@ -1,15 +1,15 @@
-//! The filters that a subscription may name: which items it gets.
+//! The filters of a subscription, which decide which items it gets.
 
 use std::collections::BTreeMap;
 
-/// A filter, by the name it has in `Grip-Channel`. Others are ignored, as Pushpin ignores them.
+/// A filter that `Grip-Channel` may name. Unknown names are ignored, as in Pushpin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::edge) enum Filter {
-    /// Not what the subscriber sent: its `user` is the item's `sender`.
+    /// Skips items that the subscriber sent: its `user` is the item's `sender`.
     SkipSelf,
-    /// Not for the users that the item's `skip_users` lists.
+    /// Skips items whose `skip_users` lists the subscriber's `user`.
     SkipUsers,
-    /// Only for those who also listen on the channel that the item's `require_sub` names.
+    /// Skips items whose `require_sub` names a channel to which the request does not subscribe.
     RequireSub,
 }
 
@@ -23,21 +23,21 @@ impl Filter {
         }
     }
 
-    /// Whether an item of this `meta` is for a subscriber with this `user` and these channels.
+    /// Whether a subscriber with this `user` and these channels gets an item with this `meta`.
     pub(in crate::edge) fn passes(
         self,
         meta: &BTreeMap<String, String>,
         user: Option<&str>,
         subscribed: impl FnOnce(&str) -> bool,
     ) -> bool {
-        let of_item = |name: &str| meta.get(name).map(String::as_str);
+        let field = |name: &str| meta.get(name).map(String::as_str);
         match self {
-            Self::SkipSelf => user.is_none() || of_item("sender") != user,
+            Self::SkipSelf => user.is_none() || field("sender") != user,
             Self::SkipUsers => {
-                let mut skipped = of_item("skip_users").into_iter().flat_map(|users| users.split(','));
+                let mut skipped = field("skip_users").into_iter().flat_map(|users| users.split(','));
                 user.is_none_or(|user| skipped.all(|skipped| skipped.trim() != user))
             }
-            Self::RequireSub => of_item("require_sub").is_none_or(subscribed),
+            Self::RequireSub => field("require_sub").is_none_or(subscribed),
         }
     }
 }
@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_gets_what_they_sent_themselves() {
+    fn users_do_not_get_what_they_sent_themselves() {
         let sent_by_ada = meta("sender", "ada");
         assert!(!Filter::SkipSelf.passes(&sent_by_ada, Some("ada"), |_| true));
         assert!(Filter::SkipSelf.passes(&sent_by_ada, Some("bob"), |_| true));
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn another_channel_may_be_required() {
+    fn an_item_may_require_another_subscription() {
         let requires = meta("require_sub", "b");
         assert!(Filter::RequireSub.passes(&requires, None, |channel| channel == "b"));
         assert!(!Filter::RequireSub.passes(&requires, None, |_| false));

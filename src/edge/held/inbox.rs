@@ -1,4 +1,4 @@
-//! What a shard is told, and the way it hears of it.
+//! A shard's inbox: the commands that a shard receives, and the handle by which others send them.
 
 use std::{
     sync::{
@@ -13,74 +13,65 @@ use tokio::{
     sync::{Notify, OwnedSemaphorePermit, mpsc},
 };
 
-use super::{Listener, Response, Stream, instructions::Then};
+use super::{instructions::NextStep, response::HeldResponse, stream::HeldStream, subscriber::Subscriber};
 use crate::edge::items::{Frame, Item};
 
+/// Identifies a held request within the process.
 pub(in crate::edge) type SessionId = u64;
 
-/// Commands that may wait for a shard before publishers wait.
-const MOST_WAITING: usize = 4_096;
+/// When a shard has this many commands waiting, publishers wait.
+const MAX_BACKLOG: usize = 4_096;
 
-/// What a shard is told.
+/// What a shard is to do.
 pub(in crate::edge) enum Command {
-    Hold {
-        id: SessionId,
-        held: Held,
-        behind: bool,
-    },
-    /// A stream's head is written, and the connection is the shard's from here on. The permit counts it.
-    Connect {
-        id: SessionId,
-        socket: TcpStream,
-        permit: OwnedSemaphorePermit,
-    },
-    /// The client is gone.
-    Gone(SessionId),
-    /// A reader that was full takes more.
+    /// Hold a request. `is_behind`: an item was published on one of its channels after the response was made.
+    Hold { id: SessionId, held: Held, is_behind: bool },
+    /// Take over a stream's connection, on which the head of the response has been written. The permit counts the
+    /// connection.
+    Connect { id: SessionId, socket: TcpStream, permit: OwnedSemaphorePermit },
+    /// Remove a request, whose client has gone.
+    ClientGone(SessionId),
+    /// Write to a stream again, whose socket was full.
     Writable(SessionId),
+    /// Deliver an item to its channel.
     Item(Arc<Item>),
-    /// The streams of this channel are to ask their next links, if they have not done so yet.
+    /// Request the next links of a channel's streams, except of those that have been answered already.
     Recheck(Arc<str>),
+    /// Request the next links of all streams.
     RecheckAll,
-    /// The answer of a next link.
-    Answered {
-        ids: Vec<SessionId>,
-        answer: Arc<Answer>,
-    },
-    /// The next link was not answered; it is to be asked again then.
-    Unanswered {
-        ids: Vec<SessionId>,
-        again: Instant,
-    },
-    /// Everything is to end, now and from now on.
+    /// Apply the answer of a next link to these streams.
+    Recovered { ids: Vec<SessionId>, answer: Arc<Answer> },
+    /// The request for a next link has failed. These streams repeat it at this time.
+    RecoveryFailed { ids: Vec<SessionId>, retry_at: Instant },
+    /// End everything that is held, and whatever comes to be held later.
     Drain(Drain),
 }
 
-/// What a next link answered, for any number of streams.
+/// The answer of a next link, for any number of streams.
 #[derive(Debug)]
 pub(in crate::edge) struct Answer {
     pub(in crate::edge) body: Option<Frame>,
-    pub(in crate::edge) then: Then,
+    pub(in crate::edge) next: NextStep,
 }
 
-/// How streams are to end.
+/// How held requests are ended when the edge stops.
 #[derive(Clone, Debug)]
 pub(in crate::edge) struct Drain {
-    /// All have ended after this time, of which each shard makes the best.
+    /// The time over which the ends are spread, at most.
     pub(in crate::edge) window: Duration,
-    /// How many shards do so at the same time.
+    /// The number of shards that drain at the same time.
     pub(in crate::edge) shards: usize,
-    /// Dropped once the shard has ended its last one.
+    /// Dropped by the shard when it has ended its last stream.
     pub(in crate::edge) done: mpsc::Sender<()>,
 }
 
 /// A held request.
 pub(in crate::edge) enum Held {
-    Stream(Box<Stream>),
-    Response(Response),
+    Stream(Box<HeldStream>),
+    Response(HeldResponse),
 }
 
-/// The way to a shard.
+/// Sends commands to a shard.
 #[derive(Clone)]
 pub(in crate::edge) struct ShardHandle {
     commands: mpsc::UnboundedSender<Command>,
@@ -93,25 +84,25 @@ struct Backlog {
     shrunk: Notify,
 }
 
-/// A shard before it has a hub.
+/// Receives the commands of a shard.
 pub(in crate::edge) struct Inbox {
     commands: mpsc::UnboundedReceiver<Command>,
-    /// For those who wait for something on the shard's behalf.
+    /// For tasks that wait on the shard's behalf.
     pub(in crate::edge) handle: ShardHandle,
 }
 
 impl Held {
-    pub(in crate::edge) fn listener(&self) -> &Listener {
+    pub(in crate::edge) fn subscriber(&self) -> &Subscriber {
         match self {
-            Self::Stream(stream) => &stream.terms.listener,
-            Self::Response(response) => &response.listener,
+            Self::Stream(stream) => &stream.settings.subscriber,
+            Self::Response(response) => &response.subscriber,
         }
     }
 
-    pub(in crate::edge) fn listener_mut(&mut self) -> &mut Listener {
+    pub(in crate::edge) fn subscriber_mut(&mut self) -> &mut Subscriber {
         match self {
-            Self::Stream(stream) => &mut stream.terms.listener,
-            Self::Response(response) => &mut response.listener,
+            Self::Stream(stream) => &mut stream.settings.subscriber,
+            Self::Response(response) => &mut response.subscriber,
         }
     }
 }
@@ -125,15 +116,15 @@ impl ShardHandle {
 
     pub(in crate::edge) fn send(&self, command: Command) {
         self.backlog.waiting.fetch_add(1, Ordering::Relaxed);
-        // The shard is only gone when the edge is.
+        // The shard ends only with the edge.
         let _ = self.commands.send(command);
     }
 
-    /// Waits until the shard has caught up with what it was told.
+    /// Waits until the shard's backlog is below its limit.
     pub(in crate::edge) async fn has_room(&self) {
-        let is_full = || self.backlog.waiting.load(Ordering::Relaxed) >= MOST_WAITING;
+        let is_full = || self.backlog.waiting.load(Ordering::Relaxed) >= MAX_BACKLOG;
         while is_full() {
-            // Made before the second look, so that no word between the two is missed.
+            // Created before the second check, so that no notification between the two is missed.
             let shrunk = self.backlog.shrunk.notified();
             if is_full() {
                 shrunk.await;
@@ -143,11 +134,11 @@ impl ShardHandle {
 }
 
 impl Inbox {
-    /// Takes what has gathered, up to so many; waits for the first.
-    pub(in crate::edge) async fn take(&mut self, commands: &mut Vec<Command>, most: usize) {
-        let taken = self.commands.recv_many(commands, most).await;
-        let before = self.handle.backlog.waiting.fetch_sub(taken, Ordering::Relaxed);
-        if before >= MOST_WAITING {
+    /// Receives up to `max` commands that are waiting. Waits for the first.
+    pub(in crate::edge) async fn receive(&mut self, commands: &mut Vec<Command>, max: usize) {
+        let received = self.commands.recv_many(commands, max).await;
+        let before = self.handle.backlog.waiting.fetch_sub(received, Ordering::Relaxed);
+        if before >= MAX_BACKLOG {
             self.handle.backlog.shrunk.notify_waiters();
         }
     }

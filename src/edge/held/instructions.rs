@@ -1,28 +1,33 @@
-//! From a response's instructions to what is done with it.
+//! What a response's instructions tell the edge to do after its body.
 
 use std::sync::Arc;
 
 use http::HeaderValue;
 use url::Url;
 
-use super::stream::{KeepAlive, Link, Listener, Terms};
-use crate::edge::items::Frame;
-use crate::grip::{HoldMode, Instructions, NextLink, Subscription};
+use super::{
+    settings::{KeepAlive, Link, Settings},
+    subscriber::Subscriber,
+};
+use crate::{
+    edge::items::Frame,
+    grip::{HoldMode, Instructions, NextLink, Subscription},
+};
 
-/// What to do behind a response's body.
+/// What follows the body of a response.
 #[derive(Debug)]
-pub(in crate::edge) enum Then {
-    /// Nothing: it is all.
+pub(in crate::edge) enum NextStep {
+    /// Nothing: the response is complete.
     End,
-    /// Go on at once with what this link answers.
+    /// The body of this link's response, requested at once.
     Page(Link),
-    /// Keep the stream open.
-    Hold(Conditions),
+    /// Published items, on a stream that is kept open.
+    Hold(HoldInstructions),
 }
 
-/// What a stream is held under. Many streams may be, so these are [`Terms`] to be had any number of times.
+/// How to hold a stream. One response may be for many streams, each of which gets its own [`Settings`] from this.
 #[derive(Debug)]
-pub(in crate::edge) struct Conditions {
+pub(in crate::edge) struct HoldInstructions {
     channels: Vec<Subscription>,
     meta: Vec<(String, String)>,
     keep_alive: Option<KeepAlive>,
@@ -31,24 +36,26 @@ pub(in crate::edge) struct Conditions {
 
 /// A link that the edge does not follow.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the backend's Grip-Link leads elsewhere: {0:?}; only links to the host that was asked are followed")]
+#[error(
+    "the backend's Grip-Link {0:?} leads to another host; only links to the requested host or the backend are followed"
+)]
 pub(in crate::edge) struct LinkError(String);
 
-/// What a response answered: the base of its relative links.
+/// The request that a response answers, as the base of the response's links.
 #[derive(Clone, Debug)]
-pub(in crate::edge) struct Base<'a> {
-    /// The `Host` that was asked for.
+pub(in crate::edge) struct LinkBase<'a> {
+    /// The request's `Host`.
     pub(in crate::edge) host: &'a HeaderValue,
-    /// Path and query.
+    /// The request's path and query.
     pub(in crate::edge) uri: &'a str,
-    /// The backend's own address, which it may give in place of the host.
+    /// The backend's own address, which links may name instead of the host.
     pub(in crate::edge) backend: &'a str,
 }
 
-impl Then {
-    /// What a stream's response says. A hold that is reliable and has no link to recover from ends, as Pushpin ends it.
-    pub(in crate::edge) fn new(instruct: Instructions, base: &Base<'_>) -> Result<Self, LinkError> {
-        let Instructions { hold, channels, meta, keep_alive, next, .. } = instruct;
+impl NextStep {
+    /// Reads the instructions for a stream. A reliable hold without a link to recover from ends, as in Pushpin.
+    pub(in crate::edge) fn new(instructions: Instructions, base: &LinkBase<'_>) -> Result<Self, LinkError> {
+        let Instructions { hold, channels, meta, keep_alive, next, .. } = instructions;
         let link = next.map(|next| base.resolve(next)).transpose()?;
         match (hold, link) {
             (Some(HoldMode::Stream), link) => {
@@ -58,9 +65,9 @@ impl Then {
                 }
                 let keep_alive = keep_alive.and_then(|keep_alive| {
                     let frame = Frame::new(&keep_alive.data)?;
-                    Some(KeepAlive { frame, after: keep_alive.after, interval: keep_alive.interval })
+                    Some(KeepAlive { frame, after: keep_alive.after, periodic: keep_alive.interval })
                 });
-                Ok(Self::Hold(Conditions { channels, meta, keep_alive, link }))
+                Ok(Self::Hold(HoldInstructions { channels, meta, keep_alive, link }))
             }
             (None, Some(link)) => Ok(Self::Page(link)),
             (Some(HoldMode::Response), _) | (None, None) => Ok(Self::End),
@@ -68,23 +75,24 @@ impl Then {
     }
 }
 
-impl Conditions {
-    pub(in crate::edge) fn terms(&self) -> Terms {
-        Terms {
-            listener: Listener::new(self.channels.clone(), &self.meta),
+impl HoldInstructions {
+    /// Returns the settings of one stream.
+    pub(in crate::edge) fn settings(&self) -> Settings {
+        Settings {
+            subscriber: Subscriber::new(self.channels.clone(), &self.meta),
             keep_alive: self.keep_alive.clone(),
             link: self.link.clone(),
         }
     }
 }
 
-impl Base<'_> {
+impl LinkBase<'_> {
     fn resolve(&self, next: NextLink) -> Result<Link, LinkError> {
         let uri = self.path(&next.uri)?;
-        Ok(Link { uri, recheck: next.recheck })
+        Ok(Link { uri, recheck_after: next.recheck })
     }
 
-    /// The path and query of a link, which may be relative to this.
+    /// Returns the path and query of a link, which may be relative.
     pub(in crate::edge) fn path(&self, link: &str) -> Result<Arc<str>, LinkError> {
         let error = || LinkError(link.to_owned());
         let host = self.host.to_str().map_err(|_| error())?;
@@ -92,7 +100,7 @@ impl Base<'_> {
         let url = base.join(link).map_err(|_| error())?;
         let same = |other: &Url| (url.host_str(), url.port()) == (other.host_str(), other.port());
         let backend = Url::parse(&format!("http://{}", self.backend));
-        // A URL of any other scheme need not have a path.
+        // URLs of other schemes may have no path.
         let is_http = ["http", "https"].contains(&url.scheme());
         if !is_http || (!same(&base) && !backend.is_ok_and(|backend| same(&backend))) {
             return Err(error());
@@ -107,12 +115,12 @@ mod tests {
 
     fn path(link: &str) -> Option<String> {
         let host = HeaderValue::from_static("chat.example:7999");
-        let base = Base { host: &host, uri: "/rooms/a/messages/?x=1", backend: "127.0.0.1:3000" };
+        let base = LinkBase { host: &host, uri: "/rooms/a/messages/?x=1", backend: "127.0.0.1:3000" };
         base.path(link).ok().map(|path| path.to_string())
     }
 
     #[test]
-    fn links_are_relative_to_what_was_asked() {
+    fn links_are_relative_to_the_request() {
         assert_eq!(path("/p?q").as_deref(), Some("/p?q"));
         assert_eq!(path("p2").as_deref(), Some("/rooms/a/messages/p2"));
         assert_eq!(path("?q=1").as_deref(), Some("/rooms/a/messages/?q=1"));
@@ -121,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn links_of_another_scheme_are_not_followed() {
+    fn links_of_other_schemes_are_not_followed() {
         assert_eq!(path("ftp://chat.example:7999/p"), None);
         // It has no path, only a query.
         assert_eq!(path("other://chat.example:7999?q"), None);

@@ -1,23 +1,41 @@
 //! Held requests: what a backend's response says about one, what items do to it, and what waits to be written to it.
 //!
-//! Nothing here runs by itself. Tasks in `shards` own held requests and drive them; others reach them through
-//! a [`ShardHandle`]. It imports `items`.
+//! Nothing here runs by itself. The tasks in `shards` own held requests and drive them; other tasks reach a shard through
+//! its [`ShardHandle`].
+//!
+//! It may import `items`.
+//!
+//! | module | is | imports |
+//! |---|---|---|
+//! | [`client_limits`] | how many requests each client has held | nothing |
+//! | [`filter`] | which items a subscription gets | nothing |
+//! | [`subscriber`] | channels and last ids of a request | `filter` |
+//! | [`settings`] | how a stream is held | `subscriber` |
+//! | [`write_queue`] | the bounded queue before a socket | nothing |
+//! | [`stream`] | a held stream and its states | `client_limits`, `settings`, `subscriber`, `write_queue` |
+//! | [`response`] | a held response | `subscriber` |
+//! | [`instructions`] | what follows the body of a response | `settings`, `subscriber` |
+//! | [`inbox`] | the commands of a shard | `instructions`, `response`, `stream`, `subscriber` |
 
 mod client_limits;
 mod filter;
 mod inbox;
 mod instructions;
 mod response;
+mod settings;
 mod stream;
+mod subscriber;
 mod write_queue;
 
 #[cfg(any(test, fuzzing))]
 pub(in crate::edge) use self::stream::model;
 pub(in crate::edge) use self::{
-    client_limits::{Addresses, Place},
+    client_limits::{ClientLimits, ClientSlot},
     inbox::{Answer, Command, Drain, Held, Inbox, SessionId, ShardHandle},
-    instructions::{Base, Conditions, LinkError, Then},
-    response::{Response, Verdict},
-    stream::{Effects, KeepAlive, Link, Listener, Stream, Sub, Terms},
-    write_queue::{Flushed, Outlet},
+    instructions::{HoldInstructions, LinkBase, LinkError, NextStep},
+    response::{HeldResponse, Outcome},
+    settings::{KeepAlive, Link, Settings},
+    stream::{Effects, HeldStream, Priority},
+    subscriber::{Subscriber, Subscription},
+    write_queue::{Flushed, WriteQueue},
 };

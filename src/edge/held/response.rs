@@ -4,52 +4,61 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use super::Listener;
-use crate::edge::items::{Action, HeldResponse, Id, Item};
+use super::subscriber::Subscriber;
+use crate::edge::items::{Action, Id, Item, PublishedResponse};
 
-/// A held response: the first item ends it.
+/// A held response.
 #[derive(Debug)]
-pub(in crate::edge) struct Response {
-    pub(in crate::edge) listener: Listener,
-    pub(in crate::edge) answer: Option<oneshot::Sender<Verdict>>,
+pub(in crate::edge) struct HeldResponse {
+    pub(in crate::edge) subscriber: Subscriber,
+    outcome: Option<oneshot::Sender<Outcome>>,
 }
 
-/// What becomes of a held response.
+/// How a held response ends. If it ends without an outcome, the backend's own response is sent.
 #[derive(Debug)]
-pub(in crate::edge) enum Verdict {
-    /// This is sent in its place.
-    Respond(HeldResponse),
-    /// It missed something: the request is to be repeated, with this `Grip-Last`.
+pub(in crate::edge) enum Outcome {
+    /// This response is sent instead.
+    Respond(PublishedResponse),
+    /// It missed an item: the request is repeated with this `Grip-Last`.
     Repeat(Vec<(Arc<str>, Id)>),
 }
 
-impl Response {
-    pub(in crate::edge) fn offer(&mut self, sub: usize, item: &Item) {
+impl HeldResponse {
+    pub(in crate::edge) fn new(subscriber: Subscriber, outcome: oneshot::Sender<Outcome>) -> Self {
+        Self { subscriber, outcome: Some(outcome) }
+    }
+
+    /// Handles an item of the channel at this index of its subscriptions.
+    pub(in crate::edge) fn offer(&mut self, subscription: usize, item: &Item) {
         let Some(action) = &item.response else { return };
-        let prev_id = &self.listener.subs[sub].prev_id;
-        let verdict = match action {
+        let prev_id = &self.subscriber.subscriptions[subscription].prev_id;
+        match action {
             _ if prev_id.is_some() && *prev_id != item.prev_id => self.repeat(),
-            _ if !self.listener.passes(sub, item) => {
+            _ if !self.subscriber.accepts(subscription, item) => {
                 if prev_id.is_some() {
-                    self.listener.subs[sub].prev_id.clone_from(&item.id);
+                    self.subscriber.subscriptions[subscription].prev_id.clone_from(&item.id);
                 }
-                return;
             }
-            Action::Send(response) => Verdict::Respond(response.clone()),
+            Action::Send(response) => self.end(Outcome::Respond(response.clone())),
             Action::Hint => self.repeat(),
-            Action::Close => return,
-        };
-        self.end(verdict);
+            Action::Close => {}
+        }
     }
 
-    pub(in crate::edge) fn repeat(&self) -> Verdict {
-        Verdict::Repeat(self.listener.last_ids())
+    /// Has the request repeated.
+    pub(in crate::edge) fn repeat(&mut self) {
+        self.end(Outcome::Repeat(self.subscriber.last_ids()));
     }
 
-    pub(in crate::edge) fn end(&mut self, verdict: Verdict) {
-        if let Some(answer) = self.answer.take() {
-            // Nobody waits for it when the client has gone.
-            let _ = answer.send(verdict);
+    /// Has the backend's own response sent.
+    pub(in crate::edge) fn release(&mut self) {
+        self.outcome = None;
+    }
+
+    fn end(&mut self, outcome: Outcome) {
+        if let Some(sender) = self.outcome.take() {
+            // Nobody receives it if the client has gone.
+            let _ = sender.send(outcome);
         }
     }
 }

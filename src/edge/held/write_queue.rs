@@ -1,4 +1,4 @@
-//! The way out of a held stream: a bounded queue of shared bytes in front of a socket.
+//! The write queue of a held stream: a bounded queue of shared bytes before a socket.
 
 use std::{
     collections::VecDeque,
@@ -14,47 +14,56 @@ use tokio::net::TcpStream;
 
 use crate::edge::items::{Frame, LAST_CHUNK};
 
-/// What a reader may be behind, beside what the kernel holds: so many frames, or so many bytes.
-const MOST_FRAMES: usize = 100;
-const MOST_BYTES: usize = 1 << 20;
+/// Frames that may wait for a slow reader, in addition to what the kernel buffers.
+const MAX_FRAMES: usize = 100;
+/// Bytes that may wait for a slow reader.
+const MAX_BYTES: usize = 1 << 20;
 
-/// Frames that go out with one system call.
-const AT_ONCE: usize = 32;
-/// A queue that was once longer than this gives its memory back when it is empty.
-const KEPT: usize = 8;
+/// Frames that are written with one system call.
+const FRAMES_PER_WRITE: usize = 32;
+/// A queue that was once longer than this frees its memory when it is empty.
+const KEPT_CAPACITY: usize = 8;
 
-/// Where a stream's frames go.
+/// Where a stream's frames wait to be written.
 #[derive(Debug)]
-pub(in crate::edge) struct Outlet {
-    /// None until the response's head and first part have been written.
+pub(in crate::edge) struct WriteQueue {
+    /// None until the head and the first part of the response have been written.
     socket: Option<Arc<TcpStream>>,
     chunked: bool,
     queue: VecDeque<Bytes>,
     /// The length of what is queued.
     bytes: usize,
-    ended: bool,
-    /// Of an event stream: whether it is between two events behind what is written and queued.
+    has_ended: bool,
+    /// For an event stream: whether everything written and queued ends between two events.
     between_events: Option<bool>,
     /// Since when the reader has taken nothing, if something waits for it.
-    blocked: Option<Instant>,
+    blocked_since: Option<Instant>,
 }
 
-/// How far writing came.
+/// The result of writing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::edge) enum Flushed {
     /// Everything is written, or will be when there is a socket.
     All,
-    /// The reader takes no more for now.
+    /// The socket takes no more for now.
     Blocked,
-    /// Nothing more can be written: it ended as it should, or the client is gone.
+    /// Nothing more can be written: the stream has ended, or the client has gone.
     Done,
 }
 
-impl Outlet {
-    /// An outlet without a socket yet. HTTP/1.0 knows no chunks. Of an event stream it is told whether what is written
-    /// before ends between two events.
+impl WriteQueue {
+    /// Creates a queue that has no socket yet. `chunked` is false for HTTP/1.0, which has no chunks. `between_events` is
+    /// `None` unless it is an event stream, and otherwise whether the response so far ends between two events.
     pub(in crate::edge) fn new(chunked: bool, between_events: Option<bool>) -> Self {
-        Self { socket: None, chunked, queue: VecDeque::new(), bytes: 0, ended: false, between_events, blocked: None }
+        Self {
+            socket: None,
+            chunked,
+            queue: VecDeque::new(),
+            bytes: 0,
+            has_ended: false,
+            between_events,
+            blocked_since: None,
+        }
     }
 
     pub(in crate::edge) fn connect(&mut self, socket: Arc<TcpStream>) {
@@ -65,32 +74,32 @@ impl Outlet {
         self.socket.as_ref()
     }
 
-    /// Whether everything was written.
+    /// Whether everything has been written.
     pub(in crate::edge) fn is_empty(&self) -> bool {
         self.queue.is_empty()
     }
 
     pub(in crate::edge) fn blocked_since(&self) -> Option<Instant> {
-        self.blocked
+        self.blocked_since
     }
 
-    /// Queues a frame, unless the reader is too far behind.
-    #[must_use = "a frame that is not taken must be recovered, or knowingly skipped"]
+    /// Queues a frame. Returns `false`, and queues nothing, if the queue is full.
+    #[must_use = "a frame that is not queued must be recovered, or knowingly skipped"]
     pub(in crate::edge) fn push(&mut self, frame: &Frame) -> bool {
         let has_room = self.has_room();
         if has_room {
-            self.push_always(frame);
+            self.push_unbounded(frame);
         }
         has_room
     }
 
-    /// Whether the reader is not too far behind.
+    /// Whether the queue is not full.
     pub(in crate::edge) fn has_room(&self) -> bool {
-        self.queue.len() < MOST_FRAMES && self.bytes < MOST_BYTES
+        self.queue.len() < MAX_FRAMES && self.bytes < MAX_BYTES
     }
 
-    /// Queues a frame whatever is queued: a recovery's answer, which nothing could recover.
-    pub(in crate::edge) fn push_always(&mut self, frame: &Frame) {
+    /// Queues a frame even if the queue is full. For the answer of a recovery, which nothing could recover.
+    pub(in crate::edge) fn push_unbounded(&mut self, frame: &Frame) {
         let bytes = if self.chunked { frame.chunk() } else { frame.content() };
         self.bytes += bytes.len();
         self.queue.push_back(bytes);
@@ -99,18 +108,18 @@ impl Outlet {
         }
     }
 
-    /// Asks the client of an event stream to come back no sooner than after this time. Nothing is said where it would
+    /// Tells the client of an event stream to reconnect no sooner than after this time. Queues nothing where it would
     /// become a part of an event.
-    pub(in crate::edge) fn ask_to_stay_away(&mut self, pause: Duration) {
-        let retry = Frame::new(format!("retry: {}\n\n", pause.as_millis()).as_bytes());
+    pub(in crate::edge) fn push_retry(&mut self, retry_after: Duration) {
+        let retry = Frame::new(format!("retry: {}\n\n", retry_after.as_millis()).as_bytes());
         if let (Some(true), Some(retry)) = (self.between_events, retry) {
-            self.push_always(&retry);
+            self.push_unbounded(&retry);
         }
     }
 
-    /// Ends the body behind what is queued.
+    /// Ends the body after what is queued.
     pub(in crate::edge) fn end(&mut self) {
-        if !mem::replace(&mut self.ended, true) && self.chunked {
+        if !mem::replace(&mut self.has_ended, true) && self.chunked {
             self.bytes += LAST_CHUNK.len();
             self.queue.push_back(LAST_CHUNK);
         }
@@ -118,13 +127,13 @@ impl Outlet {
 
     /// Writes as much as the socket takes now.
     pub(in crate::edge) fn flush(&mut self, now: Instant) -> Flushed {
-        let Self { socket: Some(socket), queue, bytes, blocked, .. } = self else { return Flushed::All };
+        let Self { socket: Some(socket), queue, bytes, blocked_since, .. } = self else { return Flushed::All };
         while let Some(first) = queue.front() {
             let written = if queue.len() == 1 {
                 socket.try_write(first)
             } else {
-                let mut slices = [IoSlice::new(&[]); AT_ONCE];
-                let count = queue.len().min(AT_ONCE);
+                let mut slices = [IoSlice::new(&[]); FRAMES_PER_WRITE];
+                let count = queue.len().min(FRAMES_PER_WRITE);
                 for (slice, bytes) in slices.iter_mut().zip(&*queue) {
                     *slice = IoSlice::new(bytes);
                 }
@@ -133,49 +142,49 @@ impl Outlet {
             match written {
                 Ok(0) => return Flushed::Done,
                 Ok(count) => {
-                    *blocked = None;
+                    *blocked_since = None;
                     *bytes -= count;
                     advance(queue, count);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    blocked.get_or_insert(now);
+                    blocked_since.get_or_insert(now);
                     return Flushed::Blocked;
                 }
                 Err(_) => return Flushed::Done,
             }
         }
-        if self.queue.capacity() > KEPT {
+        if self.queue.capacity() > KEPT_CAPACITY {
             self.queue = VecDeque::new();
         }
-        if self.ended { Flushed::Done } else { Flushed::All }
+        if self.has_ended { Flushed::Done } else { Flushed::All }
     }
 }
 
 #[cfg(any(test, fuzzing))]
-impl Outlet {
+impl WriteQueue {
     /// What waits to be written.
-    pub(in crate::edge) fn queued(&self) -> String {
+    pub(super) fn queued(&self) -> String {
         self.queue.iter().map(|bytes| String::from_utf8_lossy(bytes)).collect()
     }
 
-    /// As if the reader had taken it all.
-    pub(in crate::edge) fn clear(&mut self) {
+    /// Empties the queue, as if the reader had taken everything.
+    pub(super) fn clear(&mut self) {
         self.queue.clear();
         self.bytes = 0;
     }
 }
 
-impl Drop for Outlet {
-    /// Others may still hold the socket, to learn that the client is gone or reads again: this ends their wait.
+impl Drop for WriteQueue {
+    /// Tasks may still hold the socket, to wait until the client goes or reads again. This ends their wait.
     fn drop(&mut self) {
         if let Some(socket) = &self.socket {
-            // It fails where the client has gone, which is as good.
+            // It fails if the client has gone, which ends the wait as well.
             let _ = SockRef::from(socket.as_ref()).shutdown(std::net::Shutdown::Both);
         }
     }
 }
 
-/// Takes what was written off the front of a queue.
+/// Removes bytes that were written from the front of a queue.
 fn advance(queue: &mut VecDeque<Bytes>, mut written: usize) {
     while let Some(first) = queue.front_mut() {
         if written < first.len() {

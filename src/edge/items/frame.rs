@@ -1,29 +1,29 @@
-//! Bytes for held streams: encoded once, shared by all that get them.
+//! Frames: bytes for held streams, encoded once and shared by all streams that send them.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 
-/// A piece of a stream's body, ready to be written.
+/// A part of a stream's body, ready to be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::edge) struct Frame {
     /// A whole chunk (RFC 9112, section 7.1).
     chunk: Bytes,
-    /// How long the chunk's first line is; the last one has two bytes.
+    /// The length of the chunk's first line. After the content there are two more bytes.
     head: u8,
-    /// Whether the content ends as an event does.
+    /// See [`ends_event`].
     ends_event: bool,
 }
 
-/// Whether what ends so ends an event of an event stream: with an empty line (HTML, section 9.2.6). CR alone would do
-/// there too, but is not known here: what follows may be its LF.
+/// Whether content ends between two events of an event stream: with an empty line (HTML, section 9.2.6). A CR alone would
+/// end a line too, but does not count here, since the next byte may be its LF.
 pub(in crate::edge) fn ends_event(content: &[u8]) -> bool {
     content.ends_with(b"\n\n") || content.ends_with(b"\r\n\r\n")
 }
 
-/// Ends a chunked body.
+/// The end of a chunked body.
 pub(in crate::edge) const LAST_CHUNK: Bytes = Bytes::from_static(b"0\r\n\r\n");
 
 impl Frame {
-    /// A frame of some content. There is none for no content: an empty chunk would end the body.
+    /// Creates a frame. Returns `None` for empty content: an empty chunk would end the body.
     pub(in crate::edge) fn new(content: &[u8]) -> Option<Self> {
         if content.is_empty() {
             return None;
@@ -33,7 +33,7 @@ impl Frame {
         chunk.put_slice(size.as_bytes());
         chunk.put_slice(content);
         chunk.put_slice(b"\r\n");
-        // Sixteen digits and two bytes at the most.
+        // At most sixteen digits and two bytes, so it fits into a byte.
         Some(Self {
             chunk: chunk.freeze(),
             head: u8::try_from(size.len()).unwrap_or(u8::MAX),
@@ -41,17 +41,17 @@ impl Frame {
         })
     }
 
-    /// Whether an event stream is between two events behind it.
+    /// Whether an event stream is between two events after this frame.
     pub(in crate::edge) fn ends_event(&self) -> bool {
         self.ends_event
     }
 
-    /// What is written to a client that speaks HTTP/1.1.
+    /// The bytes for a client that speaks HTTP/1.1.
     pub(in crate::edge) fn chunk(&self) -> Bytes {
         self.chunk.clone()
     }
 
-    /// What is written to a client of HTTP/1.0, which knows no chunks.
+    /// The bytes for a client that speaks HTTP/1.0, which has no chunks.
     pub(in crate::edge) fn content(&self) -> Bytes {
         self.chunk.slice(usize::from(self.head)..self.chunk.len() - 2)
     }

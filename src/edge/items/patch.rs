@@ -1,26 +1,27 @@
-//! JSON Patches (RFC 6902) of held responses, within bounds.
+//! JSON Patches (RFC 6902) of held responses, with limits on size and depth.
 //!
-//! A few copies of copies make any amount of memory of any body, or a depth at which nothing that reads, writes or drops
-//! it one level at a time comes back: so what a patch may bring is what it could bring without copying.
+//! A few copies of copies turn a short body into one that fills the memory, or into one so deep that code which reads,
+//! writes or drops it recursively overflows the stack. So a patch may add no more than it could without copying.
 
 use bytes::Bytes;
 use json_patch::{Patch, PatchOperation, jsonptr::Pointer, patch_unsafe};
 use serde_json::Value;
 
-/// What a patch may add, copy and move, in characters and values: no request to the control port is longer.
-const MOST: usize = 1_000_000;
-/// How deep a body may be: as deep as one that is read (`serde_json` reads no deeper ones).
-const DEEPEST: usize = 127;
-/// So many elements of a list are moved up or down at the price of one value.
-const SHIFTED_AT_ONCE: usize = 16;
+/// How much a patch may add, copy and move, in characters and values: as much as the longest request to the control
+/// port.
+const MAX_COST: usize = 1_000_000;
+/// How deep a patched body may be: as deep as `serde_json` can read it.
+const MAX_DEPTH: usize = 127;
+/// The number of list elements that can be shifted for the cost of one value.
+const SHIFTS_PER_COST: usize = 16;
 
-/// A body with these changes; as it was, where it is no JSON or cannot be changed so.
+/// Applies a patch. Returns the body unchanged if it is not JSON, or if the patch fails or exceeds the limits.
 pub(in crate::edge) fn apply(patch: &Patch, body: Bytes) -> Bytes {
     let patched = serde_json::from_slice(&body).ok().and_then(|mut value: Value| {
-        let mut left = MOST;
+        let mut left = MAX_COST;
         for operation in &patch.0 {
             left = left.checked_sub(cost(&value, operation)?)?;
-            // What came of the operations before one that fails is dropped, so nothing has to be undone.
+            // If one fails the changed value is dropped, so nothing has to be undone.
             patch_unsafe(&mut value, std::slice::from_ref(operation)).ok()?;
         }
         Some(value.to_string().into())
@@ -28,12 +29,12 @@ pub(in crate::edge) fn apply(patch: &Patch, body: Bytes) -> Bytes {
     patched.unwrap_or(body)
 }
 
-/// What an operation costs; none where it would make the body too deep, or cannot be done.
+/// Returns the cost of an operation, or `None` if it would make the body too deep or cannot be applied.
 fn cost(body: &Value, operation: &PatchOperation) -> Option<usize> {
     let at = |path: &Pointer| body.pointer(path.as_str());
     let shift = |path: &Pointer| {
         let list = path.split_back().and_then(|(parent, _)| at(parent)).and_then(Value::as_array);
-        list.map_or(0, Vec::len) / SHIFTED_AT_ONCE
+        list.map_or(0, Vec::len) / SHIFTS_PER_COST
     };
     Some(match operation {
         PatchOperation::Add(add) => weigh(&add.value, &add.path)? + shift(&add.path),
@@ -45,9 +46,9 @@ fn cost(body: &Value, operation: &PatchOperation) -> Option<usize> {
     })
 }
 
-/// How much a value is, if it is not too deep for the place it is to have.
-fn weigh(value: &Value, place: &Pointer) -> Option<usize> {
-    weight(value, DEEPEST.checked_sub(place.count())?)
+/// Returns the cost of a value at this position, or `None` if it would be too deep there.
+fn weigh(value: &Value, position: &Pointer) -> Option<usize> {
+    weight(value, MAX_DEPTH.checked_sub(position.count())?)
 }
 
 fn weight(value: &Value, depth: usize) -> Option<usize> {
@@ -99,27 +100,27 @@ mod tests {
         assert_eq!(apply(&Patch(Vec::new()), "no JSON".into()), "no JSON");
     }
 
-    /// Twenty-four of these once made half a gigabyte of sixty bytes.
+    /// Twenty-four such copies once turned sixty bytes into half a gigabyte.
     #[test]
-    fn copies_of_copies_do_not_make_a_body_of_any_size() {
+    fn copies_of_copies_are_limited_in_size() {
         let body = json!({"a": ["x".repeat(50)]});
         assert_eq!(patched(&body, &copies("/a", "/a/-", 60)), body);
-        assert_ne!(patched(&body, &copies("/a", "/a/-", 10)), body, "a few are no harm");
+        assert_ne!(patched(&body, &copies("/a", "/a/-", 10)), body, "a few are allowed");
     }
 
-    /// Sixteen of these once ended the process: it ran out of stack.
+    /// Sixteen such copies once overflowed the stack and ended the process.
     #[test]
-    fn copies_of_copies_do_not_make_a_body_of_any_depth() {
+    fn copies_of_copies_are_limited_in_depth() {
         let body = json!({});
         let deeper = |levels: usize| json!({"op": "copy", "from": "", "path": "/a".repeat(1 << levels)});
         let operations: Vec<Value> = (0..20).map(deeper).collect();
         assert_eq!(patched(&body, &operations.into()), body);
         let operations: Vec<Value> = (0..6).map(deeper).collect();
-        assert_ne!(patched(&body, &operations.into()), body, "a body may be as deep as one that is read");
+        assert_ne!(patched(&body, &operations.into()), body, "a body may be as deep as one that can be read");
     }
 
     #[test]
-    fn a_long_list_is_not_moved_up_and_down_for_ever() {
+    fn shifting_a_long_list_again_and_again_is_limited() {
         let body = json!(vec![0; 200_000]);
         let first = json!({"op": "add", "path": "/0", "value": 1});
         assert_ne!(patched(&body, &json!([first])), body);

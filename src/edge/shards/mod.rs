@@ -1,10 +1,18 @@
-//! Shards: tasks that each own a part of the held requests, feed them items and write to their clients.
+//! Shards: tasks that each own a part of the held requests, deliver items to them and write to their clients.
 //!
-//! Items, clients that come and go, and answers of next links arrive as commands. A round takes what
-//! has gathered, lets every session it concerns queue what it gets, and then writes to each of these
-//! once: at a low rate one item a write, under load several.
+//! Items, clients that come and go, and answers of next links arrive as commands. A round receives the commands that
+//! are waiting, lets each session they concern queue its bytes, and then writes once to each of these sessions: one
+//! item per write at a low rate, several under load.
 //!
-//! It imports `backend` for next links, `channels` to subscribe and unsubscribe, `held` and `items`.
+//! It may import `backend` for next links, `channels` to subscribe and unsubscribe, `held` and `items`.
+//!
+//! | module | is | imports |
+//! |---|---|---|
+//! | [`members`] | the members of each channel | nothing |
+//! | [`timers`] | when a session is due | nothing |
+//! | [`readiness`] | waits until a socket is closed or writable | nothing |
+//! | [`drain`] | the end of all held requests, spread over time | nothing |
+//! | [`recover`] | requests for next links and their answers | `timers` |
 
 mod drain;
 mod members;
@@ -22,38 +30,41 @@ use std::{
 use tokio::{net::TcpStream, sync::OwnedSemaphorePermit, task::yield_now, time::sleep_until};
 
 use self::{
-    drain::Ending,
+    drain::DrainQueue,
     members::Member,
-    timers::{Armed, Due, Timers},
+    timers::{SessionTimers, Timer, TimerQueue},
 };
 use crate::{
     edge::{
         backend::Recoveries,
         channels::Hub,
-        held::{Command, Effects, Flushed, Held, Inbox, KeepAlive, SessionId, Stream},
+        held::{Command, Effects, Flushed, Held, HeldStream, Inbox, KeepAlive, Priority, SessionId},
         items::Item,
     },
     telemetry::metrics::edge::{End, Open, Opened, delivered, ended},
 };
 
-/// A reader that has taken nothing for so long is closed.
-const STALLED: Duration = Duration::from_secs(30);
-/// Commands of one round: few enough that a stream's queue takes what they bring.
-const ROUND: usize = 64;
-/// After so many writes other tasks get their turn: a tenth of a millisecond.
-const WRITES_AT_ONCE: usize = 32;
-/// A table of sessions that was once larger gives its memory back when most of them are gone.
+/// A reader that has taken nothing for this long is closed.
+const STALL_TIMEOUT: Duration = Duration::from_secs(30);
+/// Commands of one round: few enough that the write queue of a stream has room for what they send.
+const MAX_COMMANDS_PER_ROUND: usize = 64;
+/// After this many writes, which take a tenth of a millisecond, other tasks get their turn.
+const WRITES_BEFORE_YIELD: usize = 32;
+/// A table of sessions that was once larger than this shrinks when most of it is empty.
 const KEPT_SESSIONS: usize = 1_024;
+
+/// A held request, and what the shard needs to drive it.
 struct Session {
     held: Held,
     _open: Opened,
     /// Counts the client's connection.
     permit: Option<(OwnedSemaphorePermit, Opened)>,
-    armed: Armed,
-    /// Whether a task waits for the reader to take more.
-    awaited: bool,
+    timers: SessionTimers,
+    /// Whether a task waits until the socket is writable.
+    awaits_writable: bool,
 }
 
+/// A part of the held requests.
 pub(in crate::edge) struct Shard {
     index: usize,
     hub: Arc<Hub>,
@@ -61,17 +72,17 @@ pub(in crate::edge) struct Shard {
     inbox: Inbox,
     sessions: HashMap<SessionId, Session>,
     channels: HashMap<Arc<str>, Vec<Member>>,
-    timers: Timers,
-    /// To be written to in this round.
+    timers: TimerQueue,
+    /// The streams to write to in this round.
     dirty: Vec<SessionId>,
-    /// In this round. Counted together: a single delivery costs little else.
+    /// Deliveries of this round. They are counted together, since a single delivery costs little else.
     delivered: usize,
-    /// When this round began.
+    /// When this round started.
     now: Instant,
-    /// Once everything ends, what comes to be held from now on too: the longest time that clients are asked to stay
-    /// away.
-    away: Option<Duration>,
-    ending: Option<Ending>,
+    /// Set when the shard drains: the longest retry delay for clients of event streams. Requests that come to be held
+    /// later are ended at once.
+    max_retry_after: Option<Duration>,
+    drain_queue: Option<DrainQueue>,
 }
 
 impl Shard {
@@ -83,47 +94,47 @@ impl Shard {
             inbox,
             sessions: HashMap::new(),
             channels: HashMap::new(),
-            timers: Timers::default(),
+            timers: TimerQueue::default(),
             dirty: Vec::new(),
             delivered: 0,
             now: Instant::now(),
-            away: None,
-            ending: None,
+            max_retry_after: None,
+            drain_queue: None,
         }
     }
 
     /// Serves its sessions until it is dropped.
     pub(in crate::edge) async fn run(mut self) {
-        let mut round = Vec::with_capacity(ROUND);
+        let mut commands = Vec::with_capacity(MAX_COMMANDS_PER_ROUND);
         loop {
-            let ending = self.ending.as_ref().map(Ending::next);
-            let next = self.timers.next().into_iter().chain(ending).min().unwrap_or_else(|| self.now + STALLED);
+            let drain = self.drain_queue.as_ref().map(DrainQueue::next);
+            let next = self.timers.next().into_iter().chain(drain).min().unwrap_or_else(|| self.now + STALL_TIMEOUT);
             tokio::select! {
                 biased;
-                () = self.inbox.take(&mut round, ROUND) => {}
+                () = self.inbox.receive(&mut commands, MAX_COMMANDS_PER_ROUND) => {}
                 () = sleep_until(next.into()) => {}
             }
             self.now = Instant::now();
-            for command in round.drain(..) {
-                self.obey(command);
+            for command in commands.drain(..) {
+                self.handle(command);
             }
-            while let Some((id, due)) = self.timers.due(self.now) {
-                self.look_at(id, due);
+            while let Some((id, timer)) = self.timers.due(self.now) {
+                self.handle_timer(id, timer);
             }
-            self.end_due();
+            self.close_due();
             delivered(mem::take(&mut self.delivered));
             self.flush().await;
         }
     }
 
-    fn obey(&mut self, command: Command) {
+    fn handle(&mut self, command: Command) {
         match command {
-            Command::Hold { id, held, behind } => self.hold(id, held, behind),
+            Command::Hold { id, held, is_behind } => self.hold(id, held, is_behind),
             Command::Connect { id, socket, permit } => self.connect(id, socket, permit),
-            Command::Gone(id) => self.gone(id, End::Gone),
+            Command::ClientGone(id) => self.remove(id, End::Gone),
             Command::Writable(id) => {
                 if let Some(session) = self.sessions.get_mut(&id) {
-                    session.awaited = false;
+                    session.awaits_writable = false;
                     self.dirty.push(id);
                 }
             }
@@ -131,35 +142,37 @@ impl Shard {
             Command::Recheck(channel) => {
                 let members = self.channels.get(&channel).cloned().unwrap_or_default();
                 for Member { id, .. } in members {
-                    // What was asked since it is held has told what this would.
-                    if self.stream(id).is_some_and(|stream| !stream.checked) {
-                        self.ask(id, false);
+                    // An answer since the stream is held contained what this one would.
+                    if self.stream(id).is_some_and(|stream| !stream.is_rechecked) {
+                        self.request(id, Priority::Low);
                     }
                 }
             }
             Command::RecheckAll => {
                 let ids: Vec<SessionId> = self.sessions.keys().copied().collect();
-                ids.into_iter().for_each(|id| self.ask(id, false));
+                ids.into_iter().for_each(|id| self.request(id, Priority::Low));
             }
-            Command::Answered { ids, answer } => ids.into_iter().for_each(|id| self.answered(id, &answer)),
-            Command::Unanswered { ids, again } => ids.into_iter().for_each(|id| self.unanswered(id, again)),
+            Command::Recovered { ids, answer } => ids.into_iter().for_each(|id| self.recovered(id, &answer)),
+            Command::RecoveryFailed { ids, retry_at } => {
+                ids.into_iter().for_each(|id| self.recovery_failed(id, retry_at));
+            }
             Command::Drain(drain) => self.drain(drain),
         }
     }
 
-    fn hold(&mut self, id: SessionId, mut held: Held, behind: bool) {
-        self.join(id, held.listener_mut());
-        if let (Held::Response(response), true) = (&mut held, behind) {
-            let verdict = response.repeat();
-            response.end(verdict);
+    fn hold(&mut self, id: SessionId, mut held: Held, is_behind: bool) {
+        self.join(id, held.subscriber_mut());
+        if let (Held::Response(response), true) = (&mut held, is_behind) {
+            response.repeat();
         }
         let open = Opened::new(if matches!(held, Held::Stream(_)) { Open::Stream } else { Open::Response });
-        let session = Session { held, _open: open, permit: None, armed: Armed::default(), awaited: false };
+        let timers = SessionTimers::default();
+        let session = Session { held, _open: open, permit: None, timers, awaits_writable: false };
         self.sessions.insert(id, session);
-        if behind {
-            self.ask(id, false);
+        if is_behind {
+            self.request(id, Priority::Low);
         }
-        if self.away.is_some() {
+        if self.max_retry_after.is_some() {
             self.close(id);
         }
     }
@@ -168,33 +181,33 @@ impl Shard {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         let Held::Stream(stream) = &mut session.held else { return };
         let socket = Arc::new(socket);
-        readiness::until_gone(Arc::clone(&socket), id, self.inbox.handle.clone());
-        stream.outlet.connect(socket);
-        stream.sent = self.now;
+        readiness::notify_when_closed(Arc::clone(&socket), id, self.inbox.handle.clone());
+        stream.queue.connect(socket);
+        stream.last_sent = self.now;
         session.permit = Some((permit, Opened::new(Open::Connection)));
         self.dirty.push(id);
         self.arm(id);
     }
 
-    /// Arms what a stream's terms ask for.
+    /// Arms the timers that a stream's settings require.
     fn arm(&mut self, id: SessionId) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        let Session { held: Held::Stream(stream), armed, .. } = session else { return };
-        if stream.outlet.socket().is_none() {
+        let Session { held: Held::Stream(stream), timers, .. } = session else { return };
+        if stream.queue.socket().is_none() {
             return;
         }
-        // The terms of a recovered stream are new; how long it has been silent is not.
-        let keep_alive = stream.terms.keep_alive.as_ref().map(|KeepAlive { after, interval, .. }| match interval {
-            true => armed.at(Due::KeepAlive).unwrap_or(self.now + *after),
-            false => stream.sent + *after,
+        // New settings do not restart the time for which a stream has been silent.
+        let keep_alive = stream.settings.keep_alive.as_ref().map(|KeepAlive { after, periodic, .. }| match periodic {
+            true => timers.at(Timer::KeepAlive).unwrap_or(self.now + *after),
+            false => stream.last_sent + *after,
         });
-        self.timers.arm(id, armed, Due::KeepAlive, keep_alive);
-        let recheck = stream.terms.link.as_ref().map(|link| self.recoveries.recheck_at(link, self.now));
-        self.timers.arm(id, armed, Due::Ask, recheck);
+        self.timers.arm(id, timers, Timer::KeepAlive, keep_alive);
+        let recheck = stream.settings.link.as_ref().map(|link| self.recoveries.recheck_at(link, self.now));
+        self.timers.arm(id, timers, Timer::Recover, recheck);
     }
 
-    /// The stream of a session, if that is one.
-    fn stream(&mut self, id: SessionId) -> Option<&mut Stream> {
+    /// Returns the stream of a session, if it is one.
+    fn stream(&mut self, id: SessionId) -> Option<&mut HeldStream> {
         match &mut self.sessions.get_mut(&id)?.held {
             Held::Stream(stream) => Some(stream),
             Held::Response(_) => None,
@@ -204,39 +217,39 @@ impl Shard {
     fn deliver(&mut self, item: &Arc<Item>) {
         let Some(members) = self.channels.get(&item.channel) else { return };
         self.delivered += members.len();
-        let mut effects = Vec::new();
-        for Member { id, sub } in members {
+        let mut all_effects = Vec::new();
+        for Member { id, subscription } in members {
             let Some(session) = self.sessions.get_mut(id) else { continue };
             match &mut session.held {
-                Held::Response(response) => response.offer(*sub, item),
+                Held::Response(response) => response.offer(*subscription, item),
                 Held::Stream(stream) => {
-                    let mut effect = Effects::default();
-                    stream.offer(*sub, item, &mut effect);
-                    if effect != Effects::default() {
-                        effects.push((*id, effect));
+                    let mut effects = Effects::default();
+                    stream.offer(*subscription, item, &mut effects);
+                    if effects != Effects::default() {
+                        all_effects.push((*id, effects));
                     }
-                    if !mem::replace(&mut stream.dirty, true) {
+                    if !mem::replace(&mut stream.is_dirty, true) {
                         self.dirty.push(*id);
                     }
                 }
             }
         }
-        effects.into_iter().for_each(|(id, effects)| self.apply(id, effects));
+        all_effects.into_iter().for_each(|(id, effects)| self.apply(id, effects));
     }
 
-    fn look_at(&mut self, id: SessionId, due: Due) {
+    fn handle_timer(&mut self, id: SessionId, timer: Timer) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        let Session { held: Held::Stream(stream), armed, .. } = session else { return };
-        self.timers.arm(id, armed, due, None);
-        match due {
-            Due::Stalled => self.gone(id, End::Stalled),
-            Due::Ask => {
-                stream.retrying = None;
-                self.ask(id, false);
+        let Session { held: Held::Stream(stream), timers, .. } = session else { return };
+        self.timers.arm(id, timers, timer, None);
+        match timer {
+            Timer::Stalled => self.remove(id, End::Stalled),
+            Timer::Recover => {
+                stream.retry();
+                self.request(id, Priority::Low);
             }
-            Due::KeepAlive => {
-                let again = stream.keep_alive(self.now);
-                self.timers.arm(id, armed, Due::KeepAlive, again);
+            Timer::KeepAlive => {
+                let next = stream.keep_alive(self.now);
+                self.timers.arm(id, timers, Timer::KeepAlive, next);
                 self.dirty.push(id);
             }
         }
@@ -247,56 +260,57 @@ impl Shard {
         let mut dirty = mem::take(&mut self.dirty);
         for (count, id) in dirty.iter().enumerate() {
             self.write(*id);
-            if count % WRITES_AT_ONCE == WRITES_AT_ONCE - 1 {
+            if count % WRITES_BEFORE_YIELD == WRITES_BEFORE_YIELD - 1 {
                 yield_now().await;
             }
         }
         dirty.clear();
-        // What a reader that has caught up asks for is done in the next round.
+        // Writing may have marked further streams. They are for the next round.
         dirty.append(&mut self.dirty);
         self.dirty = dirty;
     }
 
     fn write(&mut self, id: SessionId) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        let Session { held: Held::Stream(stream), armed, awaited, .. } = session else { return };
-        stream.dirty = false;
-        if !stream.outlet.is_empty() {
-            stream.sent = self.now;
+        let Session { held: Held::Stream(stream), timers, awaits_writable, .. } = session else { return };
+        stream.is_dirty = false;
+        if !stream.queue.is_empty() {
+            stream.last_sent = self.now;
         }
-        match stream.outlet.flush(self.now) {
-            Flushed::Done => self.gone(id, End::Gone),
+        match stream.queue.flush(self.now) {
+            Flushed::Done => self.remove(id, End::Gone),
             Flushed::All => {
-                self.timers.arm(id, armed, Due::Stalled, None);
-                if stream.caught_up() {
-                    self.ask(id, false);
+                self.timers.arm(id, timers, Timer::Stalled, None);
+                if stream.catch_up() {
+                    self.request(id, Priority::Low);
                 }
             }
             Flushed::Blocked => {
-                let stalled = stream.outlet.blocked_since().map(|since| since + STALLED);
-                self.timers.arm(id, armed, Due::Stalled, stalled);
-                if let (Some(socket), false) = (stream.outlet.socket(), mem::replace(awaited, true)) {
-                    readiness::until_writable(Arc::clone(socket), id, self.inbox.handle.clone());
+                let stalled = stream.queue.blocked_since().map(|since| since + STALL_TIMEOUT);
+                self.timers.arm(id, timers, Timer::Stalled, stalled);
+                if let (Some(socket), false) = (stream.queue.socket(), mem::replace(awaits_writable, true)) {
+                    readiness::notify_when_writable(Arc::clone(socket), id, self.inbox.handle.clone());
                 }
             }
         }
     }
 
-    /// Removes a session, whose client has gone or whose stream has ended; why, if it did not end as it should.
-    fn gone(&mut self, id: SessionId, why: End) {
+    /// Removes a session whose client has gone or whose stream has ended. `why` counts unless the stream was closed
+    /// from this side.
+    fn remove(&mut self, id: SessionId, why: End) {
         let Some(mut session) = self.sessions.remove(&id) else { return };
-        self.timers.disarm_all(id, &mut session.armed);
-        self.leave(session.held.listener());
+        self.timers.disarm_all(id, &mut session.timers);
+        self.leave(session.held.subscriber());
         let is_response = matches!(session.held, Held::Response(_));
-        self.hub.unsubscribe(self.index, &session.held.listener().subs, is_response);
+        self.hub.unsubscribe(self.index, &session.held.subscriber().subscriptions, is_response);
         if let Held::Stream(stream) = &session.held {
             ended(match stream.is_closing() {
-                true if self.away.is_some() => End::Stopped,
+                true if self.max_retry_after.is_some() => End::Stopped,
                 true => End::Closed,
                 false => why,
             });
-            if let Some(uri) = stream.link_when_gone() {
-                self.recoveries.tell_gone(uri, stream.host.clone());
+            if let Some(uri) = stream.gone_link() {
+                self.recoveries.notify_gone(uri, stream.host.clone());
             }
         }
         if self.sessions.capacity() > KEPT_SESSIONS && self.sessions.len() < self.sessions.capacity() / 4 {

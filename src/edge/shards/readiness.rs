@@ -1,4 +1,4 @@
-//! Waiting for what a client does while its stream is held: it goes, or it reads again.
+//! Tasks that wait on the socket of a held stream: until the client closes it, or until it can be written to again.
 
 use std::{io, sync::Arc};
 
@@ -6,9 +6,9 @@ use tokio::net::TcpStream;
 
 use crate::edge::held::{Command, SessionId, ShardHandle};
 
-/// Tells the shard when the client has gone. What it sends meanwhile is thrown away: a request behind one that is
-/// held for ever will not be answered.
-pub(in crate::edge) fn until_gone(socket: Arc<TcpStream>, id: SessionId, shard: ShardHandle) {
+/// Sends [`Command::ClientGone`] when the client has closed the connection. What it sends meanwhile is discarded: a
+/// request after a held one is never answered.
+pub(super) fn notify_when_closed(socket: Arc<TcpStream>, id: SessionId, shard: ShardHandle) {
     tokio::spawn(async move {
         while socket.readable().await.is_ok() {
             match socket.try_read(&mut [0; 256]) {
@@ -18,14 +18,14 @@ pub(in crate::edge) fn until_gone(socket: Arc<TcpStream>, id: SessionId, shard: 
                 Err(_) => break,
             }
         }
-        shard.send(Command::Gone(id));
+        shard.send(Command::ClientGone(id));
     });
 }
 
-/// Tells the shard when the client's socket takes bytes again.
-pub(in crate::edge) fn until_writable(socket: Arc<TcpStream>, id: SessionId, shard: ShardHandle) {
+/// Sends [`Command::Writable`] when the socket can be written to again.
+pub(super) fn notify_when_writable(socket: Arc<TcpStream>, id: SessionId, shard: ShardHandle) {
     tokio::spawn(async move {
-        // An error shows at the next write.
+        // The next write returns the error, if there is one.
         let _ = socket.writable().await;
         shard.send(Command::Writable(id));
     });

@@ -1,88 +1,93 @@
-//! Next links: when a stream asks, and what the answer does to it.
+//! Recovery of streams: when they request their next links, and what the answers do to them.
 
 use std::{mem, time::Instant};
 
-use super::{Session, Shard, timers::Due};
+use super::{Session, Shard, timers::Timer};
 use crate::edge::{
-    backend::{Ask, SHORTEST_PAUSE},
-    held::{Answer, Effects, Held, SessionId, Terms, Then},
+    backend::{MIN_RETRY_PAUSE, RecoveryRequest},
+    held::{Answer, Effects, Held, NextStep, Priority, SessionId, Settings},
 };
 
 impl Shard {
-    pub(in crate::edge) fn apply(&mut self, id: SessionId, effects: Effects) {
+    pub(super) fn apply(&mut self, id: SessionId, effects: Effects) {
         if let Some(channel) = effects.forget {
             self.hub.forget(&channel);
         }
-        if let Some(urgent) = effects.ask {
-            self.ask(id, urgent);
+        if let Some(priority) = effects.request {
+            self.request(id, priority);
         }
-        if effects.soon {
-            self.ask_soon(id);
+        if effects.retry_soon {
+            self.retry_soon(id);
         }
     }
 
-    /// Lets a stream whose next link was not answered ask sooner than it would.
-    fn ask_soon(&mut self, id: SessionId) {
+    /// Shortens a stream's pause after a failed request to the shortest one.
+    fn retry_soon(&mut self, id: SessionId) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        let Session { held: Held::Stream(stream), armed, .. } = session else { return };
-        if let (Some(unanswered), Some(at)) = (stream.retrying, armed.at(Due::Ask)) {
-            self.timers.arm(id, armed, Due::Ask, Some(at.min(unanswered + SHORTEST_PAUSE)));
+        let Session { held: Held::Stream(stream), timers, .. } = session else { return };
+        if let (Some(failed), Some(at)) = (stream.failed(), timers.at(Timer::Recover)) {
+            self.timers.arm(id, timers, Timer::Recover, Some(at.min(failed + MIN_RETRY_PAUSE)));
         }
     }
 
-    /// Has a stream's next link asked, if it has one and is not being asked already.
-    pub(in crate::edge) fn ask(&mut self, id: SessionId, urgent: bool) {
+    /// Requests a stream's next link, unless the stream cannot or need not do so now.
+    pub(super) fn request(&mut self, id: SessionId, priority: Priority) {
         let Some(stream) = self.stream(id) else { return };
-        let Some(uri) = stream.begin_to_ask(urgent) else { return };
-        let ask = Ask { uri, host: stream.host.clone(), last: stream.terms.listener.last_ids() };
-        self.recoveries.ask(ask, self.index, id, urgent);
+        let Some(uri) = stream.request(priority) else { return };
+        let last = stream.settings.subscriber.last_ids();
+        let request = RecoveryRequest { uri, host: stream.host.clone(), last };
+        self.recoveries.request(request, self.index, id, priority);
     }
 
-    pub(in crate::edge) fn answered(&mut self, id: SessionId, answer: &Answer) {
+    pub(super) fn recovered(&mut self, id: SessionId, answer: &Answer) {
         let Some(stream) = self.stream(id) else { return };
+        // Nothing may follow the end of the body, which is queued already.
+        if stream.is_closing() {
+            return;
+        }
         if let Some(frame) = &answer.body {
-            stream.outlet.push_always(frame);
+            stream.queue.push_unbounded(frame);
         }
-        match &answer.then {
-            Then::End => stream.close(),
-            Then::Page(link) => {
+        match &answer.next {
+            NextStep::End => stream.close(),
+            NextStep::Page(link) => {
                 stream.turn_page(link.clone());
-                self.ask(id, true);
+                self.request(id, Priority::High);
             }
-            Then::Hold(conditions) => self.renew(id, conditions.terms()),
+            NextStep::Hold(instructions) => self.resume(id, instructions.settings()),
         }
         self.dirty.push(id);
     }
 
-    /// Holds a stream on under new terms.
-    fn renew(&mut self, id: SessionId, mut terms: Terms) {
-        let (mut effects, mut renewed) = (Effects::default(), false);
+    /// Continues to hold a stream, with the settings of an answer.
+    fn resume(&mut self, id: SessionId, mut settings: Settings) {
+        let (mut effects, mut has_new_channels) = (Effects::default(), false);
         let Some(stream) = self.stream(id) else { return };
-        if !terms.listener.takes_the_places_of(&stream.terms.listener) {
-            let before = mem::take(&mut stream.terms.listener);
+        if !settings.subscriber.take_slots_of(&stream.settings.subscriber) {
+            let before = mem::take(&mut stream.settings.subscriber);
             self.leave(&before);
-            self.join(id, &mut terms.listener);
-            // The new ones first, so that what is known of a channel in both is not lost in between.
-            let behind = self.hub.subscribe(self.index, &terms.listener.subs);
-            self.hub.unsubscribe(self.index, &before.subs, false);
-            effects.ask = behind.then_some(false);
-            renewed = true;
+            self.join(id, &mut settings.subscriber);
+            // Subscribes before it unsubscribes, so that the hub keeps the order of channels in both lists.
+            let is_behind = self.hub.subscribe(self.index, &settings.subscriber.subscriptions);
+            self.hub.unsubscribe(self.index, &before.subscriptions, false);
+            effects.request = is_behind.then_some(Priority::Low);
+            has_new_channels = true;
         }
         let Some(stream) = self.stream(id) else { return };
-        stream.terms = terms;
-        stream.go_on(&mut effects);
-        // Of a channel that it listens on only now, the answer could not know.
-        stream.checked = !renewed;
+        stream.settings = settings;
+        stream.resume(&mut effects);
+        // The answer was made before the stream subscribed to its new channels.
+        stream.is_rechecked = !has_new_channels;
         self.arm(id);
         self.apply(id, effects);
     }
 
-    pub(in crate::edge) fn unanswered(&mut self, id: SessionId, again: Instant) {
+    pub(super) fn recovery_failed(&mut self, id: SessionId, retry_at: Instant) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        let Session { held: Held::Stream(stream), armed, .. } = session else { return };
+        let Session { held: Held::Stream(stream), timers, .. } = session else { return };
         let mut effects = Effects::default();
-        stream.go_on_unanswered(self.now, &mut effects);
-        self.timers.arm(id, armed, Due::Ask, Some(again));
+        stream.resume_after_failure(self.now, &mut effects);
+        self.timers.arm(id, timers, Timer::Recover, Some(retry_at));
         self.dirty.push(id);
         self.apply(id, effects);
     }

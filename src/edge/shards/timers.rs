@@ -1,63 +1,63 @@
-//! When a shard has to look at a session again.
+//! When a shard has to act on a session without a command.
 
-use std::{collections::BTreeSet, time::Instant};
+use std::{collections::BTreeSet, mem, time::Instant};
 
 use crate::edge::held::SessionId;
 
-/// What a session is looked at for.
+/// What is due for a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::edge) enum Due {
-    /// Something must be sent, so that nobody takes the connection for dead.
+pub(super) enum Timer {
+    /// A keep-alive must be sent.
     KeepAlive,
-    /// The next link is to be asked.
-    Ask,
+    /// The next link must be requested.
+    Recover,
     /// The reader has taken nothing for too long.
     Stalled,
 }
 
-/// What is armed for one session.
+/// When each timer of one session is due, if it is armed.
 #[derive(Debug, Default)]
-pub(in crate::edge) struct Armed([Option<Instant>; 3]);
+pub(super) struct SessionTimers([Option<Instant>; 3]);
 
-impl Armed {
-    pub(in crate::edge) fn at(&self, due: Due) -> Option<Instant> {
-        self.0[due as usize]
+impl SessionTimers {
+    pub(super) fn at(&self, timer: Timer) -> Option<Instant> {
+        self.0[timer as usize]
     }
 }
 
-/// All times of a shard's sessions, in order. Nothing stays behind for a session that is gone.
+/// The timers of all sessions of a shard, in order of time. Sessions that are removed leave no entry behind.
 #[derive(Debug, Default)]
-pub(in crate::edge) struct Timers(BTreeSet<(Instant, SessionId, Due)>);
+pub(super) struct TimerQueue(BTreeSet<(Instant, SessionId, Timer)>);
 
-impl Timers {
-    /// Arms a session's timer in place of what was armed before; `None` disarms it.
-    pub(in crate::edge) fn arm(&mut self, id: SessionId, armed: &mut Armed, due: Due, at: Option<Instant>) {
-        let known = &mut armed.0[due as usize];
+impl TimerQueue {
+    /// Arms a timer of a session, or disarms it with `None`. Replaces what was armed before.
+    pub(super) fn arm(&mut self, id: SessionId, timers: &mut SessionTimers, timer: Timer, at: Option<Instant>) {
+        let known = &mut timers.0[timer as usize];
         if *known == at {
             return;
         }
-        if let Some(before) = std::mem::replace(known, at) {
-            self.0.remove(&(before, id, due));
+        if let Some(before) = mem::replace(known, at) {
+            self.0.remove(&(before, id, timer));
         }
         if let Some(at) = at {
-            self.0.insert((at, id, due));
+            self.0.insert((at, id, timer));
         }
     }
 
-    pub(in crate::edge) fn disarm_all(&mut self, id: SessionId, armed: &mut Armed) {
-        for due in [Due::KeepAlive, Due::Ask, Due::Stalled] {
-            self.arm(id, armed, due, None);
+    pub(super) fn disarm_all(&mut self, id: SessionId, timers: &mut SessionTimers) {
+        for timer in [Timer::KeepAlive, Timer::Recover, Timer::Stalled] {
+            self.arm(id, timers, timer, None);
         }
     }
 
-    /// The earliest time.
-    pub(in crate::edge) fn next(&self) -> Option<Instant> {
+    /// Returns the earliest time.
+    pub(super) fn next(&self) -> Option<Instant> {
         self.0.first().map(|(at, ..)| *at)
     }
 
-    /// What is due; the caller disarms or arms it anew.
-    pub(in crate::edge) fn due(&self, now: Instant) -> Option<(SessionId, Due)> {
-        self.0.first().filter(|(at, ..)| *at <= now).map(|(_, id, due)| (*id, *due))
+    /// Returns the earliest timer, if it is due. The caller must disarm it or arm it anew.
+    pub(super) fn due(&self, now: Instant) -> Option<(SessionId, Timer)> {
+        self.0.first().filter(|(at, ..)| *at <= now).map(|(_, id, timer)| (*id, *timer))
     }
 }
 
@@ -68,19 +68,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn timers_come_in_order_and_the_last_word_holds() {
-        let (mut timers, mut one, mut two) = (Timers::default(), Armed::default(), Armed::default());
+    fn timers_are_due_in_order_and_arming_again_replaces() {
+        let (mut queue, mut one, mut two) = (TimerQueue::default(), SessionTimers::default(), SessionTimers::default());
         let now = Instant::now();
         let after = |seconds| Some(now + Duration::from_secs(seconds));
-        timers.arm(1, &mut one, Due::Ask, after(9));
-        timers.arm(2, &mut two, Due::KeepAlive, after(5));
-        timers.arm(1, &mut one, Due::Ask, after(3));
-        assert_eq!(timers.next(), after(3));
-        assert_eq!(timers.due(now), None);
-        assert_eq!(timers.due(now + Duration::from_secs(4)), Some((1, Due::Ask)));
-        timers.disarm_all(1, &mut one);
-        assert_eq!(timers.due(now + Duration::from_secs(9)), Some((2, Due::KeepAlive)));
-        timers.disarm_all(2, &mut two);
-        assert_eq!(timers.next(), None);
+        queue.arm(1, &mut one, Timer::Recover, after(9));
+        queue.arm(2, &mut two, Timer::KeepAlive, after(5));
+        queue.arm(1, &mut one, Timer::Recover, after(3));
+        assert_eq!(queue.next(), after(3));
+        assert_eq!(queue.due(now), None);
+        assert_eq!(queue.due(now + Duration::from_secs(4)), Some((1, Timer::Recover)));
+        queue.disarm_all(1, &mut one);
+        assert_eq!(queue.due(now + Duration::from_secs(9)), Some((2, Timer::KeepAlive)));
+        queue.disarm_all(2, &mut two);
+        assert_eq!(queue.next(), None);
     }
 }

@@ -1,4 +1,4 @@
-//! The edge: connections, held streams, items, recoveries.
+//! Metrics of the edge: connections, held streams, items, recoveries.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ values!(
         Stream = "stream",
         /// A held response.
         Response = "response",
-        /// A channel that somebody listens on, or did lately.
+        /// A channel that has subscribers, or had some lately.
         Channel = "channel",
     }
 );
@@ -27,31 +27,31 @@ values!(
 values!(
     /// What became of a published item.
     Item {
-        /// It went to those who listen, or waits for the one before it.
+        /// It was delivered to subscribers, or waits for the item before it.
         Accepted = "accepted",
         /// Its id was published within the last minute.
         Repeated = "repeated",
-        /// Nobody listens on its channel.
-        Unheard = "unheard",
+        /// Its channel has no subscribers.
+        NoSubscribers = "unheard",
     }
 );
 
 values!(
-    /// What happened to a reader that is too slow.
+    /// What happened to a reader that was too slow.
     Drop {
-        /// It skips an item of an unreliable channel.
+        /// It skipped an item of an unreliable channel.
         Skipped = "skipped",
-        /// It gets no more of its reliable channels until it has caught up, and is then recovered.
+        /// It gets no items of its reliable channels until it has caught up, and is recovered then.
         Lagging = "lagging",
     }
 );
 
 values!(
-    /// Why a stream was ended.
+    /// Why a stream ended.
     End {
         /// The client has gone.
         Gone = "gone",
-        /// The client has taken nothing for too long.
+        /// The client has read nothing for too long.
         Stalled = "stalled",
         /// The backend has ended it.
         Closed = "closed",
@@ -61,31 +61,31 @@ values!(
 );
 
 values!(
-    /// What the backend was asked for.
+    /// The purpose of a request to the backend.
     Purpose {
-        /// What a client has asked for.
+        /// A client's request.
         Client = "client",
-        /// What streams have missed.
+        /// A next link, for what streams have missed.
         Recovery = "recovery",
-        /// The next page of an answer.
+        /// The next page of a response.
         Page = "page",
-        /// Nothing: it was told that a client has gone.
+        /// A notice that a client has gone.
         Gone = "gone",
     }
 );
 
 values!(
-    /// How the backend answered.
+    /// The outcome of a request to the backend.
     Answer {
-        /// With anything below 500.
+        /// A status below 500.
         Answered = "answered",
-        /// With 500 or above.
+        /// A status of 500 or above.
         Failed = "failed",
-        /// Not in time.
+        /// No response in time.
         Timeout = "timeout",
-        /// It cannot be reached, or broke off.
+        /// It cannot be reached, or closed the connection.
         Unreachable = "unreachable",
-        /// It was not asked: the request could not be made.
+        /// The request could not be created, and was not sent.
         Unsent = "unsent",
     }
 );
@@ -93,9 +93,9 @@ values!(
 values!(
     /// Why a client was refused.
     Refusal {
-        /// There are as many connections as are allowed.
+        /// There are as many connections as allowed.
         Full = "full",
-        /// As much is held for its address as is allowed.
+        /// As many requests of its address are held as allowed.
         Address = "address",
     }
 );
@@ -114,18 +114,19 @@ pub(super) struct Metrics {
 
 impl Metrics {
     pub(super) fn new(catalogue: &mut Catalogue) -> Self {
-        // In the order of `Open` and `Drop`: without a look-up where it is counted.
+        // In the order of `Open` and `Drop`, so that counting needs no lookup.
         let open = [
-            catalogue.gauge("gripchat_edge_open_connections", "Connections of clients, those of held streams included"),
+            catalogue
+                .gauge("gripchat_edge_open_connections", "Connections of clients, including those of held streams"),
             catalogue.gauge("gripchat_edge_open_streams", "Held streams"),
             catalogue.gauge("gripchat_edge_open_responses", "Held responses, of clients that poll"),
             catalogue
-                .gauge("gripchat_edge_channels", "Channels that somebody listens on, or did within the last minute"),
+                .gauge("gripchat_edge_channels", "Channels that have subscribers, or had some within the last minute"),
         ];
         let drops = catalogue.counters(
             "gripchat_edge_queue_drops_total",
             &["kind"],
-            "What slow readers did not get: items skipped, and streams that lag and are recovered",
+            "Items that slow readers skipped, and streams that lagged and were recovered",
         );
         Self {
             open,
@@ -137,10 +138,9 @@ impl Metrics {
                 )
                 .initialized_with_all::<Refusal>(),
             items: catalogue
-                .counters("gripchat_edge_items_total", &["outcome"], "Items that were published to the edge")
+                .counters("gripchat_edge_items_total", &["outcome"], "Items published to the edge")
                 .initialized_with_all::<Item>(),
-            deliveries: catalogue
-                .counter("gripchat_edge_deliveries_total", "Items times the held requests that they were handed to"),
+            deliveries: catalogue.counter("gripchat_edge_deliveries_total", "Deliveries of items to held requests"),
             drops: [drops.get([Drop::Skipped.as_str()]), drops.get([Drop::Lagging.as_str()])],
             ended: catalogue
                 .counters("gripchat_edge_streams_ended_total", &["reason"], "Held streams that have ended")
@@ -149,30 +149,30 @@ impl Metrics {
                 .counters(
                     "gripchat_edge_recoveries_total",
                     &["outcome"],
-                    "Next links that were asked for streams that may have missed something",
+                    "Requests for next links, for streams that may have missed something",
                 )
                 .initialized([["answered"], ["failed"]]),
             recovered: catalogue.histogram(
                 "gripchat_edge_recovery_streams",
-                "Streams that one answer of a next link was for",
+                "Streams that got one answer of a next link",
                 amounts,
             ),
             backend: catalogue.histograms(
                 "gripchat_edge_backend_request_duration_seconds",
                 &["purpose", "outcome"],
-                "From a request to the backend to the head of its answer",
+                "Time from a request to the backend to the head of its response",
                 seconds,
             ),
         }
     }
 }
 
-/// Something that is open, until it is dropped.
+/// Counts something as open until it is dropped.
 #[derive(Debug)]
 pub struct Opened(Open);
 
 impl Opened {
-    /// One more.
+    /// Counts one more.
     pub fn new(what: Open) -> Self {
         ALL.edge.open[what as usize].inc();
         Self(what)
@@ -185,34 +185,34 @@ impl std::ops::Drop for Opened {
     }
 }
 
-/// A client was refused.
+/// Counts a client that was refused.
 pub fn refused(reason: Refusal) {
     ALL.edge.refused.get([reason.as_str()]).inc();
 }
 
-/// An item was published.
+/// Counts a published item.
 pub fn published(outcome: Item) {
     ALL.edge.items.get([outcome.as_str()]).inc();
 }
 
-/// Items were handed to so many held requests. To be told once for many: a delivery costs little else.
+/// Counts deliveries. To be called once for many, since a delivery costs little else.
 pub fn delivered(times: usize) {
     if times > 0 {
         ALL.edge.deliveries.inc_by(times as u64);
     }
 }
 
-/// A reader was too slow.
+/// Counts a reader that was too slow.
 pub fn dropped(what: Drop) {
     ALL.edge.drops[what as usize].inc();
 }
 
-/// A stream has ended.
+/// Counts a stream that has ended.
 pub fn ended(reason: End) {
     ALL.edge.ended.get([reason.as_str()]).inc();
 }
 
-/// A next link was asked for so many streams, and answered or not.
+/// Counts a request for a next link on behalf of this many streams.
 pub fn recovered(answered: bool, streams: usize) {
     ALL.edge.recoveries.get([if answered { "answered" } else { "failed" }]).inc();
     if answered {
@@ -220,7 +220,7 @@ pub fn recovered(answered: bool, streams: usize) {
     }
 }
 
-/// The backend was asked.
-pub fn asked(purpose: Purpose, outcome: Answer, took: Duration) {
+/// Measures a request to the backend.
+pub fn backend_requested(purpose: Purpose, outcome: Answer, took: Duration) {
     ALL.edge.backend.get([purpose.as_str(), outcome.as_str()]).observe(took.as_secs_f64());
 }

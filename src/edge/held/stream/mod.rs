@@ -1,360 +1,290 @@
-//! A held request: what it listens on, what it has seen, and what an item means to it.
+//! A held stream: what it has sent, and what an item or an answer of the next link means to it.
 //!
-//! Pure but for the [`Outlet`] at its end: what else is to be done comes back as [`Effects`].
+//! Pure except for the [`WriteQueue`] at its end. Everything else to be done is returned as [`Effects`].
+//!
+//! An item of a reliable channel names the item before it, so a stream notices that it misses one. It then requests the
+//! next link, and meanwhile holds back what follows:
+//!
+//! ```text
+//!         an item is missing           request (also from Live and Lagging)
+//!   Live ────────────────────► Gap ───────────────────────────────────────► Requested
+//!   │  ▲                        │ ▲                                           │  │
+//!   │  │        write queue full│ └────────────── the answer is a page ───────┘  │
+//!   │  │                        ▼                                                │
+//!   │  └──── caught up ──── Lagging                                              │
+//!   │  ▲                        ▲                                                │
+//!   └──┼─── write queue full ───┘                                                │
+//!      └─────────────────────────────── the request was answered, or has failed ─┘
+//!
+//!   any state ── closed by an item, the backend or the edge ──► Closing
+//! ```
+//!
+//! - A reader that has caught up goes back to Gap if items are held back.
+//! - After a failed request, Live, Gap and Lagging remember when it was. They request nothing until the pause is over.
+//! - After an answer, items that the answer contained are discarded, and the others are sent.
+
+mod state;
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::BTreeMap,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use http::HeaderValue;
 
-use super::{client_limits::Place, filter::Filter, write_queue::Outlet};
+use self::state::{HeldBack, State};
+use super::{
+    client_limits::ClientSlot,
+    settings::{KeepAlive, Link, Settings},
+    subscriber::Subscription,
+    write_queue::WriteQueue,
+};
 use crate::{
-    edge::items::{Action, Frame, Id, Item},
-    grip::Subscription,
+    edge::items::{Action, Item},
     telemetry::metrics::edge::{Drop, dropped},
 };
 
-/// Items that wait while a stream is being recovered. What is more is recovered in the next go.
-const MOST_HELD_BACK: usize = 100;
-
-/// A channel of a held request.
-#[derive(Debug)]
-pub(in crate::edge) struct Sub {
-    pub(in crate::edge) channel: Arc<str>,
-    /// The id of the last item the client has, where the channel is reliable.
-    pub(in crate::edge) prev_id: Option<Id>,
-    pub(in crate::edge) filters: Box<[Filter]>,
-    /// Its place among the shard's members of the channel.
-    pub(in crate::edge) slot: usize,
-}
-
-/// What filters and recoveries know of a held request.
-#[derive(Debug, Default)]
-pub(in crate::edge) struct Listener {
-    pub(in crate::edge) subs: Vec<Sub>,
-    /// The subscriber's name, for the filters.
-    user: Option<Box<str>>,
-}
-
-/// The next link: where to ask for what a stream has missed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::edge) struct Link {
-    /// Path and query at the backend.
-    pub(in crate::edge) uri: Arc<str>,
-    pub(in crate::edge) recheck: Duration,
-}
-
-/// What is sent when nothing else is.
-#[derive(Clone, Debug)]
-pub(in crate::edge) struct KeepAlive {
-    pub(in crate::edge) frame: Frame,
-    pub(in crate::edge) after: Duration,
-    pub(in crate::edge) interval: bool,
-}
-
-/// How a stream is held: what the backend says, and may say anew with every recovery.
-#[derive(Debug)]
-pub(in crate::edge) struct Terms {
-    pub(in crate::edge) listener: Listener,
-    pub(in crate::edge) keep_alive: Option<KeepAlive>,
-    pub(in crate::edge) link: Option<Link>,
-}
-
 /// A held stream.
 #[derive(Debug)]
-pub(in crate::edge) struct Stream {
-    pub(in crate::edge) terms: Terms,
-    pub(in crate::edge) outlet: Outlet,
-    /// The `Host` that the client asked for.
+pub(in crate::edge) struct HeldStream {
+    pub(in crate::edge) settings: Settings,
+    pub(in crate::edge) queue: WriteQueue,
+    /// The `Host` of the client's request.
     pub(in crate::edge) host: HeaderValue,
-    /// Where to tell that the client has gone.
-    gone: Option<Arc<str>>,
-    /// When something was last sent.
-    pub(in crate::edge) sent: Instant,
-    /// Whether it is to be written to in this round.
-    pub(in crate::edge) dirty: bool,
-    /// Whether its next link is being asked.
-    asked: bool,
-    /// Whether it is to be asked once more after that.
-    ask_again: bool,
-    /// Whether a next link was answered since the stream is held.
-    pub(in crate::edge) checked: bool,
-    /// Since when it waits for the time to ask again: the backend did not answer.
-    pub(in crate::edge) retrying: Option<Instant>,
-    /// Whether reliable items are held back: because one is missing, or because an answer is on its way that may
-    /// hold them too.
-    holding: bool,
-    held_back: VecDeque<Arc<Item>>,
-    /// Whether an item was dropped because too many were held back.
-    overflowed: bool,
-    /// Whether a reliable item was dropped because the reader is too slow.
-    lagging: bool,
-    closing: bool,
-    /// Counts the stream among its client's, as long as it is held.
-    pub(in crate::edge) place: Option<Arc<Place>>,
+    /// The link to post to when the client has gone.
+    gone_link: Option<Arc<str>>,
+    /// When something was last written.
+    pub(in crate::edge) last_sent: Instant,
+    state: State,
+    /// Whether the next link has been answered since the stream's channels last changed.
+    pub(in crate::edge) is_rechecked: bool,
+    /// Whether the shard writes to it in this round.
+    pub(in crate::edge) is_dirty: bool,
+    /// Counts the stream among those of its client for as long as it is held.
+    pub(in crate::edge) client_slot: Option<Arc<ClientSlot>>,
 }
 
-/// What an item asks for beyond bytes in the outlet.
+/// How soon a next link is requested (Pushpin: `httpsession.cpp`, high and low priority).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::edge) enum Priority {
+    /// After a short wait for other streams that need the same answer.
+    Low,
+    /// At once.
+    High,
+}
+
+/// What must be done for a stream beyond writing its queue.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(in crate::edge) struct Effects {
-    /// The next link is to be asked; `true`: without waiting for others to ask with.
-    pub(in crate::edge) ask: Option<bool>,
-    /// What is known of the order of this channel is not to be believed any more.
+    /// Request the next link.
+    pub(in crate::edge) request: Option<Priority>,
+    /// Forget the last id of this channel: the stream expected another one.
     pub(in crate::edge) forget: Option<Arc<str>>,
-    /// The next link, which was not answered, need not wait for its time: an item came behind one that is missing, so that
-    /// whoever publishes is there again.
-    pub(in crate::edge) soon: bool,
+    /// Shorten the pause after a failed request: an item after a missing one shows that the publisher, which is the
+    /// backend, runs again.
+    pub(in crate::edge) retry_soon: bool,
 }
 
-impl Listener {
-    /// A channel that is named twice is one; the last words about it hold.
-    pub(in crate::edge) fn new(subscriptions: Vec<Subscription>, meta: &[(String, String)]) -> Self {
-        let mut subs: Vec<Sub> = Vec::with_capacity(subscriptions.len());
-        for Subscription { channel, prev_id, filters } in subscriptions {
-            let filters = filters.iter().filter_map(|name| Filter::parse(name)).collect();
-            let sub = Sub { channel: channel.into(), prev_id: prev_id.map(Id::from), filters, slot: usize::MAX };
-            match subs.iter_mut().find(|known| known.channel == sub.channel) {
-                Some(known) => *known = sub,
-                None => subs.push(sub),
-            }
-        }
-        subs.truncate(MOST_SUBSCRIPTIONS);
-        let user = meta.iter().find(|(name, _)| name == "user").map(|(_, user)| user.as_str().into());
-        Self { subs, user }
-    }
-
-    /// What `Grip-Last` tells, in an order that is the same for all who tell the same.
-    pub(in crate::edge) fn last_ids(&self) -> Vec<(Arc<str>, Id)> {
-        let reliable = self.subs.iter().filter_map(|sub| Some((Arc::clone(&sub.channel), sub.prev_id.clone()?)));
-        let mut last: Vec<_> = reliable.collect();
-        last.sort();
-        last
-    }
-
-    /// Moves into the places of another listener on the same channels, if it is one.
-    pub(in crate::edge) fn takes_the_places_of(&mut self, other: &Self) -> bool {
-        let same = self.subs.len() == other.subs.len()
-            && self.subs.iter().zip(&other.subs).all(|(sub, other)| sub.channel == other.channel);
-        if same {
-            self.subs.iter_mut().zip(&other.subs).for_each(|(sub, other)| sub.slot = other.slot);
-        }
-        same
-    }
-
-    pub(in crate::edge::held) fn passes(&self, sub: usize, item: &Item) -> bool {
-        let subscribed = |channel: &str| self.subs.iter().any(|sub| &*sub.channel == channel);
-        self.subs[sub].filters.iter().all(|filter| filter.passes(&item.meta, self.user.as_deref(), subscribed))
-    }
-}
-
-/// A request listens on so many channels; more are dropped (`connection_subscription_max`).
-const MOST_SUBSCRIPTIONS: usize = 20;
-
-impl Stream {
-    pub(in crate::edge) fn new(terms: Terms, outlet: Outlet, host: HeaderValue, gone: Option<Arc<str>>) -> Self {
+impl HeldStream {
+    pub(in crate::edge) fn new(
+        settings: Settings,
+        queue: WriteQueue,
+        host: HeaderValue,
+        gone_link: Option<Arc<str>>,
+    ) -> Self {
         Self {
-            place: None,
-            terms,
-            outlet,
+            settings,
+            queue,
             host,
-            gone,
-            sent: Instant::now(),
-            dirty: false,
-            asked: false,
-            ask_again: false,
-            checked: false,
-            retrying: None,
-            holding: false,
-            held_back: VecDeque::new(),
-            overflowed: false,
-            lagging: false,
-            closing: false,
+            gone_link,
+            last_sent: Instant::now(),
+            state: State::Live { failed: None },
+            is_rechecked: false,
+            is_dirty: false,
+            client_slot: None,
         }
     }
 
-    /// Takes an item of one of its channels.
-    pub(in crate::edge) fn offer(&mut self, sub: usize, item: &Arc<Item>, effects: &mut Effects) {
-        if self.closing || item.stream.is_none() {
+    /// Handles an item of the channel at this index of its subscriptions.
+    pub(in crate::edge) fn offer(&mut self, subscription: usize, item: &Arc<Item>, effects: &mut Effects) {
+        if self.is_closing() || item.stream.is_none() {
             return;
         }
-        let Sub { prev_id, channel, .. } = &self.terms.listener.subs[sub];
+        let Subscription { prev_id, channel, .. } = &self.settings.subscriber.subscriptions[subscription];
         let Some(prev_id) = prev_id else {
-            // Nothing tells what an unreliable channel has missed, and a slow reader skips it.
-            if self.terms.listener.passes(sub, item) && !self.perform(item, effects) {
+            // Nothing could recover an unreliable channel, so a slow reader skips the item.
+            if self.settings.subscriber.accepts(subscription, item) && !self.perform(item, effects) {
                 dropped(Drop::Skipped);
             }
             return;
         };
-        if self.lagging {
-            return;
+        match &self.state {
+            State::Live { .. } if item.prev_id.as_ref() == Some(prev_id) => {
+                self.send_next(subscription, item, effects);
+            }
+            State::Live { failed } => {
+                effects.retry_soon = failed.is_some();
+                effects.forget = Some(Arc::clone(channel));
+                effects.request.get_or_insert(Priority::Low);
+                self.state.hold_back(item);
+            }
+            State::Gap { .. } | State::Requested { .. } => {
+                effects.retry_soon = self.state.failed().is_some();
+                self.state.hold_back(item);
+            }
+            State::Lagging { .. } | State::Closing => {}
         }
-        if self.holding {
-            effects.soon = self.retrying.is_some();
-            return self.hold_back(item);
-        }
-        if item.prev_id.as_ref() != Some(prev_id) {
-            effects.soon = self.retrying.is_some();
-            effects.forget = Some(Arc::clone(channel));
-            effects.ask.get_or_insert(false);
-            self.holding = true;
-            return self.hold_back(item);
-        }
-        self.take_in_turn(sub, item, effects);
     }
 
-    /// What comes next on a reliable channel. An item without an id ends the channel's reliability.
-    fn take_in_turn(&mut self, sub: usize, item: &Arc<Item>, effects: &mut Effects) {
-        if self.terms.listener.passes(sub, item) && !self.perform(item, effects) {
+    /// Sends the next item of a reliable channel. An item without an id ends the channel's reliability.
+    fn send_next(&mut self, subscription: usize, item: &Arc<Item>, effects: &mut Effects) {
+        if self.settings.subscriber.accepts(subscription, item) && !self.perform(item, effects) {
             self.lag();
             return;
         }
-        self.terms.listener.subs[sub].prev_id.clone_from(&item.id);
+        self.settings.subscriber.subscriptions[subscription].prev_id.clone_from(&item.id);
     }
 
-    /// Does what an item says; tells whether the reader could take it.
+    /// Performs an item's action. Returns `false` if the write queue is full.
     fn perform(&mut self, item: &Item, effects: &mut Effects) -> bool {
         match &item.stream {
-            Some(Action::Send(Some(frame))) => return self.outlet.push(frame),
+            Some(Action::Send(Some(frame))) => return self.queue.push(frame),
             Some(Action::Close) => self.close(),
-            Some(Action::Hint) => effects.ask = Some(true),
+            Some(Action::Hint) => effects.request = Some(Priority::High),
             Some(Action::Send(None)) | None => {}
         }
         true
     }
 
     fn lag(&mut self) {
-        if !std::mem::replace(&mut self.lagging, true) {
+        if self.state.lag() {
             dropped(Drop::Lagging);
         }
     }
 
-    fn hold_back(&mut self, item: &Arc<Item>) {
-        if self.held_back.len() < MOST_HELD_BACK {
-            self.held_back.push_back(Arc::clone(item));
-        } else {
-            self.overflowed = true;
-        }
-    }
-
-    /// Ends the stream behind what is queued.
+    /// Ends the stream after what is queued.
     pub(in crate::edge) fn close(&mut self) {
-        self.closing = true;
-        self.held_back = VecDeque::new();
-        self.outlet.end();
+        self.state = State::Closing;
+        self.queue.end();
     }
 
-    /// Whether it ends behind what is queued.
+    /// Whether it ends after what is queued.
     pub(in crate::edge) fn is_closing(&self) -> bool {
-        self.closing
+        self.state.is_closing()
     }
 
-    /// Ends the stream because the edge stops: the client had better come back after this time.
-    pub(in crate::edge) fn send_away(&mut self, pause: Duration) {
-        if !self.closing {
-            self.outlet.ask_to_stay_away(pause);
+    /// Ends the stream because the edge stops. The client of an event stream is told to reconnect after this time.
+    pub(in crate::edge) fn drain(&mut self, retry_after: Duration) {
+        if !self.is_closing() {
+            self.queue.push_retry(retry_after);
             self.close();
         }
     }
 
-    /// Where to tell that the client has gone, if it was not the stream that ended.
-    pub(in crate::edge) fn link_when_gone(&self) -> Option<Arc<str>> {
-        self.gone.clone().filter(|_| !self.closing)
+    /// The link to post to when the client has gone; `None` if the stream has been ended from this side.
+    pub(in crate::edge) fn gone_link(&self) -> Option<Arc<str>> {
+        self.gone_link.clone().filter(|_| !self.is_closing())
     }
 
-    /// Where to ask for what the stream has missed, unless it is being asked already. From here on an answer is on its
-    /// way, and what is published meanwhile may be in it. A reader that is too far behind asks once it has caught up:
-    /// what it would get has no place to wait in.
-    pub(in crate::edge) fn begin_to_ask(&mut self, urgent: bool) -> Option<Arc<str>> {
-        if self.asked {
-            // The answer may be older than what this is about.
-            self.ask_again |= urgent;
-            return None;
+    /// Starts a request for the next link and returns its URI, or `None` if there is no link, a request is under way or
+    /// has failed a short while ago. If the write queue is full the request is left until the reader has caught up,
+    /// since the answer would not fit in.
+    pub(in crate::edge) fn request(&mut self, priority: Priority) -> Option<Arc<str>> {
+        match &mut self.state {
+            // The answer may be older than the reason for this request.
+            State::Requested { held_back } => {
+                held_back.again |= priority == Priority::High;
+                return None;
+            }
+            State::Closing => return None,
+            state if state.failed().is_some() => return None,
+            State::Live { .. } | State::Gap { .. } | State::Lagging { .. } => {}
         }
-        if self.retrying.is_some() || self.closing {
-            return None;
-        }
-        let uri = Arc::clone(&self.terms.link.as_ref()?.uri);
-        if !self.outlet.has_room() {
+        let uri = Arc::clone(&self.settings.link.as_ref()?.uri);
+        if !self.queue.has_room() {
             self.lag();
             return None;
         }
-        self.asked = true;
-        self.holding = true;
-        Some(uri)
+        self.state.request().then_some(uri)
     }
 
-    /// The answer was a part of what is to come: the rest is at this link.
+    /// Handles an answer that is a page: the rest follows at this link.
     pub(in crate::edge) fn turn_page(&mut self, link: Link) {
-        self.asked = false;
-        self.terms.link = Some(link);
+        self.state.turn_page();
+        self.settings.link = Some(link);
     }
 
-    /// Queues the keep-alive if it is time; tells when to look again. A reader that is behind needs none.
+    /// Queues the keep-alive if it is due, and returns when the next one is. Nothing is queued if something is waiting
+    /// to be written already.
     pub(in crate::edge) fn keep_alive(&mut self, now: Instant) -> Option<Instant> {
-        let KeepAlive { frame, after, interval } = self.terms.keep_alive.as_ref()?;
-        let due = if *interval { now } else { self.sent + *after };
+        let KeepAlive { frame, after, periodic } = self.settings.keep_alive.as_ref()?;
+        let due = if *periodic { now } else { self.last_sent + *after };
         if due > now {
             return Some(due);
         }
-        if self.outlet.is_empty() && !self.closing {
-            self.outlet.push_always(frame);
+        if self.queue.is_empty() && !self.state.is_closing() {
+            self.queue.push_unbounded(frame);
         }
         Some(now + *after)
     }
 
-    /// The next link was not answered. What was held back goes on as far as nothing is missing; if something is, it
-    /// waits until the link is asked again.
-    pub(in crate::edge) fn go_on_unanswered(&mut self, now: Instant, effects: &mut Effects) {
-        self.asked = false;
-        self.retrying = Some(now);
-        self.holding = false;
-        for item in std::mem::take(&mut self.held_back) {
-            if let Some(sub) = self.sub_of(&item) {
-                self.offer(sub, &item, effects);
+    /// Handles a failed request for the next link. Items that were held back are sent as far as none is missing; after
+    /// a gap they are held back again until the link is requested again.
+    pub(in crate::edge) fn resume_after_failure(&mut self, now: Instant, effects: &mut Effects) {
+        // The next request is newer than these items, so its answer needs no other request after it.
+        let HeldBack { items, again: _ } = self.state.resume(Some(now));
+        for item in items {
+            if let Some(subscription) = self.subscription_of(&item) {
+                self.offer(subscription, &item, effects);
             }
         }
-        // They came before it was not answered.
-        effects.soon = false;
+        // They were published before the failure.
+        effects.retry_soon = false;
     }
 
-    /// The next link was answered, and the terms are replaced. What was held back goes on behind the answer; what
-    /// the answer held already is left out.
-    pub(in crate::edge) fn go_on(&mut self, effects: &mut Effects) {
-        self.asked = false;
-        self.checked = true;
-        self.holding = false;
-        self.lagging = false;
-        let mut incomplete = std::mem::take(&mut self.overflowed) | std::mem::take(&mut self.ask_again);
-        // The last of each channel.
-        let mut left_out: BTreeMap<usize, Arc<Item>> = BTreeMap::new();
-        for item in std::mem::take(&mut self.held_back) {
-            let Some(sub) = self.sub_of(&item) else { continue };
-            match &self.terms.listener.subs[sub].prev_id {
-                Some(prev_id) if item.prev_id.as_ref() != Some(prev_id) => drop(left_out.insert(sub, item)),
+    /// Handles an answer of the next link whose settings have replaced the stream's. Items that the answer contained
+    /// are discarded; the others are sent.
+    pub(in crate::edge) fn resume(&mut self, effects: &mut Effects) {
+        let HeldBack { items, again } = self.state.resume(None);
+        // The last discarded item of each channel.
+        let mut discarded: BTreeMap<usize, Arc<Item>> = BTreeMap::new();
+        for item in items {
+            let Some(subscription) = self.subscription_of(&item) else { continue };
+            match &self.settings.subscriber.subscriptions[subscription].prev_id {
+                Some(prev_id) if item.prev_id.as_ref() != Some(prev_id) => drop(discarded.insert(subscription, item)),
                 _ => {
-                    // It follows the answer, so what was left out before it was in the answer.
-                    left_out.remove(&sub);
-                    self.offer(sub, &item, effects);
+                    // It follows the answer, so what was discarded before it was in the answer.
+                    discarded.remove(&subscription);
+                    self.offer(subscription, &item, effects);
                 }
             }
         }
-        // Ids have no order: whether the answer had the last of these, or ended before it, only asking again tells.
-        incomplete |= left_out.iter().any(|(sub, item)| self.terms.listener.subs[*sub].prev_id != item.id);
-        if incomplete {
-            effects.ask.get_or_insert(false);
+        // Ids have no order: only another request shows whether the answer contained the last of these, or ended
+        // before it.
+        let subscriptions = &self.settings.subscriber.subscriptions;
+        if again || discarded.iter().any(|(subscription, item)| subscriptions[*subscription].prev_id != item.id) {
+            effects.request.get_or_insert(Priority::Low);
         }
     }
 
-    /// The reader has taken everything; tells whether it missed something meanwhile.
-    pub(in crate::edge) fn caught_up(&mut self) -> bool {
-        std::mem::take(&mut self.lagging)
+    /// The reader has taken everything that was queued. Returns whether it has missed something meanwhile.
+    pub(in crate::edge) fn catch_up(&mut self) -> bool {
+        self.state.catch_up()
     }
 
-    fn sub_of(&self, item: &Item) -> Option<usize> {
-        self.terms.listener.subs.iter().position(|sub| sub.channel == item.channel)
+    /// When the last request for the next link failed, if it has not been repeated since.
+    pub(in crate::edge) fn failed(&self) -> Option<Instant> {
+        self.state.failed()
+    }
+
+    /// Ends the pause after a failed request.
+    pub(in crate::edge) fn retry(&mut self) {
+        self.state.retry();
+    }
+
+    fn subscription_of(&self, item: &Item) -> Option<usize> {
+        self.settings.subscriber.subscriptions.iter().position(|known| known.channel == item.channel)
     }
 }
 

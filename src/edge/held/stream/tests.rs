@@ -1,104 +1,127 @@
-//! What a stream makes of items, answers and slow readers, without a socket.
+//! How a stream handles items, answers and slow readers, without a socket.
 
 use proptest::prelude::*;
 
 use super::{
-    model::{Event, item, judge, message, send, stream, terms},
+    model::{Event, item, message, run, send, settings, stream},
+    state::MAX_HELD_BACK,
     *,
 };
+use crate::edge::items::Frame;
 
-impl Stream {
-    fn take(&mut self, item: &Arc<Item>) -> Effects {
+impl HeldStream {
+    /// Offers an item, and starts the request that it causes.
+    fn receive(&mut self, item: &Arc<Item>) -> Effects {
         let mut effects = Effects::default();
-        let sub = self.sub_of(item).expect("it listens on the channel");
-        self.offer(sub, item, &mut effects);
-        if effects.ask.is_some() {
-            self.begin_to_ask(false);
+        let subscription = self.subscription_of(item).expect("it subscribes to the channel");
+        self.offer(subscription, item, &mut effects);
+        if effects.request.is_some() {
+            self.request(Priority::Low);
         }
         effects
+    }
+
+    fn fail(&mut self) -> Effects {
+        let mut effects = Effects::default();
+        self.resume_after_failure(Instant::now(), &mut effects);
+        effects
+    }
+
+    fn fill_queue(&mut self) {
+        self.queue.push_unbounded(&Frame::new("x".repeat(1 << 20).as_bytes()).expect("it is not empty"));
+        assert!(!self.queue.has_room());
     }
 }
 
 #[test]
-fn items_in_turn_are_sent() {
+fn items_in_order_are_sent() {
     let mut stream = stream(0);
-    assert_eq!(stream.take(&message(1)), Effects::default());
-    stream.take(&message(2));
-    assert_eq!((stream.said().as_str(), stream.prev()), ("1,2,", 2));
+    assert_eq!(stream.receive(&message(1)), Effects::default());
+    stream.receive(&message(2));
+    assert_eq!((stream.sent().as_str(), stream.prev()), ("1,2,", 2));
 }
 
 #[test]
-fn a_gap_is_asked_for_and_what_came_meanwhile_follows_the_answer() {
+fn a_gap_is_requested_and_later_items_follow_the_answer() {
     let mut stream = stream(0);
-    let effects = stream.take(&message(3));
-    assert_eq!(effects, Effects { ask: Some(false), forget: Some("messages".into()), soon: false });
-    assert_eq!(stream.take(&message(4)), Effects::default());
-    assert_eq!(stream.take(&message(5)), Effects::default());
-    assert_eq!(stream.said(), "");
+    let effects = stream.receive(&message(3));
+    let expected = Effects { request: Some(Priority::Low), forget: Some("messages".into()), retry_soon: false };
+    assert_eq!(effects, expected);
+    assert_eq!(stream.receive(&message(4)), Effects::default());
+    assert_eq!(stream.receive(&message(5)), Effects::default());
+    assert_eq!(stream.sent(), "");
     assert_eq!(stream.answer(4), Effects::default());
-    assert_eq!(stream.said(), "1,2,3,4,5,");
+    assert_eq!(stream.sent(), "1,2,3,4,5,");
 }
 
 #[test]
-fn an_answer_beyond_what_was_held_back_is_checked_once_more() {
+fn an_answer_beyond_the_items_held_back_is_checked_once_more() {
     let mut stream = stream(0);
-    stream.take(&message(2));
-    assert_eq!(stream.answer(3).ask, Some(false));
-    stream.begin_to_ask(false);
-    assert_eq!(stream.answer(3).ask, None);
-    assert_eq!(stream.said(), "1,2,3,");
+    stream.receive(&message(2));
+    assert_eq!(stream.answer(3).request, Some(Priority::Low));
+    stream.request(Priority::Low);
+    assert_eq!(stream.answer(3).request, None);
+    assert_eq!(stream.sent(), "1,2,3,");
 }
 
 #[test]
-fn an_answer_that_ends_before_what_was_held_back_is_asked_for_again() {
+fn an_answer_that_ends_before_the_items_held_back_is_requested_again() {
     let mut stream = stream(0);
-    stream.take(&message(3));
-    assert_eq!(stream.answer(1).ask, Some(false));
-    stream.begin_to_ask(false);
+    stream.receive(&message(3));
+    assert_eq!(stream.answer(1).request, Some(Priority::Low));
+    stream.request(Priority::Low);
     stream.answer(3);
-    assert_eq!(stream.said(), "1,2,3,");
+    assert_eq!(stream.sent(), "1,2,3,");
 }
 
 #[test]
-fn without_an_answer_items_in_turn_go_on_and_a_gap_waits() {
+fn after_a_failure_items_in_order_are_sent_and_a_gap_waits() {
     let mut stream = stream(0);
-    stream.begin_to_ask(false);
-    stream.take(&message(1));
-    assert_eq!(stream.said(), "");
-    let mut effects = Effects::default();
-    stream.go_on_unanswered(Instant::now(), &mut effects);
-    assert_eq!(stream.said(), "1,");
-    assert!(stream.take(&message(3)).soon, "who publishes is there again");
-    assert_eq!(stream.said(), "1,");
-    assert!(stream.take(&message(4)).soon);
-    assert_eq!(stream.begin_to_ask(false), None, "it waits for its time");
-    stream.retrying = None;
-    assert!(stream.begin_to_ask(false).is_some());
+    stream.request(Priority::Low);
+    stream.receive(&message(1));
+    assert_eq!(stream.sent(), "");
+    stream.fail();
+    assert_eq!(stream.sent(), "1,");
+    assert!(stream.receive(&message(3)).retry_soon, "the publisher runs again");
+    assert_eq!(stream.sent(), "1,");
+    assert!(stream.receive(&message(4)).retry_soon);
+    assert_eq!(stream.request(Priority::Low), None, "the pause is not over");
+    stream.retry();
+    assert!(stream.request(Priority::Low).is_some());
     stream.answer(3);
-    assert_eq!(stream.said(), "1,2,3,4,");
-    assert!(!stream.take(&message(6)).soon, "it asks at once");
+    assert_eq!(stream.sent(), "1,2,3,4,");
+    assert!(!stream.receive(&message(6)).retry_soon, "it requests the link at once");
 }
 
 #[test]
-fn what_came_before_the_link_failed_does_not_make_it_ask_sooner() {
+fn an_item_from_before_the_failure_does_not_shorten_the_pause() {
     let mut stream = stream(0);
-    stream.begin_to_ask(false);
-    stream.take(&message(2));
-    let mut effects = Effects::default();
-    stream.go_on_unanswered(Instant::now(), &mut effects);
-    assert!(!effects.soon);
+    stream.request(Priority::Low);
+    stream.receive(&message(2));
+    assert!(!stream.fail().retry_soon);
 }
 
 #[test]
-fn what_is_held_back_and_too_much_is_asked_for_again() {
+fn a_hint_before_a_failure_causes_no_second_request_after_the_retry() {
     let mut stream = stream(0);
-    stream.begin_to_ask(false);
-    let last = u32::try_from(MOST_HELD_BACK).unwrap() + 3;
-    (1..=last).for_each(|n| drop(stream.take(&message(n))));
-    assert_eq!(stream.answer(0).ask, Some(false));
-    stream.begin_to_ask(false);
+    stream.request(Priority::Low);
+    stream.request(Priority::High);
+    stream.fail();
+    stream.retry();
+    assert!(stream.request(Priority::Low).is_some());
+    assert_eq!(stream.answer(0).request, None);
+}
+
+#[test]
+fn items_beyond_those_held_back_are_requested_again() {
+    let mut stream = stream(0);
+    stream.request(Priority::Low);
+    let last = u32::try_from(MAX_HELD_BACK).unwrap() + 3;
+    (1..=last).for_each(|n| drop(stream.receive(&message(n))));
+    assert_eq!(stream.answer(0).request, Some(Priority::Low));
+    stream.request(Priority::Low);
     stream.answer(last);
-    assert_eq!(stream.said().matches(',').count(), last as usize);
+    assert_eq!(stream.sent().matches(',').count(), last as usize);
 }
 
 #[test]
@@ -106,71 +129,126 @@ fn a_slow_reader_is_recovered_on_a_reliable_channel_and_skips_on_another() {
     let mut stream = stream(0);
     let loose = item("loose", "", None, send("x,"));
     let mut sent = 0;
-    while stream.outlet.has_room() {
+    while stream.queue.has_room() {
         sent += 1;
-        stream.take(&message(sent));
+        stream.receive(&message(sent));
     }
-    assert_eq!(stream.take(&message(sent + 1)), Effects::default());
-    assert_eq!(stream.take(&message(sent + 2)), Effects::default());
-    assert_eq!(stream.take(&loose), Effects::default());
+    assert_eq!(stream.receive(&message(sent + 1)), Effects::default());
+    assert_eq!(stream.receive(&message(sent + 2)), Effects::default());
+    assert_eq!(stream.receive(&loose), Effects::default());
     assert_eq!(stream.prev(), sent);
-    stream.outlet.clear();
-    assert!(stream.caught_up() && !stream.caught_up());
-    assert!(stream.begin_to_ask(false).is_some());
+    stream.queue.clear();
+    assert!(stream.catch_up() && !stream.catch_up());
+    assert!(stream.request(Priority::Low).is_some());
     stream.answer(sent + 2);
-    stream.take(&message(sent + 3));
-    assert_eq!(stream.said(), format!("{},{},{},", sent + 1, sent + 2, sent + 3));
+    stream.receive(&message(sent + 3));
+    assert_eq!(stream.sent(), format!("{},{},{},", sent + 1, sent + 2, sent + 3));
 }
 
 #[test]
-fn a_slow_reader_asks_when_it_has_caught_up_and_not_before() {
+fn a_slow_reader_requests_the_link_when_it_has_caught_up_and_not_before() {
     let mut stream = stream(0);
-    let page = "x".repeat(1 << 20);
-    stream.outlet.push_always(&Frame::new(page.as_bytes()).unwrap());
-    assert_eq!(stream.begin_to_ask(true), None, "an answer would have no place to wait in");
-    stream.outlet.clear();
-    assert!(stream.caught_up());
-    assert!(stream.begin_to_ask(false).is_some());
+    stream.fill_queue();
+    assert_eq!(stream.request(Priority::High), None, "an answer would not fit into the queue");
+    stream.queue.clear();
+    assert!(stream.catch_up());
+    assert!(stream.request(Priority::Low).is_some());
+}
+
+/// Such an item may be newer than the answer, and nothing else would tell that it is missing.
+#[test]
+fn an_item_during_a_request_is_kept_although_the_reader_has_not_caught_up() {
+    let mut stream = stream(0);
+    stream.fill_queue();
+    stream.receive(&message(1));
+    // The reader has taken something, but not everything.
+    stream.queue.clear();
+    assert!(stream.request(Priority::Low).is_some());
+    stream.receive(&message(2));
+    assert!(!stream.catch_up());
+    assert_eq!(stream.answer(1), Effects::default());
+    assert_eq!(stream.sent(), "1,2,");
+}
+
+#[test]
+fn items_held_back_wait_through_all_pages_of_an_answer() {
+    let mut stream = stream(0);
+    stream.request(Priority::Low);
+    stream.receive(&message(2));
+    stream.turn_page(Link { uri: "/page".into(), recheck_after: Duration::from_secs(60) });
+    stream.receive(&message(3));
+    assert_eq!(stream.request(Priority::High).as_deref(), Some("/page"));
+    assert_eq!(stream.answer(1), Effects::default());
+    assert_eq!(stream.sent(), "1,2,3,");
+}
+
+#[test]
+fn a_page_waits_for_a_slow_reader() {
+    let mut stream = stream(0);
+    stream.request(Priority::Low);
+    stream.receive(&message(2));
+    stream.turn_page(Link { uri: "/page".into(), recheck_after: Duration::from_secs(60) });
+    stream.fill_queue();
+    assert_eq!(stream.request(Priority::High), None);
+    stream.queue.clear();
+    assert!(stream.catch_up());
+    assert_eq!(stream.request(Priority::Low).as_deref(), Some("/page"));
+    stream.answer(1);
+    assert_eq!(stream.sent(), "1,2,");
 }
 
 #[test]
 fn an_item_without_an_id_ends_the_reliability_of_its_channel() {
     let mut stream = stream(0);
-    stream.take(&item("messages", "", Some("0"), send("a,")));
-    stream.take(&item("messages", "9", Some("7"), send("b,")));
-    assert_eq!(stream.said(), "a,b,");
+    stream.receive(&item("messages", "", Some("0"), send("a,")));
+    stream.receive(&item("messages", "9", Some("7"), send("b,")));
+    assert_eq!(stream.sent(), "a,b,");
 }
 
 #[test]
-fn a_hint_asks_at_once_and_a_close_ends_the_stream() {
+fn a_hint_requests_the_link_at_once_and_a_close_ends_the_stream() {
     let mut stream = stream(0);
-    assert_eq!(stream.take(&item("loose", "", None, Action::Hint)).ask, Some(true));
+    assert_eq!(stream.receive(&item("loose", "", None, Action::Hint)).request, Some(Priority::High));
     stream.answer(0);
-    stream.take(&item("loose", "", None, Action::Close));
-    stream.take(&message(1));
-    assert_eq!(stream.said(), "");
+    stream.receive(&item("loose", "", None, Action::Close));
+    stream.receive(&message(1));
+    assert_eq!(stream.sent(), "");
 }
 
 #[test]
-fn a_hint_while_an_answer_is_on_its_way_asks_once_more() {
+fn a_hint_during_a_request_causes_another_request() {
     let mut stream = stream(0);
-    stream.begin_to_ask(false);
-    stream.begin_to_ask(true);
-    assert_eq!(stream.answer(0).ask, Some(false));
-    stream.begin_to_ask(false);
-    assert_eq!(stream.answer(0).ask, None);
+    stream.request(Priority::Low);
+    stream.request(Priority::High);
+    assert_eq!(stream.answer(0).request, Some(Priority::Low));
+    stream.request(Priority::Low);
+    assert_eq!(stream.answer(0).request, None);
 }
 
 #[test]
-fn keep_alives_come_when_nothing_else_was_sent() {
+fn a_closed_stream_requests_nothing_and_stays_closed() {
+    let mut stream = stream(0);
+    stream.request(Priority::Low);
+    stream.receive(&message(2));
+    stream.close();
+    assert_eq!(stream.request(Priority::High), None);
+    assert_eq!(stream.fail(), Effects::default());
+    stream.resume(&mut Effects::default());
+    stream.receive(&message(1));
+    assert!(stream.is_closing());
+    assert_eq!(stream.sent(), "");
+}
+
+#[test]
+fn a_keep_alive_is_sent_after_silence() {
     let mut stream = stream(0);
     let after = Duration::from_secs(20);
-    stream.terms.keep_alive = Some(KeepAlive { frame: Frame::new(b"k,").unwrap(), after, interval: false });
-    let begin = stream.sent;
-    assert_eq!(stream.keep_alive(begin + after / 2), Some(begin + after));
-    assert_eq!(stream.said(), "");
-    assert_eq!(stream.keep_alive(begin + after), Some(begin + after * 2));
-    assert_eq!(stream.said(), "k,");
+    stream.settings.keep_alive = Some(KeepAlive { frame: Frame::new(b"k,").unwrap(), after, periodic: false });
+    let start = stream.last_sent;
+    assert_eq!(stream.keep_alive(start + after / 2), Some(start + after));
+    assert_eq!(stream.sent(), "");
+    assert_eq!(stream.keep_alive(start + after), Some(start + after * 2));
+    assert_eq!(stream.sent(), "k,");
 }
 
 fn event() -> impl Strategy<Value = Event> {
@@ -188,33 +266,32 @@ fn event() -> impl Strategy<Value = Event> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
 
-    /// The promise, in any order of events: each message once, in order, and in the end all of them.
+    /// The guarantee, for any order of events: each message once, in order, and in the end all of them.
     #[test]
-    fn no_stream_has_a_gap_or_a_double(events in proptest::collection::vec(event(), 0..400)) {
-        let (said, all) = judge(events);
-        prop_assert_eq!(said, all);
+    fn no_stream_has_a_gap_or_a_duplicate(events in proptest::collection::vec(event(), 0..400)) {
+        let (sent, all) = run(events);
+        prop_assert_eq!(sent, all);
     }
 }
 
-// === the end of the edge ===
+// === The end of the edge ===
 
-fn events(body_ends: bool) -> Stream {
-    Stream::new(terms(0), Outlet::new(false, Some(body_ends)), HeaderValue::from_static("a"), None)
+fn event_stream(body_ends: bool) -> HeldStream {
+    HeldStream::new(settings(0), WriteQueue::new(false, Some(body_ends)), HeaderValue::from_static("a"), None)
 }
 
 #[test]
-fn a_client_of_an_event_stream_is_asked_to_stay_away() {
-    let mut stream = events(true);
-    stream.send_away(Duration::from_millis(2_500));
-    assert_eq!(stream.outlet.queued(), "retry: 2500\n\n");
-    // Nor is it asked twice, or after its end.
-    stream.send_away(Duration::from_secs(1));
-    assert_eq!(stream.outlet.queued(), "retry: 2500\n\n");
+fn the_client_of_a_drained_event_stream_gets_a_retry_delay_once() {
+    let mut stream = event_stream(true);
+    stream.drain(Duration::from_millis(2_500));
+    assert_eq!(stream.queue.queued(), "retry: 2500\n\n");
+    stream.drain(Duration::from_secs(1));
+    assert_eq!(stream.queue.queued(), "retry: 2500\n\n");
 }
 
 #[test]
-fn no_event_is_cut_by_what_the_edge_says_at_its_end() {
-    for (body_ends, frames, asks) in [
+fn no_event_is_cut_by_the_retry_delay() {
+    for (body_ends, frames, is_sent) in [
         (false, &[][..], false),
         (true, &["data: 1\n\n"], true),
         (true, &["data: 1\r\n\r\n"], true),
@@ -223,18 +300,18 @@ fn no_event_is_cut_by_what_the_edge_says_at_its_end() {
         (true, &["data: 1\n", "\n"], false),
         (false, &["data: 2\n\n"], true),
     ] {
-        let mut stream = events(body_ends);
+        let mut stream = event_stream(body_ends);
         for frame in frames {
-            stream.outlet.push_always(&Frame::new(frame.as_bytes()).unwrap());
+            stream.queue.push_unbounded(&Frame::new(frame.as_bytes()).unwrap());
         }
-        stream.send_away(Duration::from_secs(1));
-        assert_eq!(stream.outlet.queued().contains("retry"), asks, "{body_ends} {frames:?}");
+        stream.drain(Duration::from_secs(1));
+        assert_eq!(stream.queue.queued().contains("retry"), is_sent, "{body_ends} {frames:?}");
     }
 }
 
 #[test]
-fn what_is_no_event_stream_just_ends() {
+fn a_stream_that_is_no_event_stream_ends_without_a_retry_delay() {
     let mut stream = stream(0);
-    stream.send_away(Duration::from_secs(1));
-    assert_eq!(stream.outlet.queued(), "");
+    stream.drain(Duration::from_secs(1));
+    assert_eq!(stream.queue.queued(), "");
 }

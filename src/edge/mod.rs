@@ -24,7 +24,6 @@
 //! | [`shards`] | the tasks that deliver items and write to clients | `backend`, `channels`, `held`, `items` |
 //! | [`control`] | the control port | `channels`, `config`, `items` |
 //! | [`front`] | connections and requests of clients | `backend`, `body`, `channels`, `held`, `items` |
-//! | [`fuzzing`] | entry points of the fuzz targets | `channels`, `control`, `front`, `held`, `items` |
 //!
 //! [`serve`] connects them: two listeners, a few shards, one pool of connections to the backend.
 //!

@@ -215,15 +215,16 @@ impl HeldStream {
         self.settings.link = Some(link);
     }
 
-    /// Queues the keep-alive if it is due, and returns when the next one is. Nothing is queued if something is waiting
-    /// to be written already.
+    /// Queues the keep-alive if it is due, and returns when the next one is. Nothing is queued for a reader that is behind,
+    /// nor, unless the keep-alive is periodic, if something else is about to be written.
     pub(in crate::edge) fn keep_alive(&mut self, now: Instant) -> Option<Instant> {
         let KeepAlive { frame, after, periodic } = self.settings.keep_alive.as_ref()?;
         let due = if *periodic { now } else { self.last_sent + *after };
         if due > now {
             return Some(due);
         }
-        if self.queue.is_empty() && !self.state.is_closing() {
+        let is_needed = if *periodic { self.queue.blocked_since().is_none() } else { self.queue.is_empty() };
+        if is_needed && !self.state.is_closing() {
             self.queue.push_unbounded(frame);
         }
         Some(now + *after)

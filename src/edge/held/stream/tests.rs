@@ -251,6 +251,20 @@ fn a_keep_alive_is_sent_after_silence() {
     assert_eq!(stream.sent(), "k,");
 }
 
+/// Items and the keep-alive often meet in one round of the shard, above all on a busy machine.
+#[test]
+fn a_periodic_keep_alive_is_sent_together_with_items() {
+    let after = Duration::from_secs(20);
+    for (periodic, sent) in [(true, "1,k,"), (false, "1,")] {
+        let mut stream = stream(0);
+        stream.settings.keep_alive = Some(KeepAlive { frame: Frame::new(b"k,").unwrap(), after, periodic });
+        let start = stream.last_sent;
+        stream.receive(&message(1));
+        assert_eq!(stream.keep_alive(start + after), Some(start + after * 2));
+        assert_eq!(stream.sent(), sent);
+    }
+}
+
 fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         8 => Just(Event::Publish),

@@ -1,7 +1,7 @@
-//! Whether a part of the program can do its work: checks that are named, cached, and answered as JSON.
+//! Health checks: named, cached, and returned as JSON.
 //!
-//! Probes come from anywhere and at any rate. So what they ask is looked at once a second at most, for
-//! all of them, and within a deadline.
+//! Probes come from any client and at any rate. So the checks run at most once a second for all probes, and each has a
+//! deadline.
 
 use std::{
     fmt,
@@ -17,12 +17,12 @@ use axum::{
 use serde::Serialize;
 use tokio::{sync::Mutex, time::timeout};
 
-/// A look takes no longer than this: Kubernetes gives a probe one second, unless it is told otherwise.
-const WITHIN: Duration = Duration::from_millis(800);
-/// What was found is told for so long.
-const FRESH: Duration = Duration::from_secs(1);
+/// The time limit of one check. By default, a Kubernetes probe waits one second.
+const CHECK_DEADLINE: Duration = Duration::from_millis(800);
+/// How long results are cached.
+const CACHE_FOR: Duration = Duration::from_secs(1);
 
-/// What was found of one thing. The reason is for operators, and holds no secret.
+/// The result of one check. The reason is for operators, and must not contain secrets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Check {
     name: String,
@@ -31,9 +31,9 @@ pub struct Check {
     reason: Option<String>,
 }
 
-/// What was found last, kept for as long as it is fresh.
+/// The latest results of all checks.
 #[derive(Debug, Default)]
-pub struct Latest(Mutex<Option<(Instant, Vec<Check>)>>);
+pub struct CachedChecks(Mutex<Option<(Instant, Vec<Check>)>>);
 
 #[derive(Serialize)]
 struct Body {
@@ -43,56 +43,60 @@ struct Body {
 }
 
 impl Check {
-    /// Of something that is as it should be, or why it is not.
-    pub fn new(name: impl Into<String>, found: Result<(), String>) -> Self {
-        Self { name: name.into(), ok: found.is_ok(), reason: found.err() }
+    /// Creates a result. An error is the reason why the check failed.
+    pub fn new(name: impl Into<String>, outcome: Result<(), String>) -> Self {
+        Self { name: name.into(), ok: outcome.is_ok(), reason: outcome.err() }
     }
 
-    /// The server is to go on: `false` once it was told to stop.
-    pub fn running(goes_on: bool) -> Self {
-        Self::new("running", if goes_on { Ok(()) } else { Err("the server is stopping".to_owned()) })
+    /// Creates the check that fails once the server is stopping.
+    pub fn running(running: bool) -> Self {
+        Self::new("running", if running { Ok(()) } else { Err("the server is stopping".to_owned()) })
     }
 
-    /// Whether it is as it should be.
+    /// Returns whether the check succeeded.
     pub fn is_ok(&self) -> bool {
         self.ok
     }
 }
 
-impl Latest {
-    /// What was found last, or what this finds. Whoever asks meanwhile waits for that.
-    pub async fn get_or_check(&self, look: impl Future<Output = Vec<Check>>) -> Vec<Check> {
-        let mut known = self.0.lock().await;
-        if let Some((at, checks)) = &*known
-            && at.elapsed() < FRESH
+impl CachedChecks {
+    /// Returns the cached results, or runs the checks. Callers that come meanwhile wait for the same results.
+    pub async fn get_or_check(&self, checks: impl Future<Output = Vec<Check>>) -> Vec<Check> {
+        let mut cached = self.0.lock().await;
+        if let Some((at, results)) = &*cached
+            && at.elapsed() < CACHE_FOR
         {
-            return checks.clone();
+            return results.clone();
         }
-        let checks = look.await;
-        *known = Some((Instant::now(), checks.clone()));
-        checks
+        let results = checks.await;
+        *cached = Some((Instant::now(), results.clone()));
+        results
     }
 }
 
-/// What a look finds, within the time that there is for it.
-pub async fn within_deadline<E: fmt::Display>(look: impl Future<Output = Result<(), E>>) -> Result<(), String> {
-    match timeout(WITHIN, look).await {
-        Ok(found) => found.map_err(|error| error.to_string()),
-        Err(_) => Err(format!("no answer within {WITHIN:?}")),
+/// Runs one check within its deadline.
+pub async fn within_deadline<E: fmt::Display>(check: impl Future<Output = Result<(), E>>) -> Result<(), String> {
+    match timeout(CHECK_DEADLINE, check).await {
+        Ok(outcome) => outcome.map_err(|error| error.to_string()),
+        Err(_) => Err(format!("no answer within {CHECK_DEADLINE:?}")),
     }
 }
 
-/// That the program is alive: it answers.
+/// The response to a liveness probe.
 pub async fn alive() -> Response {
-    said(StatusCode::OK, "ok", Vec::new())
+    respond(StatusCode::OK, "ok", Vec::new())
 }
 
-/// That work may be sent here, or not; with what was found, for those who may know.
+/// The response to a readiness probe, with the results that the client may see.
 pub fn readiness(ready: bool, checks: Vec<Check>) -> Response {
-    if ready { said(StatusCode::OK, "ready", checks) } else { said(StatusCode::SERVICE_UNAVAILABLE, "unready", checks) }
+    if ready {
+        respond(StatusCode::OK, "ready", checks)
+    } else {
+        respond(StatusCode::SERVICE_UNAVAILABLE, "unready", checks)
+    }
 }
 
-fn said(code: StatusCode, status: &'static str, checks: Vec<Check>) -> Response {
+fn respond(code: StatusCode, status: &'static str, checks: Vec<Check>) -> Response {
     (code, [(header::CACHE_CONTROL, "no-store")], Json(Body { status, checks })).into_response()
 }
 
@@ -102,32 +106,32 @@ mod tests {
 
     use super::*;
 
-    async fn found(looks: &AtomicUsize) -> Vec<Check> {
-        looks.fetch_add(1, Ordering::Relaxed);
+    async fn check(runs: &AtomicUsize) -> Vec<Check> {
+        runs.fetch_add(1, Ordering::Relaxed);
         tokio::time::sleep(Duration::from_millis(10)).await;
         vec![Check::new("a", Ok(()))]
     }
 
     #[tokio::test]
-    async fn many_probes_are_one_look() {
-        let (latest, looks) = (Latest::default(), AtomicUsize::new(0));
-        let probes = (0..100).map(|_| latest.get_or_check(found(&looks)));
+    async fn many_probes_share_one_run_of_the_checks() {
+        let (cache, runs) = (CachedChecks::default(), AtomicUsize::new(0));
+        let probes = (0..100).map(|_| cache.get_or_check(check(&runs)));
         let all = futures_util::future::join_all(probes).await;
         assert!(all.iter().all(|checks| checks == &[Check::new("a", Ok(()))]));
-        assert_eq!(looks.load(Ordering::Relaxed), 1);
+        assert_eq!(runs.load(Ordering::Relaxed), 1);
     }
 
     #[tokio::test]
-    async fn what_is_found_is_not_told_for_ever() {
-        let (latest, looks) = (Latest::default(), AtomicUsize::new(0));
-        latest.get_or_check(found(&looks)).await;
-        tokio::time::sleep(FRESH).await;
-        latest.get_or_check(found(&looks)).await;
-        assert_eq!(looks.load(Ordering::Relaxed), 2);
+    async fn cached_results_expire() {
+        let (cache, runs) = (CachedChecks::default(), AtomicUsize::new(0));
+        cache.get_or_check(check(&runs)).await;
+        tokio::time::sleep(CACHE_FOR).await;
+        cache.get_or_check(check(&runs)).await;
+        assert_eq!(runs.load(Ordering::Relaxed), 2);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_look_that_hangs_is_a_reason() {
+    async fn a_check_that_hangs_fails() {
         let reason = within_deadline(std::future::pending::<Result<(), String>>()).await.unwrap_err();
         assert_eq!(reason, "no answer within 800ms");
     }

@@ -1,5 +1,5 @@
-//! The HTTP/1.1 connections of the program's own routers: bounded in number and in time, and ended
-//! without cutting an answer.
+//! HTTP/1.1 connections for the program's own routers. Their number and the time of each step are limited, and they are
+//! closed without truncating a response.
 
 use std::{
     convert::Infallible,
@@ -34,27 +34,28 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-/// A request's head comes within this time, from the connection's begin or the end of the request before it. Longer
-/// than proxies and load balancers commonly keep an idle connection (60 s), so that none ends just when it is used.
-const HEAD_WITHIN: Duration = Duration::from_secs(75);
-/// The longest head, or up to twice as long where it comes at once. Cookies are what makes it long.
-const MOST_HEAD: usize = 64 << 10;
-/// After a failure to accept, as when the process has no descriptors left.
+/// The time limit for a request's head, from the start of the connection or the end of the previous request. Proxies and
+/// load balancers commonly keep an idle connection for 60 s; it must not be closed just when they use it.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
+/// The longest head, or up to twice as long if it arrives in one piece. Long heads are long because of cookies.
+const MAX_HEAD_BYTES: usize = 64 << 10;
+/// The pause after a failure to accept, for example when the process has no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// What a client that is refused gets to hear it.
+/// How long a refused client may take to receive the refusal.
 const LINGER: Duration = Duration::from_secs(1);
-/// Clients that are being refused, beside those that are served. One more is closed unheard.
-const MOST_REFUSALS: usize = 64;
+/// The most clients that are being refused at the same time. Connections beyond it are closed without a response.
+const MAX_REFUSALS: usize = 64;
 const REFUSAL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Type: application/json\r\n\
     Content-Length: 99\r\nConnection: close\r\n\r\n\
     {\"error\":\"overloaded\",\"message\":\"this server has all the connections it can take; try again later\"}";
 
-/// Takes connections, so many at a time, until `stop`; then finishes the requests under way, for as long as the
-/// caller waits for it. Handlers find the peer's address as [`ConnectInfo`].
-pub async fn serve(listener: TcpListener, router: Router, most: usize, stop: CancellationToken) {
+/// Serves up to `max_connections` connections until `stop`, and returns when the requests in progress are finished.
+///
+/// Drop the future to cut them off. Handlers get the peer's address as [`ConnectInfo`].
+pub async fn serve(listener: TcpListener, router: Router, max_connections: usize, stop: CancellationToken) {
     let refusals = Refusals::new(REFUSAL);
-    // They end when this is dropped.
+    // Dropping the set ends all connections.
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -63,12 +64,12 @@ pub async fn serve(listener: TcpListener, router: Router, most: usize, stop: Can
             () = stop.cancelled() => break,
         };
         match accepted {
-            Ok((socket, peer)) if connections.len() < most => {
+            Ok((socket, peer)) if connections.len() < max_connections => {
                 connections.spawn(connection(socket, peer, router.clone(), stop.clone()));
             }
             Ok((socket, _)) => refusals.refuse(socket),
             Err(error) => {
-                warn!(%error, "cannot take a connection");
+                warn!(%error, "cannot accept a connection");
                 sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -78,41 +79,41 @@ pub async fn serve(listener: TcpListener, router: Router, most: usize, stop: Can
 }
 
 async fn connection(socket: TcpStream, peer: SocketAddr, router: Router, stop: CancellationToken) {
-    // It fails where the client has gone, which shows below.
+    // This fails if the client has disconnected. Reading fails too then.
     let _ = socket.set_nodelay(true);
     let router = TowerToHyperService::new(router);
     let refused = Arc::new(AtomicBool::new(false));
     let service = service_fn(|mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
         let has_body = !request.body().is_end_stream();
-        let (answer, refused) = (router.call(request), Arc::clone(&refused));
+        let (response, refused) = (router.call(request), Arc::clone(&refused));
         Box::pin(async move {
-            let mut answer = answer.await?;
-            let refusal = answer.status().is_client_error();
+            let mut response = response.await?;
+            let refusal = response.status().is_client_error();
             refused.store(refusal, Ordering::Relaxed);
             if refusal && has_body {
-                // What is refused is not read to its end, and then the connection ends. A client that is not told may
-                // have sent its next request on it.
-                answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                // The rest of a refused body is not read, so the connection is closed. Without the header, a client could
+                // send its next request on it.
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
-            Ok::<_, Infallible>(answer)
+            Ok::<_, Infallible>(response)
         })
     });
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN).max_buf_size(MOST_HEAD);
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MAX_HEAD_BYTES);
     let mut connection = http.serve_connection(TokioIo::new(socket), service);
     let mut stopping = false;
-    let ended = loop {
+    let outcome = loop {
         tokio::select! {
-            ended = poll_fn(|cx| connection.poll_without_shutdown(cx)) => break ended,
+            outcome = poll_fn(|cx| connection.poll_without_shutdown(cx)) => break outcome,
             () = stop.cancelled(), if !stopping => {
                 stopping = true;
                 Pin::new(&mut connection).graceful_shutdown();
             }
         }
     };
-    if let Err(error) = ended {
-        return debug!(%error, "a connection broke");
+    if let Err(error) = outcome {
+        return debug!(%error, "a connection failed");
     }
     let mut socket = connection.into_parts().io.into_inner();
     let _ = socket.shutdown().await;
@@ -121,36 +122,37 @@ async fn connection(socket: TcpStream, peer: SocketAddr, router: Router, stop: C
     }
 }
 
-/// Waits a moment for a client to hear why it was refused: closing while it still sends would take that back.
+/// Gives a client time to receive its refusal. If the connection were closed while the client still sends, the client
+/// would get a reset instead of the response.
 async fn linger(socket: &mut TcpStream) {
     if timeout(LINGER, copy(socket, &mut sink())).await.is_err() {
-        debug!("a client goes on sending what was refused");
+        debug!("a client continues to send a refused request");
     }
 }
 
-/// Tells clients for which there is no place.
+/// Refuses the connections beyond a limit.
 pub struct Refusals {
-    answer: &'static [u8],
+    response: &'static [u8],
     slots: Arc<Semaphore>,
 }
 
 impl Refusals {
-    /// With this answer, a whole one.
-    pub fn new(answer: &'static [u8]) -> Self {
-        Self { answer, slots: Arc::new(Semaphore::new(MOST_REFUSALS)) }
+    /// Refuses with these bytes, a complete response.
+    pub fn new(response: &'static [u8]) -> Self {
+        Self { response, slots: Arc::new(Semaphore::new(MAX_REFUSALS)) }
     }
 
-    /// Says so, and waits a moment for the client to hear it; beside the caller.
+    /// Sends the response in a task, and gives the client time to receive it.
     pub fn refuse(&self, mut socket: TcpStream) {
         let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else { return };
-        let answer = self.answer;
+        let response = self.response;
         tokio::spawn(async move {
             let _slot = slot;
-            let told = async {
-                socket.write_all(answer).await?;
+            let sent = async {
+                socket.write_all(response).await?;
                 socket.shutdown().await
             };
-            if let Ok(Ok(())) = timeout(LINGER, told).await {
+            if let Ok(Ok(())) = timeout(LINGER, sent).await {
                 linger(&mut socket).await;
             }
         });
@@ -164,14 +166,14 @@ mod tests {
 
     use super::*;
 
-    async fn start(most: usize) -> (SocketAddr, CancellationToken, tokio::task::JoinHandle<()>) {
+    async fn start(max_connections: usize) -> (SocketAddr, CancellationToken, tokio::task::JoinHandle<()>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let peer = async |ConnectInfo(peer): ConnectInfo<SocketAddr>| peer.to_string();
         let slow = async || sleep(Duration::from_millis(200)).await;
         let router = Router::new().route("/", get(peer)).route("/slow", get(slow));
         let stop = CancellationToken::new();
-        (address, stop.clone(), tokio::spawn(serve(listener, router, most, stop)))
+        (address, stop.clone(), tokio::spawn(serve(listener, router, max_connections, stop)))
     }
 
     async fn get_of(path: &str, connection: &mut TcpStream) -> String {
@@ -182,11 +184,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_connection_too_many_is_told_so_and_a_place_that_is_left_is_taken() {
+    async fn connections_beyond_the_limit_are_refused_until_one_is_closed() {
         let (address, ..) = start(1).await;
         let mut first = TcpStream::connect(address).await.unwrap();
         let peer = first.local_addr().unwrap().to_string();
-        assert!(get_of("/", &mut first).await.ends_with(&peer), "handlers know the peer");
+        assert!(get_of("/", &mut first).await.ends_with(&peer), "handlers get the address of the peer");
         let mut second = TcpStream::connect(address).await.unwrap();
         let mut refusal = String::new();
         second.read_to_string(&mut refusal).await.unwrap();
@@ -195,7 +197,7 @@ mod tests {
         assert!(head.contains(&format!("Content-Length: {}\r\n", body.len())), "{head} {}", body.len());
         assert_eq!(serde_json::from_str::<serde_json::Value>(body).unwrap()["error"], "overloaded");
         drop(first);
-        let taken = async {
+        let accepted = async {
             loop {
                 let mut next = TcpStream::connect(address).await.unwrap();
                 if get_of("/", &mut next).await.starts_with("HTTP/1.1 200 ") {
@@ -203,11 +205,11 @@ mod tests {
                 }
             }
         };
-        timeout(Duration::from_secs(10), taken).await.expect("the place is given to nobody");
+        timeout(Duration::from_secs(10), accepted).await.expect("no connection is accepted");
     }
 
     #[tokio::test]
-    async fn a_client_whose_body_is_refused_is_told_to_send_no_more_on_that_connection() {
+    async fn the_connection_of_a_refused_body_is_closed_and_says_so() {
         let (address, ..) = start(10).await;
         for (body, closes) in [("Content-Length: 70000\r\n\r\n{", true), ("\r\n", false)] {
             let mut connection = TcpStream::connect(address).await.unwrap();
@@ -221,7 +223,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn it_stops_without_cutting_an_answer_and_waits_for_no_idle_connection() {
+    async fn stopping_finishes_requests_and_closes_idle_connections() {
         let (address, stop, server) = start(10).await;
         let (mut idle, mut busy) =
             (TcpStream::connect(address).await.unwrap(), TcpStream::connect(address).await.unwrap());
@@ -229,22 +231,22 @@ mod tests {
         let answer = tokio::spawn(async move { get_of("/slow", &mut busy).await });
         sleep(Duration::from_millis(50)).await;
         stop.cancel();
-        timeout(Duration::from_secs(10), server).await.expect("it does not end").unwrap();
+        timeout(Duration::from_secs(10), server).await.expect("it does not stop").unwrap();
         assert!(answer.await.unwrap().starts_with("HTTP/1.1 200 "));
         assert!(TcpStream::connect(address).await.is_err());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_head_that_does_not_come_ends_its_connection() {
+    async fn a_connection_without_a_request_head_is_closed() {
         let (address, ..) = start(10).await;
-        for begun in ["", "GET / HTTP/1.1\r\nHost: a\r\n", "GET / HTTP/1.1\r\nHost: a\r\n\r\n"] {
+        for sent in ["", "GET / HTTP/1.1\r\nHost: a\r\n", "GET / HTTP/1.1\r\nHost: a\r\n\r\n"] {
             let mut connection = TcpStream::connect(address).await.unwrap();
-            connection.write_all(begun.as_bytes()).await.unwrap();
+            connection.write_all(sent.as_bytes()).await.unwrap();
             let started = tokio::time::Instant::now();
             let mut answer = String::new();
             connection.read_to_string(&mut answer).await.unwrap();
-            assert!(started.elapsed() >= HEAD_WITHIN, "{begun:?}: {:?}", started.elapsed());
-            assert_eq!(answer.starts_with("HTTP/1.1 200 "), begun.ends_with("\r\n\r\n"), "{answer}");
+            assert!(started.elapsed() >= HEAD_TIMEOUT, "{sent:?}: {:?}", started.elapsed());
+            assert_eq!(answer.starts_with("HTTP/1.1 200 "), sent.ends_with("\r\n\r\n"), "{answer}");
         }
     }
 }

@@ -1,16 +1,16 @@
-//! Server-Sent Events, encoded.
+//! An encoder for Server-Sent Events.
 //!
-//! Pure and total: any text is data. Line ends inside it become further `data:` lines, as the
-//! format asks (HTML, "Server-sent events", "Parsing an event stream"); a carriage return arrives
-//! as a newline, since the format cannot carry one. Ids and names come from this program alone.
+//! It is pure, and accepts any text as data. Each line of the data becomes a `data:` line, as the format requires (HTML,
+//! "Server-sent events", "Parsing an event stream"). A carriage return arrives as a newline, because the format cannot
+//! represent it. Ids and names must be single lines; all of them are chosen by this program.
 
 use std::fmt::{Display, Write as _};
 
-/// Appends one event to a stream's body.
+/// Appends an event to the body of a stream.
 ///
-/// There is always a `data:` line: a browser drops an event without one.
+/// It always has a `data:` line, because browsers ignore events without one.
 pub fn push_event(body: &mut String, name: &str, id: Option<&dyn Display>, data: &str) {
-    debug_assert!(!name.contains(['\r', '\n']), "an event's name is one line");
+    debug_assert!(!name.contains(['\r', '\n']), "the name of an event is one line");
     // Writing to a String cannot fail.
     let _ = writeln!(body, "event: {name}");
     if let Some(id) = id {
@@ -36,15 +36,15 @@ mod tests {
         body
     }
 
-    /// What a browser makes of a body: the algorithm of the HTML standard, for well-formed bodies.
+    /// Parses a body like a browser: the algorithm of the HTML standard, for well-formed bodies.
     fn parse(body: &str) -> Vec<(String, Option<String>, String)> {
-        let blocks = body.strip_suffix("\n\n").expect("a whole event ends with an empty line");
+        let blocks = body.strip_suffix("\n\n").expect("an event ends with an empty line");
         blocks
             .split("\n\n")
             .map(|block| {
                 let (mut name, mut id, mut data) = (String::new(), None, Vec::new());
                 for line in block.split('\n') {
-                    match line.split_once(": ").expect("only fields with a value are written") {
+                    match line.split_once(": ").expect("every field has a value") {
                         ("event", value) => name = value.to_owned(),
                         ("id", value) => id = Some(value.to_owned()),
                         ("data", value) => data.push(value.to_owned()),
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_has_its_fields_in_one_block() {
+    fn an_event_is_one_block_of_fields() {
         assert_eq!(event("message", Some(&"e-57"), "{}"), "event: message\nid: e-57\ndata: {}\n\n");
     }
 

@@ -1,32 +1,32 @@
-//! Places in a room's log.
+//! Positions in a room's log.
 //!
-//! A room's messages are numbered 1, 2, 3 … without a hole. A message's id is `<epoch>-<seq>`, and
-//! the same string is the cursor behind it: the event id, the JSON `id` and GRIP's `id` and
-//! `prev-id` are all one. An empty room's cursor is `0`.
+//! A room's messages are numbered 1, 2, 3 … without a gap. A message's id is `<epoch>-<seq>`, and the same string is the
+//! cursor after it: the event id, the JSON `id`, and GRIP's `id` and `prev-id` are all the same. The cursor of an empty
+//! room is `0`.
 
 use std::{fmt, str::FromStr};
 
 use serde::{Serialize, Serializer};
 
-/// The greatest number a message can have: sixteen digits, the width of the store's sort key, and
-/// below 2^53, so that a script reads it exactly.
+/// The greatest number that a message can have. It has sixteen digits, the width of the store's sort key, and is below
+/// 2^53, so JavaScript represents it exactly.
 pub const MAX_SEQ: u64 = 9_007_199_254_740_991;
 
-/// Epochs are drawn with eight digits; longer ones are read, should that ever not be enough.
+/// Digits of a generated epoch.
 const EPOCH_DIGITS: usize = 8;
+/// Digits of the longest epoch that is parsed, in case eight ever are too few.
 const MAX_EPOCH_DIGITS: usize = 13;
 
-/// One unbroken numbering of a room's messages: a short string of digits and lower-case letters,
-/// drawn at random when a room's first message is written, and anew when its history was lost or
-/// had expired whole.
+/// Identifies one continuous numbering of a room's messages: a short string of digits and lower-case letters.
 ///
-/// Without it a cursor from before such a loss would look valid again as soon as the new history
-/// had grown past it.
+/// It is generated at random when a room's first message is written, and again when the room's history was lost or all
+/// of it has expired. Without it, a cursor from before a loss would look valid again as soon as the new history had grown
+/// past it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Epoch(String);
 
 impl Epoch {
-    /// Draws a new epoch: 41 bits, so that a room practically never meets one of its own again.
+    /// Generates an epoch of 41 random bits, so that a room practically never has the same epoch twice.
     pub fn generate() -> Self {
         const DIGITS: &[u8] = b"0123456789abcdefghijklmnopqrstuvwxyz";
         Self((0..EPOCH_DIGITS).map(|_| char::from(DIGITS[rand::random_range(0..DIGITS.len())])).collect())
@@ -57,25 +57,25 @@ impl FromStr for Epoch {
     }
 }
 
-/// The id of a message: its epoch and its number in the room. Written `<epoch>-<seq>`.
+/// The id of a message: its epoch and its number in the room, formatted as `<epoch>-<seq>`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct MessageId {
-    /// The numbering this message belongs to.
+    /// The numbering that the message belongs to.
     pub epoch: Epoch,
     /// The message's number, from 1 to [`MAX_SEQ`].
     pub seq: u64,
 }
 
-/// A place in a room's log: everything up to it is known, what follows is not.
+/// A position in a room's log: everything before it is known, and everything after it is not.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Cursor {
-    /// Before the first message: the cursor of an empty room, written `0`.
+    /// Before the first message: the cursor of an empty room, formatted as `0`.
     Start,
-    /// Behind a message.
+    /// After a message.
     After(MessageId),
 }
 
-/// A text that is no cursor.
+/// The error for a text that is not a cursor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a cursor: pass an id exactly as an event or a JSON answer gave it")]
 pub struct CursorError;
@@ -91,7 +91,7 @@ impl fmt::Display for MessageId {
 impl FromStr for MessageId {
     type Err = CursorError;
 
-    /// Strict: one place has one spelling, so no sign, no leading zero, no white space.
+    /// Parses strictly: a position has a single spelling, without signs, leading zeros or white space.
     fn from_str(text: &str) -> Result<Self, CursorError> {
         let (epoch, seq) = text.split_once('-').ok_or(CursorError)?;
         if seq.starts_with('0') || !seq.bytes().all(|b| b.is_ascii_digit()) {
@@ -151,13 +151,13 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn an_empty_rooms_cursor_is_zero() {
+    fn the_cursor_of_an_empty_room_is_zero() {
         assert_eq!("0".parse(), Ok(Cursor::Start));
         assert_eq!(Cursor::Start.to_string(), "0");
     }
 
     #[test]
-    fn only_the_one_spelling_of_a_place_is_a_cursor() {
+    fn a_position_has_a_single_spelling() {
         for text in [
             "",
             "00",
@@ -185,20 +185,20 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_cursor_reads_back_as_it_was_written(epoch in "[0-9a-z]{1,13}", seq in 1..=MAX_SEQ) {
+        fn a_formatted_cursor_parses_to_itself(epoch in "[0-9a-z]{1,13}", seq in 1..=MAX_SEQ) {
             let cursor = Cursor::After(MessageId { epoch: Epoch(epoch), seq });
             prop_assert_eq!(cursor.to_string().parse(), Ok(cursor));
         }
 
         #[test]
-        fn parsing_never_panics_and_accepts_only_what_it_would_write(text in any::<String>()) {
+        fn parsing_never_panics_and_accepts_only_formatted_cursors(text in any::<String>()) {
             if let Ok(cursor) = text.parse::<Cursor>() {
                 prop_assert_eq!(cursor.to_string(), text);
             }
         }
 
         #[test]
-        fn a_drawn_epoch_is_a_valid_one(_ in 0..8) {
+        fn a_generated_epoch_is_valid(_ in 0..8) {
             let epoch = Epoch::generate();
             prop_assert_eq!(epoch.as_str().parse(), Ok(epoch));
         }

@@ -1,4 +1,4 @@
-//! What somebody says in a room, before and after the store has numbered it.
+//! Messages, before and after the store has given them an id.
 
 use std::fmt;
 
@@ -9,33 +9,32 @@ use super::{MessageId, Timestamp};
 
 /// The longest name of an author, in characters (Unicode scalar values).
 const MAX_AUTHOR_CHARS: usize = 64;
-/// The longest text of a message, in characters: with four bytes each it stays below the 32 KiB
-/// that the smallest of the proxies publishes in one item.
+/// The longest text of a message, in characters. With four bytes each it stays below 32 KiB, the smallest limit of a
+/// proxy for one published item.
 const MAX_TEXT_CHARS: usize = 4_000;
 
-/// Who a message is from: 1 to 64 characters, without control characters and without white space
-/// at its ends.
+/// The name of a message's author: 1 to 64 characters, without control characters, and without white space at its ends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Author(String);
 
-/// What a message says: 1 to 4,000 characters, not all white space, without control characters
-/// but newline and tab. Line ends are newlines; everything else is kept byte for byte.
+/// The text of a message: 1 to 4,000 characters, not only white space, and without control characters except newline
+/// and tab. Line ends are newlines; everything else is kept byte for byte.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Text(String);
 
-/// A message that no store has numbered yet. Everyone may see it already.
+/// A message that has no id yet. It may already be shown to everyone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Draft {
-    /// Chosen by the sender as its idempotency key, or drawn by the server.
+    /// The sender's idempotency key, or an id that the server generated.
     pub provisional_id: Uuid,
-    /// Who wrote it.
+    /// The author.
     pub from: Author,
-    /// What was written.
+    /// The text.
     pub text: Text,
-    /// When the server took it in.
+    /// The time at which the server received it.
     pub date: Timestamp,
 }
 
@@ -43,37 +42,37 @@ pub struct Draft {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Message {
-    /// Its place in the log, and its event id.
+    /// The message's position in the log, and its event id.
     pub id: MessageId,
-    /// The draft's.
+    /// The id of the draft.
     pub provisional_id: Uuid,
-    /// The draft's.
+    /// The author.
     pub from: Author,
-    /// The draft's.
+    /// The text.
     pub text: Text,
-    /// The draft's.
+    /// The time at which the server received it.
     pub date: Timestamp,
 }
 
-/// Why a message is refused. The display says what to do instead.
+/// Why a message is refused. The text says how to correct it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MessageError {
-    /// No author, or one of more than 64 characters.
+    /// The author's name is empty or has more than 64 characters.
     #[error("\"from\" must have 1 to {MAX_AUTHOR_CHARS} characters")]
     AuthorLength,
-    /// No text, nothing but white space, or more than 4,000 characters.
+    /// The text is empty, has only white space, or has more than 4,000 characters.
     #[error("\"text\" must have 1 to {MAX_TEXT_CHARS} characters and more than white space")]
     TextLength,
-    /// A control character in the author's name.
-    #[error("\"from\" must not hold the control character U+{:04X}; remove it", u32::from(*.0))]
+    /// The author's name contains a control character.
+    #[error("\"from\" must not contain the control character U+{:04X}; remove it", u32::from(*.0))]
     AuthorControl(char),
-    /// A control character in the text.
-    #[error("\"text\" must not hold the control character U+{:04X}; remove it", u32::from(*.0))]
+    /// The text contains a control character.
+    #[error("\"text\" must not contain the control character U+{:04X}; remove it", u32::from(*.0))]
     TextControl(char),
 }
 
 impl Author {
-    /// Reads a name, without the white space around it.
+    /// Parses a name. White space at its ends is removed.
     pub fn parse(name: &str) -> Result<Self, MessageError> {
         let name = name.trim();
         if let Some(c) = name.chars().find(|c| c.is_control()) {
@@ -92,8 +91,8 @@ impl Author {
 }
 
 impl Text {
-    /// Reads a text. A carriage return, alone or before a newline, is a line end: HTML forms send
-    /// both (HTML, "multipart form data" and "URL-encoded form data": newlines become CR LF).
+    /// Parses a text. A carriage return, alone or before a newline, becomes a newline: HTML forms send CR LF for each
+    /// newline (HTML, "multipart form data" and "URL-encoded form data").
     pub fn parse(text: &str) -> Result<Self, MessageError> {
         let text = text.replace("\r\n", "\n").replace('\r', "\n");
         if let Some(c) = text.chars().find(|c| c.is_control() && !"\n\t".contains(*c)) {
@@ -124,13 +123,13 @@ impl fmt::Display for Text {
 }
 
 impl Draft {
-    /// This draft's message, once the store has found its place.
+    /// Returns the message with the id that the store has chosen.
     pub fn into_message(self, id: MessageId) -> Message {
         let Self { provisional_id, from, text, date } = self;
         Message { id, provisional_id, from, text, date }
     }
 
-    /// Whether this message says what the draft says: what a repeated post must do.
+    /// Returns whether a message has the author and the text of this draft. A repeated post must have both.
     pub fn has_same_content(&self, message: &Message) -> bool {
         self.from == message.from && self.text == message.text
     }
@@ -150,20 +149,20 @@ mod tests {
     }
 
     #[test]
-    fn a_message_of_white_space_is_none() {
+    fn white_space_alone_is_refused() {
         assert_eq!(Text::parse(" \n\t\u{2003}"), Err(MessageError::TextLength));
         assert_eq!(Author::parse("  "), Err(MessageError::AuthorLength));
     }
 
     #[test]
-    fn text_is_kept_byte_for_byte_but_for_the_line_ends_of_forms() {
+    fn text_is_kept_byte_for_byte_except_for_line_ends() {
         let text = "  $& <script> \u{2028} שלום 👩‍👩‍👧 \t\n";
         assert_eq!(Text::parse(text).unwrap().as_str(), text);
         assert_eq!(Text::parse("a\r\nb\rc\n").unwrap().as_str(), "a\nb\nc\n");
     }
 
     #[test]
-    fn control_characters_are_named() {
+    fn control_characters_are_refused_by_name() {
         assert_eq!(Text::parse("a\0b"), Err(MessageError::TextControl('\0')));
         assert_eq!(Author::parse("a\nb"), Err(MessageError::AuthorControl('\n')));
         assert!(Text::parse("\u{1b}[2J").unwrap_err().to_string().contains("U+001B"));
@@ -171,7 +170,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_input_panics_and_what_is_accepted_is_accepted_again(input in any::<String>()) {
+        fn parsing_never_panics_and_accepted_input_parses_to_itself(input in any::<String>()) {
             if let Ok(text) = Text::parse(&input) {
                 prop_assert_eq!(Text::parse(text.as_str()), Ok(text.clone()));
             }

@@ -1,11 +1,11 @@
 //! The domain: rooms, messages and cursors. No I/O, no clock, no HTTP.
 //!
-//! | type | what it is |
-//! |---|---|
-//! | [`RoomId`] | a room's name, valid by construction |
-//! | [`Draft`] → [`Message`] | what somebody wrote; what the store numbered |
-//! | [`Cursor`] | a place in a room's log, and the id of the message before it |
-//! | [`Timestamp`] | a message's date, in milliseconds |
+//! | module | is | imports |
+//! |---|---|---|
+//! | `room` | [`RoomId`]: a room's name, valid by construction | nothing |
+//! | `message` | [`Draft`] and [`Message`]: before and after the store has given it an id | `cursor`, `timestamp` |
+//! | `cursor` | [`Cursor`]: a position in a room's log | nothing |
+//! | `timestamp` | [`Timestamp`]: a message's date, in milliseconds | nothing |
 
 mod cursor;
 mod message;

@@ -1,4 +1,4 @@
-//! A room's name.
+//! Names of rooms.
 
 use std::fmt;
 
@@ -8,37 +8,36 @@ use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
 /// The longest name, in characters (Unicode scalar values, after normalization).
 const MAX_CHARS: usize = 64;
 
-/// Names whose page would be unreachable, because the program answers at that path itself.
+/// Names of rooms whose page would be unreachable, because the server uses the path itself.
 const RESERVED: [&str; 7] = ["assets", "favicon.ico", "healthz", "metrics", "readyz", "robots.txt", "rooms"];
 
 /// The name of a room: 1 to 64 letters, digits and combining marks of any script, `-`, `_` and `.`.
 ///
-/// Names are brought to Unicode Normalization Form C, so that a name typed on systems that compose
-/// accents differently is one room. Case counts. A name begins with something other than a
-/// combining mark and holds at least one letter or digit, which also rules out `.` and `..`, that
-/// every URL parser takes for a step in a path.
+/// Names are converted to Unicode Normalization Form C, so that a name is the same room on systems that compose accents
+/// differently. Names are case-sensitive. A name does not start with a combining mark, and contains at least one letter
+/// or digit. This also excludes `.` and `..`, which URL parsers remove from a path.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RoomId(String);
 
-/// Why a text is not a room's name. The display says what to do instead.
+/// Why a text is not a room's name. The text says how to correct it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RoomError {
-    /// Nothing, more than 64 characters, or no letter and no digit.
+    /// The name is empty, has more than 64 characters, or has no letter and no digit.
     #[error("a room's name has 1 to 64 characters, at least one of them a letter or a digit")]
     Length,
-    /// A character outside the alphabet.
-    #[error("a room's name may hold letters, digits, \"-\", \"_\" and \".\"; {0:?} is none of them")]
+    /// The name contains a character that is not allowed.
+    #[error("a room's name may contain letters, digits, \"-\", \"_\" and \".\"; {0:?} is none of them")]
     Character(char),
-    /// A path of the program's own.
+    /// The server uses the path itself.
     #[error("{0:?} is a path of the server's own; choose another name for the room")]
     Reserved(String),
 }
 
 impl RoomId {
-    /// Reads a name as a person or a URL gave it, percent-decoded.
+    /// Parses a name that a person entered or a URL contained. It must be percent-decoded.
     pub fn parse(name: &str) -> Result<Self, RoomError> {
-        // A character decomposes into at most four, of at most four bytes: beyond that no
-        // normalizing brings a name below the limit, and a huge one is not worth the work.
+        // A character decomposes into at most four characters of at most four bytes. So normalizing cannot bring a longer
+        // name below the limit, and would be wasted work.
         if name.len() > MAX_CHARS * 16 {
             return Err(RoomError::Length);
         }
@@ -59,13 +58,13 @@ impl RoomId {
         Ok(Self(name))
     }
 
-    /// The name as a person reads it.
+    /// The name, without encoding.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// Vowel signs, viramas and accents: a word of many scripts cannot be written without them.
+/// Returns whether a character is a vowel sign, virama or accent. Words of many scripts cannot be written without them.
 fn is_mark(c: char) -> bool {
     c.general_category_group() == GeneralCategoryGroup::Mark
 }
@@ -82,7 +81,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn names_of_any_script_are_rooms() {
+    fn names_may_use_any_script() {
         for name in ["default", "a", "R2-D2_v1.0", "café", "комната", "部屋", "हिन्दी", "غرفة"]
         {
             assert_eq!(RoomId::parse(name).unwrap().as_str(), name);
@@ -95,28 +94,28 @@ mod tests {
     }
 
     #[test]
-    fn sixty_four_characters_are_a_room_and_one_more_is_none() {
+    fn a_name_has_at_most_64_characters() {
         assert!(RoomId::parse(&"é".repeat(64)).is_ok());
         assert_eq!(RoomId::parse(&"é".repeat(65)), Err(RoomError::Length));
         assert_eq!(RoomId::parse(&"a".repeat(100_000)), Err(RoomError::Length));
     }
 
     #[test]
-    fn steps_in_a_path_are_no_rooms() {
+    fn a_name_has_a_letter_or_a_digit() {
         for name in ["", ".", "..", "-", "_.-"] {
             assert_eq!(RoomId::parse(name), Err(RoomError::Length), "{name:?}");
         }
     }
 
     #[test]
-    fn what_could_reach_another_channel_or_path_is_no_room() {
+    fn characters_that_could_reach_another_channel_or_path_are_refused() {
         for name in ["a,messages-b", "a;b", "a b", "a/b", "a%2Cb", "a\nb", "a\"b", "<b>", "😀", "\u{301}a"] {
             assert!(matches!(RoomId::parse(name), Err(RoomError::Character(_))), "{name:?}");
         }
     }
 
     #[test]
-    fn the_servers_own_paths_are_no_rooms() {
+    fn paths_of_the_server_are_refused() {
         assert!(matches!(RoomId::parse("rooms"), Err(RoomError::Reserved(_))));
     }
 

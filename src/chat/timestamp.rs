@@ -1,62 +1,61 @@
-//! A message's date.
+//! The dates of messages.
 
 use std::{fmt, str::FromStr, time::Duration};
 
 use serde::{Serialize, Serializer};
 
-/// A moment in UTC with millisecond precision, written as RFC 3339: `2026-01-02T03:04:05.678Z`.
+/// A time in UTC with millisecond precision, formatted as in RFC 3339: `2026-01-02T03:04:05.678Z`.
 ///
-/// The precision is part of the type so that one message has one date, letter for letter, in the
-/// provisional event, the final event, JSON, the page and the store.
+/// The precision is part of the type, so that a message has exactly the same date in the provisional event, the final
+/// event, JSON, the page and the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp(jiff::Timestamp);
 
-/// A text that is no RFC 3339 date.
+/// The error for a text that is not an RFC 3339 date.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not an RFC 3339 date")]
 pub struct TimestampError;
 
 impl Timestamp {
-    /// Now, by the system's clock.
+    /// Returns the time of the system's clock.
     pub fn now() -> Self {
         Self::from_millis(jiff::Timestamp::now().as_millisecond())
     }
 
-    /// From milliseconds since the Unix epoch; beyond the years that RFC 3339 can write, the
-    /// nearest it can.
+    /// Converts milliseconds since the Unix epoch. Outside the years of RFC 3339, the nearest time in them is returned.
     pub fn from_millis(millis: i64) -> Self {
         let nearest = if millis < 0 { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX };
         Self(jiff::Timestamp::from_millisecond(millis).unwrap_or(nearest))
     }
 
-    /// Milliseconds since the Unix epoch.
+    /// Returns the milliseconds since the Unix epoch.
     pub fn as_millis(self) -> i64 {
         self.0.as_millisecond()
     }
 
-    /// Whole seconds since the Unix epoch, rounded down.
+    /// Returns the seconds since the Unix epoch, rounded down.
     pub fn as_secs(self) -> i64 {
         self.as_millis().div_euclid(1000)
     }
 
-    /// This much later; at the end of time, the end of time.
+    /// Returns the time after a duration, limited to the greatest timestamp.
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
         let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
         Self::from_millis(self.as_millis().saturating_add(millis))
     }
 
-    /// Hours and minutes in UTC, as a page shows them before a script knows the reader's zone.
+    /// Returns hours and minutes in UTC, which a page shows until a script converts them to the reader's time zone.
     pub fn clock(self) -> String {
         self.to_string()[11..16].to_owned()
     }
 
-    /// The day in UTC, in words: `Friday, 2 January 2026`.
+    /// Returns the day in UTC, in the form `Friday, 2 January 2026`.
     pub fn day(self) -> String {
         self.0.strftime("%A, %-d %B %Y").to_string()
     }
 
-    /// The same in little space: `2 Jan 2026`.
+    /// Returns the day in UTC, in the form `2 Jan 2026`.
     pub fn short_day(self) -> String {
         self.0.strftime("%-d %b %Y").to_string()
     }
@@ -89,18 +88,18 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn milliseconds_are_always_written_in_three_digits() {
+    fn milliseconds_always_have_three_digits() {
         assert_eq!(Timestamp::from_millis(0).to_string(), "1970-01-01T00:00:00.000Z");
         assert_eq!(Timestamp::from_millis(1_767_323_045_670).to_string(), "2026-01-02T03:04:05.670Z");
     }
 
     #[test]
-    fn the_clock_shows_hours_and_minutes() {
+    fn the_clock_has_hours_and_minutes() {
         assert_eq!(Timestamp::from_millis(1_767_323_045_670).clock(), "03:04");
     }
 
     #[test]
-    fn the_day_is_said_in_words() {
+    fn the_day_has_the_name_of_the_month() {
         let timestamp = Timestamp::from_millis(1_767_323_045_670);
         assert_eq!(
             (timestamp.day().as_str(), timestamp.short_day().as_str()),
@@ -110,13 +109,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_reads_back(millis in 0_i64..253_402_300_799_999) {
+        fn a_formatted_timestamp_parses_to_itself(millis in 0_i64..253_402_300_799_999) {
             let timestamp = Timestamp::from_millis(millis);
             prop_assert_eq!(timestamp.to_string().parse(), Ok(timestamp));
         }
 
         #[test]
-        fn no_number_of_milliseconds_panics(millis in any::<i64>()) {
+        fn any_number_of_milliseconds_can_be_formatted(millis in any::<i64>()) {
             let _ = Timestamp::from_millis(millis).plus(Duration::MAX).clock();
             let _ = Timestamp::from_millis(millis).day();
         }

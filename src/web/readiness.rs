@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     grip::Publisher,
-    health::{self, Check, Latest},
+    health::{self, CachedChecks, Check},
     store::{Store, StoreError},
 };
 
@@ -16,7 +16,7 @@ pub struct Readiness {
     store: Arc<dyn Store>,
     publisher: Arc<Publisher>,
     stopping: CancellationToken,
-    latest: Latest,
+    latest: CachedChecks,
 }
 
 /// The result of the checks.
@@ -29,7 +29,7 @@ impl Readiness {
     /// Creates the checks of a store and of the proxies that a publisher publishes to. They fail once `stopping` is
     /// cancelled.
     pub fn new(store: Arc<dyn Store>, publisher: Arc<Publisher>, stopping: CancellationToken) -> Self {
-        Self { store, publisher, stopping, latest: Latest::default() }
+        Self { store, publisher, stopping, latest: CachedChecks::default() }
     }
 
     /// Checks the backend. It is ready if it can store messages and can publish to at least one proxy. A second proxy that

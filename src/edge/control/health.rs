@@ -6,19 +6,19 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     edge::config::BackendUrl,
-    health::{self, Check, Latest},
+    health::{self, CachedChecks, Check},
 };
 
 /// Checks whether the edge can do its work.
 pub(in crate::edge) struct Health {
     backend: BackendUrl,
     stopping: CancellationToken,
-    latest: Latest,
+    latest: CachedChecks,
 }
 
 impl Health {
     pub(in crate::edge) fn new(backend: BackendUrl, stopping: CancellationToken) -> Self {
-        Self { backend, stopping, latest: Latest::default() }
+        Self { backend, stopping, latest: CachedChecks::default() }
     }
 
     /// Answers whether clients may be sent to this edge, and if not, why.

@@ -23,11 +23,11 @@ const MAX_POSTS: NonZeroU32 = NonZeroU32::new(1_000_000).expect("not zero");
 /// The settings of the backend, with any proxy and any store.
 #[derive(Args, Clone, Debug)]
 pub struct Backend {
-    /// Address the backend listens on; port 0 takes a free one
+    /// Address the backend listens on; port 0 selects a free one
     #[arg(long, env = "LISTEN", default_value = "127.0.0.1:3000", value_name = "IP:PORT", value_parser = checked(address))]
     pub listen: SocketAddr,
 
-    /// How long messages are kept: at least 1h, or 0 for ever
+    /// How long messages are kept: at least 1h, or 0 to keep them forever
     #[arg(
         long,
         env = "MESSAGE_RETENTION",
@@ -37,7 +37,7 @@ pub struct Backend {
     )]
     pub message_retention: Retention,
 
-    /// Longest time until a proxy asks what a stream has missed: 1s to 1h
+    /// Interval at which a proxy checks whether a stream has missed messages: 1s to 1h
     #[arg(
         long,
         env = "RECHECK_INTERVAL",
@@ -47,7 +47,7 @@ pub struct Backend {
     )]
     pub recheck_interval: Duration,
 
-    /// Origins whose pages may use the API, separated by blanks or commas; * for all
+    /// Origins whose pages may use the API, separated by spaces or commas; * for all
     #[arg(long, env = "CORS_ORIGINS", default_value = "", value_name = "ORIGINS", value_parser = checked(cors))]
     pub cors_origins: CorsOrigins,
 
@@ -62,7 +62,7 @@ pub struct Backend {
     )]
     pub room_list: bool,
 
-    /// Most posts of a client in a second, after its burst; 0 for no limit
+    /// Posts per second that a client may send after its burst: 0 to 1000000; 0 for no limit
     #[arg(
         long,
         env = "POST_RATE",
@@ -72,7 +72,7 @@ pub struct Backend {
     )]
     pub post_rate: u32,
 
-    /// Posts that a client may send at once: 1 to 1000000
+    /// Posts that a client may send in a burst: 1 to 1000000
     #[arg(
         long,
         env = "POST_BURST",
@@ -93,7 +93,7 @@ impl Backend {
     }
 }
 
-pub(super) fn cors(text: &str) -> Result<CorsOrigins, String> {
+fn cors(text: &str) -> Result<CorsOrigins, String> {
     let origins: Vec<&str> = text.split(|c: char| c == ',' || c.is_whitespace()).filter(|o| !o.is_empty()).collect();
     match origins[..] {
         [] => Ok(CorsOrigins::SameOrigin),

@@ -18,7 +18,7 @@ const DEFAULT_SIG_KEY: &str = "changeme";
 /// The settings of `gripchat edge`.
 #[derive(Args, Clone)]
 pub struct Edge {
-    /// Address the edge listens on for clients; port 0 takes a free one
+    /// Address the edge listens on for clients; port 0 selects a free one
     #[arg(long, env = "LISTEN", default_value = "127.0.0.1:7999", value_name = "IP:PORT", value_parser = checked(address))]
     pub listen: SocketAddr,
 
@@ -32,7 +32,7 @@ pub struct Edge {
     )]
     pub backend: edge::BackendUrl,
 
-    /// Key that Grip-Sig is signed with, in a form that GRIP_URL takes
+    /// Key that signs Grip-Sig, in any form that GRIP_URL accepts
     #[arg(long, env = "SIG_KEY", default_value = DEFAULT_SIG_KEY, value_name = "KEY", hide_env_values = true)]
     pub sig_key: String,
 
@@ -42,7 +42,7 @@ pub struct Edge {
     #[command(flatten)]
     pub(crate) trusted: Trusted,
 
-    /// From SIGTERM, when readiness fails, to the end of new streams: 0s to 10m
+    /// Delay from SIGTERM, when readiness fails, until no new stream is accepted: 0s to 10m
     #[arg(
         long,
         env = "SHUTDOWN_DELAY",

@@ -9,7 +9,7 @@ use crate::telemetry::Log;
 /// The settings of the log.
 #[derive(Args, Clone, Debug)]
 pub struct LogFlags {
-    /// Form of the log on standard error: text or json
+    /// Format of the log on standard error: text or json
     #[arg(
         long = "log-format",
         env = "LOG_FORMAT",
@@ -21,7 +21,7 @@ pub struct LogFlags {
     pub json: bool,
 
     // Text until `config`: clap clones values, and an `EnvFilter` cannot be cloned.
-    /// What is logged: a level, or levels by module
+    /// What to log: a level, or levels by module
     #[arg(long, env = "RUST_LOG", default_value = "info", value_name = "FILTER")]
     pub log_filter: String,
 }

@@ -23,7 +23,7 @@ const DRAIN_WINDOW: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_s
 /// The settings of the edge, alone or together with a backend.
 #[derive(Args, Clone)]
 pub struct Proxy {
-    /// Address of the edge's control port, which takes what is published; port 0 takes a free one
+    /// Address of the edge's control port, which accepts published items; port 0 selects a free one
     #[arg(
         long,
         env = "CONTROL_LISTEN",
@@ -33,19 +33,19 @@ pub struct Proxy {
     )]
     pub control_listen: SocketAddr,
 
-    /// Issuer that Grip-Sig names
+    /// Issuer named in Grip-Sig
     #[arg(long, env = "SIG_ISS", default_value = "pushpin", value_name = "NAME")]
     pub sig_iss: String,
 
-    /// Key of the tokens that the control port asks for; without it whoever reaches the port may publish
+    /// Key of the tokens that the control port requires; without it, any client that reaches the port may publish
     #[arg(long, env = "CONTROL_KEY", value_name = "KEY", hide_env_values = true)]
     pub control_key: Option<String>,
 
-    /// Issuer that tokens for the control port must name; without it any will do
+    /// Issuer that tokens for the control port must name; by default any
     #[arg(long, env = "CONTROL_ISS", value_name = "NAME")]
     pub control_iss: Option<String>,
 
-    /// Most connections of clients at a time: 1 to 1000000
+    /// Maximum number of client connections: 1 to 1000000
     #[arg(
         long,
         env = "MAX_CONNECTIONS",
@@ -55,7 +55,7 @@ pub struct Proxy {
     )]
     pub max_connections: usize,
 
-    /// Most requests of a client that are held at a time: 1 to 1000000, or 0 for no limit
+    /// Maximum number of held requests per client: 1 to 1000000, or 0 for no limit
     #[arg(
         long,
         env = "MAX_STREAMS_PER_ADDRESS",
@@ -65,11 +65,11 @@ pub struct Proxy {
     )]
     pub max_streams_per_address: usize,
 
-    /// Longest body of a request: bytes, or a number with KiB, MiB or GiB
+    /// Maximum length of a request body: bytes, or a number with KiB, MiB or GiB
     #[arg(long, env = "MAX_BODY", default_value = "10MiB", value_name = "SIZE", value_parser = checked(size))]
     pub max_body: u64,
 
-    /// Longest wait for the head of a backend's answer: 100ms to 1h
+    /// Maximum wait for the head of a backend's response: 100ms to 1h
     #[arg(
         long,
         env = "BACKEND_TIMEOUT",
@@ -79,7 +79,7 @@ pub struct Proxy {
     )]
     pub backend_timeout: Duration,
 
-    /// At SIGTERM streams are ended over this time, or 10 ms for each if that is less: 0s to 10m
+    /// Time over which streams are ended at SIGTERM, at most 10 ms per stream: 0s to 10m
     #[arg(
         long,
         env = "DRAIN_WINDOW",
@@ -94,7 +94,7 @@ pub struct Proxy {
 #[derive(Args, Clone, Debug)]
 pub struct Trusted {
     // Not the private networks: a client in one of them could choose its own address.
-    /// Proxies whose X-Forwarded-For is believed: addresses and networks, separated by blanks or commas
+    /// Proxies whose X-Forwarded-For is trusted: addresses and networks, separated by spaces or commas
     #[arg(
         long,
         env = "TRUSTED_PROXIES",

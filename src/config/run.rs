@@ -28,7 +28,7 @@ const PUBLISHER: &str = "gripchat";
 /// The settings of `gripchat run`.
 #[derive(Args, Clone)]
 pub struct Run {
-    /// Address the edge listens on for clients; port 0 takes a free one
+    /// Address the edge listens on for clients; port 0 selects a free one
     #[arg(
         long,
         env = "EDGE_LISTEN",
@@ -44,14 +44,14 @@ pub struct Run {
     #[command(flatten)]
     pub(crate) backend: Backend,
 
-    /// Secret that Grip-Sig is signed with; a random one unless given
+    /// Secret that signs Grip-Sig; by default a random one
     #[arg(long, env = "SIG_KEY", value_name = "KEY", hide_env_values = true)]
     pub sig_key: Option<String>,
 
     #[command(flatten)]
     pub(crate) proxy: Proxy,
 
-    /// From SIGTERM, when readiness fails, to the end of new streams: 0s to 10m
+    /// Delay from SIGTERM, when readiness fails, until no new stream is accepted: 0s to 10m
     #[arg(
         long,
         env = "SHUTDOWN_DELAY",

@@ -21,7 +21,7 @@ pub struct Serve {
     #[command(flatten)]
     pub(crate) backend: Backend,
 
-    /// GRIP proxies to publish to: URLs separated by blanks or commas
+    /// GRIP proxies to publish to: URLs, separated by spaces or commas
     #[arg(
         long,
         env = "GRIP_URL",
@@ -35,7 +35,7 @@ pub struct Serve {
     #[command(flatten)]
     pub(crate) store: Store,
 
-    /// Most connections at a time: 1 to 1000000
+    /// Maximum number of connections: 1 to 1000000
     #[arg(
         long,
         env = "MAX_CONNECTIONS",
@@ -46,7 +46,7 @@ pub struct Serve {
     pub max_connections: usize,
 
     // Not 0: a load balancer checks readiness every few seconds only, and its clients would be refused until then.
-    /// From SIGTERM, when readiness fails, to the end of new requests: 0s to 10m
+    /// Delay from SIGTERM, when readiness fails, until no new request is accepted: 0s to 10m
     #[arg(
         long,
         env = "SHUTDOWN_DELAY",

@@ -9,7 +9,7 @@ use super::values::checked;
 /// The store of `gripchat serve`. The settings of the other store are checked as well.
 #[derive(Args, Clone, Debug)]
 pub struct Store {
-    /// Where messages are kept: dynamodb or embedded
+    /// Where messages are stored: dynamodb or embedded
     #[arg(
         long = "store",
         env = "STORE",
@@ -71,7 +71,7 @@ fn folder(path: &str) -> Result<PathBuf, &'static str> {
 }
 
 /// The names that DynamoDB allows.
-pub(super) fn table_name(name: &str) -> Result<String, &'static str> {
+fn table_name(name: &str) -> Result<String, &'static str> {
     let valid = |b: u8| b.is_ascii_alphanumeric() || b"_.-".contains(&b);
     if (3..=255).contains(&name.len()) && name.bytes().all(valid) {
         Ok(name.to_owned())

@@ -255,10 +255,16 @@ fn a_message_states_the_range_of_its_value() {
 }
 
 proptest! {
+    /// Not even an error of clap, which would hide the other problems.
     #[test]
-    fn no_value_panics(value in any::<String>()) {
-        let _ = backend::cors(&value);
-        let _ = values::size(&value);
-        let _ = store::table_name(&value);
+    fn a_bad_value_stops_nothing(value in any::<String>()) {
+        let of = |names: &[&str]| names.iter().map(|name| format!("--{name}={value}")).collect::<Vec<_>>();
+        let backend = of(&["listen", "message-retention", "recheck-interval", "cors-origins", "room-list", "post-rate"]);
+        let serve = of(&["grip-url", "store", "data", "dynamodb-table", "log-format", "log-filter", "shutdown-delay"]);
+        let edge = of(&["backend", "sig-key", "control-listen", "control-key", "control-iss", "max-body", "drain-window"]);
+        let (serve, mut problems) = parse_flags::<Serve>(backend.into_iter().chain(serve)).unwrap();
+        let _ = serve.log.config(&mut problems);
+        let (edge, mut problems) = parse_flags::<Edge>(edge).unwrap();
+        let _ = edge.config(&mut problems);
     }
 }

@@ -10,7 +10,7 @@
 //! | `url` | `GRIP_URL`: where to publish, and whose signature to trust | `key`, `sig` |
 //! | `publish` | the publishing client | `item`, `url` |
 //! | `item` | what is published | `hold` |
-//! | `instructions` | response headers, as a proxy reads them | `escape`, `hold` (tests), `list` |
+//! | `instructions` | response headers, as a proxy reads them | `escape`, `list` |
 //! | `hold` | response headers, as a backend writes them | `escape` |
 //! | `last` | `Grip-Last`: the position of a proxy's stream | `hold`, `list` |
 //! | `sig` | `Grip-Sig` and other tokens | `key` |

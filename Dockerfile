@@ -1,18 +1,14 @@
 # The cache mounts below need BuildKit, the default builder since Docker 23.0.
 
 FROM rust:1-slim-bookworm AS build
-# aws-lc-sys compiles C with the gcc of the base image, and turns to cmake on targets it has no prepared sources for.
-RUN apt-get update \
-  && apt-get install -y --no-install-recommends cmake make \
-  && rm -rf /var/lib/apt/lists/*
 WORKDIR /build
 COPY . .
 # Caches rather than a layer of dependencies: no stand-in sources to keep in step with Cargo.toml. A cache mount is not
 # part of the image, hence the copy.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
   --mount=type=cache,target=/build/target \
-  cargo build --release --locked --bin gripchat \
-  && cp target/release/gripchat /gripchat
+  cargo build --profile dist --features full --locked --bin gripchat \
+  && cp target/dist/gripchat /gripchat
 
 FROM debian:bookworm-slim
 # The roots that HTTPS to DynamoDB and to a hosted GRIP proxy is checked against.

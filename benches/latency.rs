@@ -23,6 +23,8 @@ const WARM_UP: usize = 50;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
+    // See tests/it/main.rs.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let outcome = measure().await;
     support::dynamodb::stop_shared()?;
     outcome

@@ -109,7 +109,7 @@ fn processor_time() -> Duration {
 fn request(last_id: &str) -> anyhow::Result<String> {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs();
     let claims = serde_json::json!({"iss": "pushpin", "exp": now + 3600});
-    let key = jsonwebtoken::EncodingKey::from_secret(b"changeme");
+    let key = jsonwebtoken::EncodingKey::from_secret(b"changeme")?;
     let sig = jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key)?;
     Ok(format!(
         "GET /rooms/bench/recover/ HTTP/1.1\r\nHost: localhost:7999\r\nGrip-Sig: {sig}\r\n\

@@ -22,8 +22,8 @@
 //!
 //! | module | is | imports of ours |
 //! |---|---|---|
-//! | [`cli`] | commands, exit codes | `config`, `edge`, `failpoint`, `serve`, `store`, `telemetry` |
-//! | [`config`] | the whole configuration, validated | `edge`, `forwarded`, `grip`, `store`, `telemetry`, `web` |
+//! | [`cli`] | commands, exit codes | `config`, `edge`, `failpoint`, `features`, `serve`, `store`, `telemetry` |
+//! | [`config`] | the whole configuration, validated | `edge`, `features`, `forwarded`, `grip`, `store`, `telemetry`, `web` |
 //! | [`serve`] | wiring, shutdown | `app`, `config`, `grip`, `server`, `store`, `web` |
 //! | [`web`] | HTTP: routes, parsing, pages | `app`, `chat`, `feed`, `forwarded`, `grip`, `health`, `store`, `telemetry` |
 //! | [`app`] | the use cases | `chat`, `failpoint`, `feed`, `grip`, `store`, `telemetry` |
@@ -36,6 +36,7 @@
 //! | [`forwarded`] | whose request it is, behind trusted proxies | nothing |
 //! | [`health`] | what probes are told | nothing |
 //! | [`server`] | HTTP connections of the program's own routers | nothing |
+//! | [`features`] | what this binary was built with | nothing |
 //! | [`failpoint`] | where tests crash it | nothing |
 //! | [`telemetry`] | the log, metrics, request ids | nothing |
 //!
@@ -47,6 +48,7 @@ pub mod cli;
 pub mod config;
 pub mod edge;
 pub mod failpoint;
+pub mod features;
 pub mod feed;
 pub mod forwarded;
 pub mod grip;

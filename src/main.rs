@@ -1,8 +1,7 @@
-//! The program: everything is in the library, so that tests can reach it.
+//! The program. All of it is in the library, where tests can reach it and where it is compiled once for them all.
 
 use std::process::ExitCode;
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    gripchat::cli::run().await
+fn main() -> ExitCode {
+    gripchat::cli::main()
 }

@@ -2,11 +2,11 @@
 
 use clap::Args;
 
+#[cfg(feature = "dynamodb")]
 use super::{aws, process::start_log};
-use crate::{
-    config::{LogFlags, Problems, Table},
-    store::table::{self, Created},
-};
+use crate::config::{LogFlags, Problems, Table};
+#[cfg(feature = "dynamodb")]
+use crate::store::table::{self, Created};
 
 #[derive(Args)]
 pub(super) struct CreateTable {
@@ -16,6 +16,7 @@ pub(super) struct CreateTable {
     log: LogFlags,
 }
 
+#[cfg(feature = "dynamodb")]
 pub(super) async fn run(config: CreateTable, mut problems: Problems) -> anyhow::Result<()> {
     let aws = aws::config(&mut problems).await;
     start_log(&config.log, Some(()), problems)?;
@@ -28,4 +29,10 @@ pub(super) async fn run(config: CreateTable, mut problems: Problems) -> anyhow::
         Created::Existing => println!("table {name} exists already, and is ready"),
     }
     Ok(())
+}
+
+#[cfg(not(feature = "dynamodb"))]
+pub(super) async fn run(_: CreateTable, mut problems: Problems) -> anyhow::Result<()> {
+    problems.add("create-table", crate::features::DYNAMODB.missing());
+    Ok(problems.or(None)?)
 }

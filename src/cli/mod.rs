@@ -18,6 +18,7 @@
 //! | [`process`] | the log, ports and the limit of open files | nothing |
 //! | [`shutdown`] | signals | nothing |
 
+#[cfg(feature = "dynamodb")]
 mod aws;
 mod create_table;
 mod edge;
@@ -27,18 +28,27 @@ mod serve;
 mod shutdown;
 mod store;
 
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::LazyLock};
 
+use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use self::create_table::CreateTable;
 use crate::{
     config::{self, Problems},
-    failpoint,
+    features,
 };
 
 /// The configuration or the command line cannot be used (`EX_USAGE` of sysexits.h).
 const EX_USAGE: u8 = 64;
+
+/// Printed at the end of the help of the commands that use DynamoDB.
+const AWS_HELP: &str = "AWS settings come from where the AWS SDKs look: AWS_REGION, \
+    AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_PROFILE, AWS_ENDPOINT_URL_DYNAMODB and so on.";
+
+/// What `--version` prints after the name: the version, then a line about features. `-V` prints only the version.
+static LONG_VERSION: LazyLock<String> =
+    LazyLock::new(|| format!("{}\n{}", env!("CARGO_PKG_VERSION"), features::summary()));
 
 /// Chat rooms over Server-Sent Events, from a stateless backend behind a GRIP proxy
 ///
@@ -46,6 +56,7 @@ const EX_USAGE: u8 = 64;
 #[derive(Parser)]
 #[command(
     version,
+    long_version = LONG_VERSION.as_str(),
     args_conflicts_with_subcommands = true,
     // They are the flags of `run`, whose help lists them.
     mut_args(|argument| argument.hide(true)),
@@ -64,18 +75,20 @@ enum Command {
     /// Run the whole chat on this machine: backend, edge and embedded store in one process
     Run(config::Run),
     /// Run the backend, for a GRIP proxy in front of it
-    #[command(after_help = aws::HELP)]
+    #[command(after_help = AWS_HELP)]
     Serve(config::Serve),
     /// Run the edge, a GRIP proxy for one machine, in front of any GRIP backend
     Edge(config::Edge),
     /// Create the DynamoDB table; does nothing if it exists
-    #[command(after_help = aws::HELP)]
+    #[command(after_help = AWS_HELP)]
     CreateTable(CreateTable),
 }
 
 /// Runs the program with the arguments and variables of the process.
-pub async fn run() -> ExitCode {
-    failpoint::start();
+///
+/// Not async, so that the futures of all commands are compiled here, once, and not again in every executable that calls
+/// this.
+pub fn main() -> ExitCode {
     let (cli, problems) = match config::parse::<Cli>(Cli::command(), std::env::args_os()) {
         Ok(parsed) => parsed,
         Err(error) => {
@@ -84,17 +97,22 @@ pub async fn run() -> ExitCode {
             return if error.use_stderr() { ExitCode::from(EX_USAGE) } else { ExitCode::SUCCESS };
         }
     };
-    let outcome = match cli.command.unwrap_or(Command::Run(cli.run)) {
-        Command::Run(config) => run::run(config, problems).await,
-        Command::Serve(config) => serve::run(config, problems).await,
-        Command::Edge(config) => edge::run(config, problems).await,
-        Command::CreateTable(config) => create_table::run(config, problems).await,
-    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let outcome = runtime.context("cannot start tokio").and_then(|runtime| runtime.block_on(run(cli, problems)));
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("gripchat: {error:#}");
             if error.is::<Problems>() { ExitCode::from(EX_USAGE) } else { ExitCode::FAILURE }
         }
+    }
+}
+
+async fn run(cli: Cli, problems: Problems) -> anyhow::Result<()> {
+    match cli.command.unwrap_or(Command::Run(cli.run)) {
+        Command::Run(config) => run::run(config, problems).await,
+        Command::Serve(config) => serve::run(config, problems).await,
+        Command::Edge(config) => edge::run(config, problems).await,
+        Command::CreateTable(config) => create_table::run(config, problems).await,
     }
 }

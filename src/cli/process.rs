@@ -9,7 +9,7 @@ use tracing::info;
 
 use crate::{
     config::{LogFlags, Problems},
-    telemetry,
+    failpoint, telemetry,
 };
 
 /// Descriptors in use besides the connections of clients: connections to the backend, the store, the log.
@@ -25,6 +25,8 @@ pub(super) fn start_log<T>(log: &LogFlags, config: Option<T>, mut problems: Prob
     let log = log.config(&mut problems);
     let (log, config) = problems.or(log.zip(config))?;
     telemetry::start(log);
+    // They log a warning if they are active.
+    failpoint::start();
     Ok(config)
 }
 

@@ -14,7 +14,7 @@ use crate::{
 
 pub(super) async fn run(config: Serve, mut problems: Problems) -> anyhow::Result<()> {
     let settings = store::settings(&config.store, &mut problems).await;
-    let settings = start_log(&config.log, Some(settings), problems)?;
+    let settings = start_log(&config.log, settings, problems)?;
 
     let backend = config.backend;
     let listener = bind(backend.listen, "--listen").await?;

@@ -1,51 +1,76 @@
 //! Opens the store that the configuration names.
 
+#[cfg(feature = "dynamodb")]
+use std::time::Duration;
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
 };
 
-use aws_config::SdkConfig;
-
+#[cfg(feature = "dynamodb")]
 use super::aws;
+#[cfg(feature = "dynamodb")]
+use crate::store::DynamoDb;
 use crate::{
     config::{self, Backend, Problems, StoreKind},
-    store::{DynamoDb, Embedded, Instrumented, Retention, Store},
+    store::{Embedded, Instrumented, Retention, Store},
     telemetry::metrics::store::Kind,
 };
 
 /// How long it may take at the end to add rooms with new messages to the list of rooms.
+#[cfg(feature = "dynamodb")]
 const LISTED_WITHIN: Duration = Duration::from_secs(1);
 
 /// All that is needed to open a store.
 pub(super) enum Settings {
-    DynamoDb { table: String, aws: SdkConfig },
-    Embedded { folder: PathBuf },
+    #[cfg(feature = "dynamodb")]
+    DynamoDb {
+        table: String,
+        aws: aws_config::SdkConfig,
+    },
+    Embedded {
+        folder: PathBuf,
+    },
 }
 
 /// An open store.
 pub(super) struct Opened {
     pub(super) store: Arc<dyn Store>,
+    #[cfg(feature = "dynamodb")]
     dynamodb: Option<DynamoDb>,
 }
 
 /// Reads the AWS settings if the store needs them.
-pub(super) async fn settings(config: &config::Store, problems: &mut Problems) -> Settings {
+pub(super) async fn settings(config: &config::Store, problems: &mut Problems) -> Option<Settings> {
     match config.kind {
-        StoreKind::Embedded => Settings::Embedded { folder: config.folder.data.clone() },
-        StoreKind::DynamoDb => {
-            Settings::DynamoDb { table: config.table.name.clone(), aws: aws::config(problems).await }
-        }
+        StoreKind::Embedded => Some(Settings::Embedded { folder: config.folder.data.clone() }),
+        StoreKind::DynamoDb => dynamodb(config, problems).await,
     }
+}
+
+#[cfg(feature = "dynamodb")]
+async fn dynamodb(config: &config::Store, problems: &mut Problems) -> Option<Settings> {
+    Some(Settings::DynamoDb { table: config.table.name.clone(), aws: aws::config(problems).await })
+}
+
+#[cfg(not(feature = "dynamodb"))]
+async fn dynamodb(_: &config::Store, problems: &mut Problems) -> Option<Settings> {
+    problems.add("STORE", format_args!("{}, or set STORE=embedded", crate::features::DYNAMODB.missing()));
+    None
 }
 
 /// Opens a store for a backend.
 pub(super) fn open(settings: Settings, backend: &Backend) -> anyhow::Result<Opened> {
     match settings {
         Settings::Embedded { folder } => {
-            Ok(Opened { store: open_embedded(&folder, backend.message_retention)?, dynamodb: None })
+            let store = open_embedded(&folder, backend.message_retention)?;
+            Ok(Opened {
+                store,
+                #[cfg(feature = "dynamodb")]
+                dynamodb: None,
+            })
         }
+        #[cfg(feature = "dynamodb")]
         Settings::DynamoDb { table, aws } => {
             let store = DynamoDb::new(aws_sdk_dynamodb::Client::new(&aws), table, backend.message_retention);
             let store = if backend.room_list { store } else { store.without_room_list() };
@@ -62,6 +87,7 @@ pub(super) fn open_embedded(folder: &Path, retention: Retention) -> anyhow::Resu
 impl Opened {
     /// Finishes what the store does in the background, within a deadline.
     pub(super) async fn close(self) {
+        #[cfg(feature = "dynamodb")]
         if let Some(dynamodb) = self.dynamodb {
             dynamodb.finish_room_list(LISTED_WITHIN).await;
         }

@@ -10,7 +10,7 @@ use super::{
     store::Store,
     values::{MAX_CONNECTIONS, SHUTDOWN_DELAY, checked, duration, number},
 };
-use crate::grip::GripUrl;
+use crate::{features, grip::GripUrl};
 
 /// clap would take a `Vec` for a flag that may be repeated.
 type GripUrls = Vec<GripUrl>;
@@ -28,7 +28,7 @@ pub struct Serve {
         default_value = "http://localhost:5561",
         value_name = "URLS",
         hide_env_values = true,
-        value_parser = checked(GripUrl::parse_list)
+        value_parser = checked(grip_urls)
     )]
     pub grip_url: GripUrls,
 
@@ -58,4 +58,12 @@ pub struct Serve {
 
     #[command(flatten)]
     pub(crate) log: LogFlags,
+}
+
+fn grip_urls(text: &str) -> Result<GripUrls, String> {
+    let urls = GripUrl::parse_list(text).map_err(|error| error.to_string())?;
+    match urls.iter().find(|url| url.is_https()) {
+        Some(url) if !features::TLS.is_built_in() => Err(format!("{url} needs TLS; {}", features::TLS.missing())),
+        _ => Ok(urls),
+    }
 }

@@ -77,7 +77,7 @@ impl Key {
     /// Returns the key for signing, with the one algorithm that fits it.
     pub(super) fn for_signing(&self) -> Result<(Algorithm, EncodingKey), KeyError> {
         match self {
-            Self::Secret(secret) => Ok((Algorithm::HS256, EncodingKey::from_secret(secret))),
+            Self::Secret(secret) => Ok((Algorithm::HS256, hmac_signer(secret)?)),
             Self::Pem(pem) => EncodingKey::from_ec_pem(pem)
                 .map(|key| (Algorithm::ES256, key))
                 .or_else(|_| EncodingKey::from_rsa_pem(pem).map(|key| (Algorithm::RS256, key)))
@@ -87,7 +87,7 @@ impl Key {
                 AlgorithmParameters::OctetKey(_) => {
                     let key = DecodingKey::from_jwk(jwk).map_err(|_| KeyError::Jwk)?;
                     let secret = key.try_get_as_bytes().map_err(|_| KeyError::Jwk)?;
-                    Ok((Algorithm::HS256, EncodingKey::from_secret(secret)))
+                    Ok((Algorithm::HS256, hmac_signer(secret)?))
                 }
                 _ => Err(KeyError::NotPrivate),
             },
@@ -98,7 +98,10 @@ impl Key {
     /// algorithm could use a public key as a secret (RFC 8725, section 3.1).
     pub(super) fn for_verifying(&self) -> Result<(Algorithm, DecodingKey), KeyError> {
         match self {
-            Self::Secret(secret) => Ok((Algorithm::HS256, DecodingKey::from_secret(secret))),
+            Self::Secret(secret) => {
+                let key = DecodingKey::from_secret(secret).map_err(|_| KeyError::Empty)?;
+                Ok((Algorithm::HS256, key))
+            }
             Self::Pem(pem) => DecodingKey::from_ec_pem(pem)
                 .map(|key| (Algorithm::ES256, key))
                 .or_else(|_| DecodingKey::from_rsa_pem(pem).map(|key| (Algorithm::RS256, key)))
@@ -115,6 +118,11 @@ impl Key {
             }
         }
     }
+}
+
+/// An HMAC key may have any length but zero.
+fn hmac_signer(secret: &[u8]) -> Result<EncodingKey, KeyError> {
+    EncodingKey::from_secret(secret).map_err(|_| KeyError::Empty)
 }
 
 /// Signs once to find out whether the key is private. The label of a PEM file does not say so reliably.

@@ -21,6 +21,7 @@
 mod activity;
 mod append;
 mod coalesced;
+#[cfg(feature = "dynamodb")]
 mod dynamodb;
 mod embedded;
 mod error;
@@ -39,6 +40,7 @@ use async_trait::async_trait;
 pub use activity::{Activity, MAX_ROOMS};
 pub use append::{Announce, Append, Appended, KEY_SEARCH_MAX, KEY_SEARCH_NEWEST, KeySearch};
 pub use coalesced::Coalesced;
+#[cfg(feature = "dynamodb")]
 pub use dynamodb::{CapacityUnits, DynamoDb, table};
 pub use embedded::{Embedded, EmbeddedOptions, OpenError};
 pub use error::StoreError;

@@ -56,6 +56,8 @@ fn main() -> ExitCode {
     if let Some(ended) = embedded::child::main() {
         return ended;
     }
+    // What the tests' own HTTP clients ask for when they are made, though none of them speaks TLS.
+    rustls::crypto::ring::default_provider().install_default().expect("no other is installed yet");
     // The longest first, so that they do not run alone at the end.
     let trials = [
         chaos::trials(),

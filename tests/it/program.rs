@@ -145,7 +145,8 @@ async fn help_and_version_succeed_and_show_no_key() -> anyhow::Result<()> {
         assert!(!stdout.contains(SECRET), "{arguments:?}: {stdout}");
     }
     let version = outcome(&run(&["--version"], &env).await?).1;
-    assert_eq!(version, format!("gripchat {}\n", env!("CARGO_PKG_VERSION")));
+    let expected = format!("gripchat {}\nfeatures: dynamodb, tls, failpoints\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!(version, expected);
     Ok(())
 }
 

@@ -157,7 +157,7 @@ async fn a_realm_gets_a_token_signed_with_its_key() -> anyhow::Result<()> {
     let token = request.authorization.as_deref().and_then(|header| header.strip_prefix("Bearer "));
     let claims = jsonwebtoken::decode::<Value>(
         token.unwrap_or_default(),
-        &jsonwebtoken::DecodingKey::from_secret(b"secret"),
+        &jsonwebtoken::DecodingKey::from_secret(b"secret")?,
         &jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::HS256),
     )?;
     assert_eq!(claims.claims["iss"], "r1");

@@ -46,6 +46,9 @@ pub(super) enum RequestError {
 
 /// The client that all proxies share.
 pub(super) fn client() -> Result<reqwest::Client, PublisherError> {
+    // Without effect where this process has done so before.
+    #[cfg(feature = "tls")]
+    let _ = rustls::crypto::ring::default_provider().install_default();
     Ok(reqwest::Client::builder()
         .timeout(REQUEST_TIMEOUT)
         .pool_idle_timeout(IDLE_TIMEOUT)

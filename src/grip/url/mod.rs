@@ -103,6 +103,11 @@ impl GripUrl {
         Ok(Self { publish: url, auth, verifier })
     }
 
+    /// Whether publishing to this proxy needs TLS.
+    pub fn is_https(&self) -> bool {
+        self.publish.scheme() == "https"
+    }
+
     /// Returns whose `Grip-Sig` is trusted with these proxies.
     pub fn trust(urls: &[Self]) -> Trust {
         Trust::new(urls.iter().map(|url| url.verifier.clone()))

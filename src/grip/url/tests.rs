@@ -2,15 +2,12 @@
 
 use std::time::{Duration, SystemTime};
 
-use aws_lc_rs::{
-    encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der},
-    rsa,
-    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _},
-};
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use http::{HeaderMap, HeaderValue};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use p256::elliptic_curve::Generate as _;
 use proptest::prelude::*;
+use rsa::pkcs8::{EncodePrivateKey, EncodePublicKey};
 
 use super::*;
 use crate::grip::{GRIP_SIG, SigError};
@@ -23,24 +20,26 @@ struct Pem {
     der: Vec<u8>,
 }
 
-fn pem(private: &[u8], public: &[u8]) -> Pem {
-    let wrap = |label, der| {
+fn pem(private: &impl EncodePrivateKey, public: &impl EncodePublicKey) -> Pem {
+    let wrap = |label, der: &[u8]| {
         format!("-----BEGIN {label} KEY-----\n{}\n-----END {label} KEY-----\n", BASE64_STANDARD.encode(der))
     };
-    Pem { private: wrap("PRIVATE", private), public: wrap("PUBLIC", public), der: public.to_vec() }
+    let (private, public) = (private.to_pkcs8_der().unwrap(), public.to_public_key_der().unwrap());
+    Pem {
+        private: wrap("PRIVATE", private.as_bytes()),
+        public: wrap("PUBLIC", public.as_bytes()),
+        der: public.into_vec(),
+    }
 }
 
 fn ec() -> Pem {
-    let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
-    let public: PublicKeyX509Der<'_> = pair.public_key().as_der().unwrap();
-    pem(pair.to_pkcs8v1().unwrap().as_ref(), public.as_ref())
+    let private = p256::SecretKey::generate();
+    pem(&private, &private.public_key())
 }
 
 fn rsa() -> Pem {
-    let pair = rsa::KeyPair::generate(rsa::KeySize::Rsa2048).unwrap();
-    let public: PublicKeyX509Der<'_> = pair.public_key().as_der().unwrap();
-    let private: Pkcs8V1Der<'_> = pair.as_der().unwrap();
-    pem(private.as_ref(), public.as_ref())
+    let private = rsa::PrivateKey::new(&mut rand::rng(), 2048).unwrap();
+    pem(&private, &private.to_public_key())
 }
 
 fn jwk(ec: &Pem) -> String {
@@ -105,7 +104,7 @@ fn an_issuer_and_a_key_sign_a_token_that_the_key_verifies() {
     let url = one("https://api.fanout.io/realm/r1?iss=r1&key=base64:c2VjcmV0");
     let claims = jsonwebtoken::decode::<serde_json::Value>(
         bearer(&url),
-        &jsonwebtoken::DecodingKey::from_secret(b"secret"),
+        &jsonwebtoken::DecodingKey::from_secret(b"secret").unwrap(),
         &jsonwebtoken::Validation::new(Algorithm::HS256),
     );
     assert_eq!(claims.unwrap().claims["iss"], "r1");
@@ -115,7 +114,7 @@ fn an_issuer_and_a_key_sign_a_token_that_the_key_verifies() {
 fn base64_keys_may_be_url_safe_unpadded_or_have_lost_their_plus() {
     for spelling in ["%2B%2F%2B%2F", "+/+/", "-_-_"] {
         let trust = GripUrl::trust(&[one(&format!("http://a/?verify-key=base64:{spelling}"))]);
-        let key = EncodingKey::from_secret(&BASE64_STANDARD.decode("+/+/").unwrap());
+        let key = EncodingKey::from_secret(&BASE64_STANDARD.decode("+/+/").unwrap()).unwrap();
         assert!(trust.check(&token(Algorithm::HS256, &key, &in_an_hour("any"))).is_ok(), "{spelling}");
     }
 }
@@ -137,17 +136,17 @@ fn userinfo_becomes_basic_authorization_and_is_removed_from_the_url() {
 #[test]
 fn a_symmetric_publishing_key_also_verifies_tokens_of_any_issuer() {
     let trust = GripUrl::trust(&[one("http://a/?iss=r1&key=s3cret")]);
-    let key = EncodingKey::from_secret(b"s3cret");
+    let key = EncodingKey::from_secret(b"s3cret").unwrap();
     assert!(trust.check(&token(Algorithm::HS256, &key, &in_an_hour("pushpin"))).is_ok());
 }
 
 #[test]
 fn only_an_unexpired_token_of_the_configured_issuer_and_key_is_trusted() {
     let trust = GripUrl::trust(&[one("http://localhost:5561/?verify-iss=pushpin&verify-key=changeme")]);
-    let key = EncodingKey::from_secret(b"changeme");
+    let key = EncodingKey::from_secret(b"changeme").unwrap();
     assert!(trust.check(&token(Algorithm::HS256, &key, &in_an_hour("pushpin"))).is_ok());
 
-    let other_key = EncodingKey::from_secret(b"guessed");
+    let other_key = EncodingKey::from_secret(b"guessed").unwrap();
     let expired = serde_json::json!({"iss": "pushpin", "exp": 1_000_000});
     for (why, headers) in [
         ("issuer", token(Algorithm::HS256, &key, &in_an_hour("other"))),
@@ -177,7 +176,7 @@ fn pem_and_jwk_keys_verify_with_their_own_algorithm_only() {
         let trust = GripUrl::trust(&[one(&format!("https://a/?verify-iss=fastly:S1&verify-key={key}"))]);
         assert!(trust.check(&token(algorithm, signed_by, &in_an_hour("fastly:S1"))).is_ok(), "{key}");
         // The classic forgery uses the text of the public key as an HMAC secret.
-        let forged = EncodingKey::from_secret(ec.public.as_bytes());
+        let forged = EncodingKey::from_secret(ec.public.as_bytes()).unwrap();
         assert!(trust.check(&token(Algorithm::HS256, &forged, &in_an_hour("fastly:S1"))).is_err());
     }
 }
@@ -203,7 +202,7 @@ fn with_one_proxy_without_a_verify_key_any_signature_is_trusted() {
 #[test]
 fn one_of_several_verify_keys_is_enough() {
     let urls = GripUrl::parse_list("http://a/?verify-key=k1 http://b/?verify-key=k2").unwrap();
-    let key = EncodingKey::from_secret(b"k2");
+    let key = EncodingKey::from_secret(b"k2").unwrap();
     assert!(GripUrl::trust(&urls).check(&token(Algorithm::HS256, &key, &in_an_hour("x"))).is_ok());
 }
 

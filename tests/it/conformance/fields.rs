@@ -128,7 +128,7 @@ async fn every_request_is_signed(kind: Kind) -> anyhow::Result<()> {
     let token = received.headers.get("grip-sig").context("no Grip-Sig")?;
     let mut validation = Validation::new(Algorithm::HS256);
     validation.set_issuer(&["pushpin"]);
-    let claims = decode::<Value>(token, &DecodingKey::from_secret(b"changeme"), &validation)?.claims;
+    let claims = decode::<Value>(token, &DecodingKey::from_secret(b"changeme")?, &validation)?.claims;
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
     let left = claims["exp"].as_u64().context("exp is not a number")?.saturating_sub(now);
     assert!((3500..=3600).contains(&left), "{left} s");

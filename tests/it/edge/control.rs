@@ -30,7 +30,7 @@ pub(super) fn trials() -> Vec<Trial> {
 fn token(key: &str, iss: &str, seconds: i64) -> anyhow::Result<String> {
     let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs())?;
     let claims = json!({ "iss": iss, "exp": now + seconds });
-    Ok(encode(&Header::default(), &claims, &EncodingKey::from_secret(key.as_bytes()))?)
+    Ok(encode(&Header::default(), &claims, &EncodingKey::from_secret(key.as_bytes())?)?)
 }
 
 async fn publishes(setup: &Setup, path: &str, authorization: Option<&str>) -> anyhow::Result<Answer> {
@@ -108,7 +108,7 @@ async fn requests_are_signed_with_the_configured_key_and_issuer() -> anyhow::Res
         let token = received.headers.get("grip-sig").context("no Grip-Sig")?;
         let mut validation = Validation::new(Algorithm::HS256);
         validation.set_issuer(&["edge-7"]);
-        let claims = |key: &str| decode::<Value>(token, &DecodingKey::from_secret(key.as_bytes()), &validation);
+        let claims = |key: &str| decode::<Value>(token, &DecodingKey::from_secret(key.as_bytes())?, &validation);
         assert_eq!(claims("the key of the edge")?.claims["iss"], "edge-7");
         assert!(claims("changeme").is_err());
     }

@@ -21,7 +21,8 @@ pub struct Log {
 /// Call this once, at the start. A second call has no effect.
 pub fn start(config: Log) {
     metrics::start();
-    // At the level TRACE the AWS SDK and hyper log what they send and receive, which includes messages and their authors.
+    // At the level TRACE the AWS SDK and hyper log what they send and receive, which includes messages and their
+    // authors.
     let no_bodies =
         filter_fn(|metadata| *metadata.level() != Level::TRACE || metadata.target().starts_with("gripchat"));
     let registry = tracing_subscriber::registry().with(config.filter).with(no_bodies);

@@ -37,8 +37,8 @@ impl RequestId {
         headers.insert(X_REQUEST_ID, self.0.clone());
     }
 
-    /// Creates the span for all log lines about the request. Its level is `error`, so that no filter removes the id from a
-    /// warning. The room is recorded later, when it is known.
+    /// Creates the span for all log lines about the request. Its level is `error`, so that no filter removes the id
+    /// from a warning. The room is recorded later, when it is known.
     pub fn span(&self) -> Span {
         error_span!("request", request.id = %self, room.id = field::Empty)
     }

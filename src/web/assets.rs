@@ -1,7 +1,8 @@
-//! The files of `client/`, as `build/main.rs` prepared them: minified, compressed, and addressed by a hash over all files.
+//! The files of `client/`, as `build/main.rs` prepared them: minified, compressed, and addressed by a hash over all
+//! files.
 //!
-//! Modules import each other by relative paths. So everything that a page loads has the same hash in its path, and browsers
-//! can cache it forever. The page itself contains the hash, and is revalidated each time.
+//! Modules import each other by relative paths. So everything that a page loads has the same hash in its path, and
+//! browsers can cache it forever. The page itself contains the hash, and is revalidated each time.
 
 use std::sync::LazyLock;
 
@@ -34,15 +35,15 @@ struct File {
     gzip: &'static [u8],
 }
 
-/// A module that pages load, and everything that it imports, directly or indirectly. A page lists all of them, because the
-/// browser would otherwise discover them one after the other.
+/// A module that pages load, and everything that it imports, directly or indirectly. A page lists all of them, because
+/// the browser would otherwise discover them one after the other.
 pub(super) struct Entry {
     pub(super) url: &'static str,
     pub(super) imports: &'static [&'static str],
 }
 
-/// GET `/assets/{version}/{file}`. During a deployment a page can come from a backend of another version. Its requests get
-/// the files of this version, which is the best available answer, but must not be cached under that address.
+/// GET `/assets/{version}/{file}`. During a deployment a page can come from a backend of another version. Its requests
+/// get the files of this version, which is the best available answer, but must not be cached under that address.
 pub(super) async fn versioned(
     Path((version, name)): Path<(String, String)>,
     headers: HeaderMap,

@@ -1,7 +1,7 @@
 //! The errors of the API, and the one place that turns them into responses.
 //!
-//! A 4xx response contains the remedy, and is not logged. A 5xx response reveals no internals; it is logged here, once, with
-//! its cause.
+//! A 4xx response contains the remedy, and is not logged. A 5xx response reveals no internals; it is logged here, once,
+//! with its cause.
 
 use std::time::Duration;
 

@@ -13,8 +13,8 @@
 //! | `/healthz` | GET | whether the process responds |
 //! | `/readyz` | GET | whether the backend can do its work, and if not, why |
 //!
-//! HEAD and OPTIONS are answered wherever GET is. Only pages, the list of rooms and assets are compressed, if the client
-//! accepts it. GRIP responses are not, because a proxy would have to decompress them, and not all proxies do.
+//! HEAD and OPTIONS are answered wherever GET is. Only pages, the list of rooms and assets are compressed, if the
+//! client accepts it. GRIP responses are not, because a proxy would have to decompress them, and not all proxies do.
 //!
 //! # The modules, and which of them each imports
 //!
@@ -29,7 +29,7 @@
 //! | [`messages`] | `/rooms/{room}/messages/` | `error`, `extract`, `pages`, `respond`, `state` |
 //! | [`pages`] | pages for people, and errors as pages | `assets`, `error`, `extract`, `respond`, `state` |
 //! | [`probes`] | `/readyz` and `/metrics` | `error`, `readiness`, `state` |
-//! | [`readiness`] | the checks behind `/readyz` | nothing |
+//! | [`readiness`] | the checks of `/readyz` | nothing |
 //! | [`recover`] | `/rooms/{room}/recover/…` | `error`, `extract`, `respond`, `state` |
 //! | [`respond`] | caching, content codings, stream headers | nothing |
 //! | [`rooms`] | `/rooms/` | `error`, `extract`, `pages`, `state` |

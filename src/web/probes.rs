@@ -1,7 +1,8 @@
 //! `/readyz` and `/metrics`: requests of machines that operate the backend. `/healthz` is [`crate::health::alive`].
 //!
-//! A request that came through a GRIP proxy can come from any client, so it gets less: the status without its reasons, and
-//! no metrics. A `Grip-Sig` counts here even if it is invalid, because the header can only make the response shorter.
+//! A request that came through a GRIP proxy can come from any client, so it gets less: the status without its reasons,
+//! and no metrics. A `Grip-Sig` counts here even if it is invalid, because the header can only make the response
+//! shorter.
 
 use axum::{
     extract::State,

@@ -1,4 +1,4 @@
-//! The checks behind `/readyz`.
+//! The checks of `/readyz`.
 
 use std::sync::Arc;
 
@@ -32,8 +32,8 @@ impl Readiness {
         Self { store, publisher, stopping, latest: CachedChecks::default() }
     }
 
-    /// Checks the backend. It is ready if it can store messages and can publish to at least one proxy. A second proxy that
-    /// is down is reported, but must not take every backend out of service for the first one.
+    /// Checks the backend. It is ready if it can store messages and can publish to at least one proxy. A second proxy
+    /// that is down is reported, but must not take every backend out of service for the first one.
     pub(super) async fn report(&self) -> Report {
         let mut checks = self.latest.get_or_check(self.check()).await;
         // Not cached, because a probe must learn at once that the server is stopping.

@@ -14,7 +14,7 @@ pub struct Web {
     pub trust: Arc<Trust>,
     /// The addresses of other proxies, whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Arc<TrustedProxies>,
-    /// The checks behind `/readyz`.
+    /// The checks of `/readyz`.
     pub readiness: Arc<Readiness>,
     /// The rate limit for posts, if there is one.
     pub post_limit: Option<Arc<PostLimit>>,

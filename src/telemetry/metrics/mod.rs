@@ -11,8 +11,9 @@
 //! | [`edge`] | held streams, items and recoveries of the edge | `catalogue` |
 //! | [`process`] | the process: CPU time, memory, file descriptors | `catalogue` |
 //!
-//! The metrics are those of this process, kept in atomics of constant size. A process that never exposes them, such as a
-//! test or a benchmark, pays for nothing else. `docs/metrics.md` describes all of them; a test compares it with this list.
+//! The metrics are those of this process, kept in atomics of constant size. A process that never exposes them, such as
+//! a test or a benchmark, pays for nothing else. `docs/metrics.md` describes all of them; a test compares it with this
+//! list.
 //!
 //! The values of labels come from closed sets (`catalogue`), never from a client: no rooms, authors or addresses.
 

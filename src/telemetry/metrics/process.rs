@@ -1,7 +1,7 @@
 //! Metrics of the process, under the names that Prometheus' own client libraries use.
 //!
-//! They are read from the system here, because the existing crates for this read everything about a process, and compile a
-//! C parser on macOS.
+//! They are read from the system here, because the existing crates for this read everything about a process, and
+//! compile a C parser on macOS.
 
 use std::{
     sync::OnceLock,
@@ -36,7 +36,8 @@ pub(super) fn register(catalogue: &mut Catalogue) {
         Some(used.tv_sec as f64 + used.tv_nsec as f64 / 1e9)
     });
     catalogue.on_demand("process_open_fds", "Open file descriptors: connections and files", || {
-        // The first exists on Linux, the second on macOS. Subtract one for the folder itself, which is open while it is read.
+        // The first exists on Linux, the second on macOS. Subtract one for the folder itself, which is open while it is
+        // read.
         let folder = std::fs::read_dir("/proc/self/fd").or_else(|_| std::fs::read_dir("/dev/fd")).ok()?;
         Some(folder.count().saturating_sub(1) as f64)
     });

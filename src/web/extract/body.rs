@@ -8,7 +8,8 @@ use http_body_util::LengthLimitError;
 
 use crate::web::error::WebError;
 
-/// The size limit of a body. It fits 4,000 characters that are escaped as `\uXXXX` or `%XX%XX%XX%XX`, and some overhead.
+/// The size limit of a body. It fits 4,000 characters that are escaped as `\uXXXX` or `%XX%XX%XX%XX`, and some
+/// overhead.
 const MAX_BODY_BYTES: usize = 64 * 1024;
 /// The time limit for a body. One of this size that takes longer comes from a client that does not intend to finish it.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);

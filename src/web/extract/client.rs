@@ -29,8 +29,8 @@ impl FromRequestParts<Web> for ClientAddr {
             return Ok(Self(Some(peer)));
         }
         let named = web.trusted_proxies.forwarded_client(&parts.headers);
-        // A trusted proxy that is not a GRIP proxy can be a client itself. A GRIP proxy never is, and if its address were
-        // used, all its clients would share it.
+        // A trusted proxy that is not a GRIP proxy can be a client itself. A GRIP proxy never is, and if its address
+        // were used, all its clients would share it.
         Ok(Self(if proxied.is_some() { named } else { Some(named.unwrap_or(peer)) }))
     }
 }

@@ -7,8 +7,8 @@ use crate::web::error::WebError;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// Returns the idempotency key from the header `Idempotency-Key` or from the field of the form. The header's value may be
-/// quoted, because the header's draft standard defines it as a string of RFC 9651.
+/// Returns the idempotency key from the header `Idempotency-Key` or from the field of the form. The header's value may
+/// be quoted, because the header's draft standard defines it as a string of RFC 9651.
 pub(super) fn idempotency_key(headers: &HeaderMap, field: Option<&str>) -> Result<Option<Uuid>, WebError> {
     let parse = |text: &str| {
         Uuid::try_parse(text)

@@ -15,8 +15,8 @@
 //! | [`query`] | the parameters of the query | nothing |
 //! | [`room`] | the room in the path | `path` |
 //!
-//! All of them reject with [`WebError`](super::error::WebError). Handlers that answer people take a `Result`, to show the
-//! error as a page.
+//! Those that can fail reject with [`WebError`](super::error::WebError). Handlers that answer people take a `Result`,
+//! to show the error as a page.
 
 mod accept;
 mod body;

@@ -4,8 +4,8 @@ use axum::{extract::FromRequestParts, http::request::Parts};
 
 use crate::web::{Web, error::WebError};
 
-/// Proof that a trusted GRIP proxy forwarded the request, so that its `Grip-*` headers are the proxy's own: proxies remove
-/// those of clients.
+/// Proof that a trusted GRIP proxy forwarded the request, so that its `Grip-*` headers are the proxy's own: proxies
+/// remove those of clients.
 ///
 /// A handler that holds a connection must have this, because only a proxy can hold it. A handler that needs it only for
 /// some requests extracts it with `request.extract_parts_with_state::<Proxied, _>(&web)`.
@@ -15,8 +15,8 @@ pub(in crate::web) struct Proxied {
 }
 
 impl Proxied {
-    /// Whether the signature was verified. If no proxy in `GRIP_URL` has a verify key, any `Grip-Sig` is accepted, and a
-    /// client that reaches the backend directly can send one too.
+    /// Whether the signature was verified. If any proxy in `GRIP_URL` has no verify key, every `Grip-Sig` is accepted,
+    /// and a client that reaches the backend directly can send one too.
     pub(in crate::web) fn is_verified(self) -> bool {
         self.is_verified
     }

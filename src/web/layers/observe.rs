@@ -19,8 +19,8 @@ const QUIET_ROUTES: [&str; 3] = ["/metrics", "/healthz", "/readyz"];
 /// The route in the log and the metrics if none matches.
 const NO_ROUTE: &str = "none";
 
-/// A request in progress. It is logged and counted when it is dropped, so also when its client disconnects and the handler
-/// is cancelled.
+/// A request in progress. It is logged and counted when it is dropped, so also when its client disconnects and the
+/// handler is cancelled.
 struct Observed {
     started: Instant,
     method: Method,

@@ -52,8 +52,8 @@ impl IntoResponse for PageError {
     }
 }
 
-/// Returns an error's text as a sentence about what a page shows: fields have labels instead of names, and idempotency keys
-/// are not visible.
+/// Returns an error's text as a sentence about what a page shows: fields have labels instead of names, and idempotency
+/// keys are not visible.
 pub(super) fn sentence(error: &WebError) -> String {
     if let WebError::Store(_) = error {
         return "The message store is not available. Try again in a moment.".to_owned();

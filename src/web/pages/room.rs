@@ -26,8 +26,8 @@ use crate::{
 
 /// Rooms in the list on a room's page. The page `/rooms/` shows all of them.
 const LISTED_ROOMS: usize = 30;
-/// How long a room's page waits for the list of rooms. After that the page is sent without it, and the script requests the
-/// list again.
+/// How long a room's page waits for the list of rooms. After that the page is sent without it, and the script requests
+/// the list again.
 const ROOM_LIST_TIMEOUT: Duration = Duration::from_millis(500);
 
 #[derive(Template)]

@@ -18,7 +18,8 @@ pub(super) struct Piece {
     pub(super) is_link: bool,
 }
 
-/// Splits a text into links and the text between them. The pieces together are the text. Takes time linear in its length.
+/// Splits a text into links and the text between them. The pieces together are the text. Takes time linear in its
+/// length.
 pub(super) fn pieces(text: &str) -> Vec<Piece> {
     let piece = |text: &str, is_link| Piece { text: text.to_owned(), is_link };
     let mut found = Vec::new();

@@ -1,5 +1,5 @@
-//! The values that the templates show. `client/render.js` and `client/grouping.js` create the same elements for messages
-//! that arrive later.
+//! The values that the templates show. `client/render.js` and `client/grouping.js` create the same elements for
+//! messages that arrive later.
 
 use std::time::Duration;
 

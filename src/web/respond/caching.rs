@@ -16,8 +16,8 @@ pub(in crate::web) const REVALIDATED: (HeaderName, HeaderValue) =
 /// The response depends on the codings that the client accepts, even if it is not compressed.
 pub(in crate::web) const VARY: (HeaderName, HeaderValue) = (header::VARY, HeaderValue::from_static("accept-encoding"));
 
-/// Responds with the content that has this entity tag, or with 304 if the client has it already. `headers` are sent in both
-/// cases (RFC 9110, section 15.4.5).
+/// Responds with the content that has this entity tag, or with 304 if the client has it already. `headers` are sent in
+/// both cases (RFC 9110, section 15.4.5).
 pub(in crate::web) fn tagged<const N: usize>(
     request: &HeaderMap,
     etag: String,
@@ -29,7 +29,8 @@ pub(in crate::web) fn tagged<const N: usize>(
     if unchanged { (StatusCode::NOT_MODIFIED, headers).into_response() } else { (headers, content).into_response() }
 }
 
-/// Compares weakly, as specified for `If-None-Match` (RFC 9110, section 13.1.2). The tags of this server contain no comma.
+/// Compares weakly, as specified for `If-None-Match` (RFC 9110, section 13.1.2). The tags of this server contain no
+/// comma.
 fn is_known(request: &HeaderMap, etag: &str) -> bool {
     fn opaque(tag: &str) -> &str {
         tag.strip_prefix("W/").unwrap_or(tag)

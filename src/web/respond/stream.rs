@@ -20,8 +20,8 @@ pub(in crate::web) fn stream(response: SseResponse) -> Response {
     (HEADERS, response.grip, response.body).into_response()
 }
 
-/// The response to HEAD. It has no instructions, because GRIP proxies follow them on HEAD too, and would send a body without
-/// end.
+/// The response to HEAD. It has no instructions, because GRIP proxies follow them on HEAD too, and would send a body
+/// without end.
 pub(in crate::web) fn stream_head() -> Response {
     HEADERS.into_response()
 }

@@ -1,5 +1,5 @@
-//! What the targets share: requests and headers read from lines, an SSE parser that knows nothing of the encoder, and
-//! a runtime.
+//! Shared by the targets: requests and headers read from lines, an SSE parser that is independent of the encoder, and a
+//! runtime.
 
 pub mod sse;
 
@@ -9,13 +9,13 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use http_body_util::BodyExt as _;
 use tower::ServiceExt as _;
 
-/// Header lines, as far as they are some. They end with an empty line; the rest is what stands behind it.
+/// Reads header lines up to an empty line; invalid ones are skipped. Returns the headers and the rest.
 pub fn headers(data: &[u8]) -> (HeaderMap, &[u8]) {
     let mut headers = HeaderMap::new();
     let mut rest = data;
     while !rest.is_empty() {
-        let (line, behind) = line(rest);
-        rest = behind;
+        let (line, after) = line(rest);
+        rest = after;
         if line.is_empty() {
             break;
         }
@@ -30,7 +30,7 @@ pub fn headers(data: &[u8]) -> (HeaderMap, &[u8]) {
     (headers, rest)
 }
 
-/// The first line, and what stands behind it.
+/// Returns the first line and the rest.
 pub fn line(data: &[u8]) -> (&[u8], &[u8]) {
     match data.iter().position(|byte| *byte == b'\n') {
         Some(end) => (data[..end].strip_suffix(b"\r").unwrap_or(&data[..end]), &data[end + 1..]),
@@ -38,7 +38,7 @@ pub fn line(data: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
-/// A request: `METHOD path`, header lines, an empty line, the body.
+/// Reads a request: `METHOD path`, header lines, an empty line, the body.
 pub fn request(data: &[u8]) -> Option<Request<Body>> {
     let (first, rest) = line(data);
     let space = first.iter().position(|byte| *byte == b' ')?;
@@ -50,7 +50,7 @@ pub fn request(data: &[u8]) -> Option<Request<Body>> {
     Some(request)
 }
 
-/// What a service answers, with its body.
+/// Returns the response of a service, with its body.
 pub fn answer(service: &Router, request: Request<Body>) -> (StatusCode, HeaderMap, http::Extensions, Bytes) {
     thread_local! {
         static RUNTIME: tokio::runtime::Runtime =
@@ -59,7 +59,7 @@ pub fn answer(service: &Router, request: Request<Body>) -> (StatusCode, HeaderMa
     RUNTIME.with(|runtime| {
         runtime.block_on(async {
             let (head, body) = service.clone().oneshot(request).await.expect("it always answers").into_parts();
-            let body = body.collect().await.expect("a body that is there already").to_bytes();
+            let body = body.collect().await.expect("a body in memory").to_bytes();
             (head.status, head.headers, head.extensions, body)
         })
     })

@@ -1,4 +1,4 @@
-//! Headers on their way through the edge, as lines.
+//! Headers that the edge forwards. The input is header lines.
 #![no_main]
 
 use gripchat::edge::fuzzing::forwarded;

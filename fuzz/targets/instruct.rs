@@ -1,4 +1,4 @@
-//! A backend's instructions to the edge: a `Host`, a path, and the header lines of a response.
+//! A backend's instructions to the edge. The input is a `Host`, a path, and the header lines of a response.
 #![no_main]
 
 use gripchat::edge::fuzzing::instructions;

@@ -1,4 +1,4 @@
-//! JSON Patches of held responses: the held body on the first line, the patch behind it.
+//! JSON Patches of held responses: the held body on the first line, then the patch.
 #![no_main]
 
 use gripchat::edge::fuzzing::patch;

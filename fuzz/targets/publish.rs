@@ -1,4 +1,4 @@
-//! What is published to the edge: items in all formats.
+//! Bodies published to the edge: items in all formats.
 #![no_main]
 
 use gripchat::edge::fuzzing::publish;

@@ -1,4 +1,4 @@
-//! The edge's order of a channel: items that come in any order leave in their own.
+//! The order of a channel: items that arrive in any order are delivered in their own.
 #![no_main]
 
 use gripchat::edge::fuzzing::sequence;

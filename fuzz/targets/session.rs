@@ -1,10 +1,10 @@
-//! The edge's rule of streams, after events in any order: no message is missing, none comes twice.
+//! Held streams of the edge, after events in any order: no message is lost or duplicated.
 #![no_main]
 
 use gripchat::edge::fuzzing::session;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|events: &[u8]| {
-    let (said, all) = session(events);
-    assert_eq!(said, all);
+    let (sent, expected) = session(events);
+    assert_eq!(sent, expected);
 });

@@ -46,5 +46,5 @@ pub(super) fn on_signal(delay: Duration) -> anyhow::Result<Stop> {
 
 /// The same shutdown, for an edge.
 pub(super) fn edge_stop(Stop { announced, started }: Stop) -> edge::Stop {
-    edge::Stop { announced, begun: started, ..edge::Stop::default() }
+    edge::Stop { announced, started, ..edge::Stop::default() }
 }

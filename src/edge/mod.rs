@@ -73,7 +73,7 @@ pub struct Stop {
     /// Readiness fails. Everything else continues.
     pub announced: CancellationToken,
     /// Streams are ended, and there are no new ones.
-    pub begun: CancellationToken,
+    pub started: CancellationToken,
     /// Cancelled by the edge: all clients have gone. The control port continues.
     pub drained: CancellationToken,
     /// Nothing more will be published. May be cancelled from the start.
@@ -112,7 +112,7 @@ pub async fn serve(clients: TcpListener, control: TcpListener, config: Config, s
     let control_end = CancellationToken::new();
     let control = tokio::spawn(server::serve(control, router, MAX_CONTROL_CONNECTIONS, control_end.clone()));
 
-    stop.begun.cancelled().await;
+    stop.started.cancelled().await;
     let window = config.drain_window;
     info!("stopping: ending all streams within {window:?}");
     draining.cancel();

@@ -174,7 +174,7 @@ impl HeldStream {
         self.state.is_closing()
     }
 
-    /// Ends the stream because the edge stops. The client of an event stream is told to reconnect after this time.
+    /// Ends the stream because the edge stops. The client of an event stream is sent this retry delay.
     pub(in crate::edge) fn drain(&mut self, retry_after: Duration) {
         if !self.is_closing() {
             self.queue.push_retry(retry_after);

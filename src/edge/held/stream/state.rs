@@ -1,5 +1,5 @@
-//! The states of a held stream, and the transitions between them. They concern its reliable channels; items of other
-//! channels are sent in every state but the last.
+//! The states of a held stream and the transitions between them. They concern its reliable channels: items of other
+//! channels are sent in every state except Closing.
 
 use std::{collections::VecDeque, mem, sync::Arc, time::Instant};
 

@@ -202,8 +202,11 @@ impl Shard {
             false => stream.last_sent + *after,
         });
         self.timers.arm(id, timers, Timer::KeepAlive, keep_alive);
-        let recheck = stream.settings.link.as_ref().map(|link| self.recoveries.recheck_at(link, self.now));
-        self.timers.arm(id, timers, Timer::Recover, recheck);
+        // After a failure the timer is armed for the end of the pause, and the stream requests nothing before.
+        if stream.failed().is_none() {
+            let recheck = stream.settings.link.as_ref().map(|link| self.recoveries.recheck_at(link, self.now));
+            self.timers.arm(id, timers, Timer::Recover, recheck);
+        }
     }
 
     /// Returns the stream of a session, if it is one.

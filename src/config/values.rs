@@ -87,7 +87,7 @@ pub(super) fn duration(range: RangeInclusive<Duration>) -> Checked<impl Fn(&str)
     Checked(move |text: &str| {
         let duration = humantime::parse_duration(text).ok().filter(|duration| range.contains(duration));
         let [from, to] = [range.start(), range.end()].map(|bound| humantime::format_duration(*bound));
-        duration.ok_or_else(|| format!("must be a duration from {from} to {to}, such as 500ms, 30s or 2m"))
+        duration.ok_or_else(|| format!("must be a duration from {from} to {to}, such as 30s or 2m"))
     })
 }
 

@@ -218,7 +218,7 @@ impl HalfAPost {
     }
 }
 
-const STOPPING: &str = "stopping: streams are ended";
+const STOPPING: &str = "stopping: ending all streams";
 
 async fn sigterm_lets_a_post_finish() -> anyhow::Result<()> {
     let folder = folder()?;

@@ -2,9 +2,9 @@
 //!
 //! | module | is | imports |
 //! |---|---|---|
-//! | [`log`] | log lines on standard error | `metrics` |
+//! | `log` | log lines on standard error | `metrics` |
 //! | [`metrics`] | every metric with its name, exposed in Prometheus' format | nothing |
-//! | [`request_id`] | `X-Request-Id`, passed from the proxy through the backend to the store | nothing |
+//! | `request_id` | `X-Request-Id`, passed from the proxy through the backend to the store | nothing |
 //!
 //! Every module may import this one. It imports none.
 

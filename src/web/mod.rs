@@ -20,20 +20,20 @@
 //!
 //! | module | is | imports |
 //! |---|---|---|
-//! | [`assets`] | the files of `client/`, prepared at build time | `error`, `respond` |
-//! | [`error`] | the errors of the API, as JSON | nothing |
-//! | [`extract`] | extractors: parameters, bodies, proof of a proxy | `error`, `state` |
-//! | [`fallback`] | responses where no handler matches or one panics | `error` |
-//! | [`layers`] | compression, CORS, log and metrics of requests | `respond`, `state` |
-//! | [`limit`] | the rate limit for posts | nothing |
-//! | [`messages`] | `/rooms/{room}/messages/` | `error`, `extract`, `pages`, `respond`, `state` |
-//! | [`pages`] | pages for people, and errors as pages | `assets`, `error`, `extract`, `respond`, `state` |
-//! | [`probes`] | `/readyz` and `/metrics` | `error`, `readiness`, `state` |
-//! | [`readiness`] | the checks of `/readyz` | nothing |
-//! | [`recover`] | `/rooms/{room}/recover/…` | `error`, `extract`, `respond`, `state` |
-//! | [`respond`] | caching, content codings, stream headers | nothing |
-//! | [`rooms`] | `/rooms/` | `error`, `extract`, `pages`, `state` |
-//! | [`state`] | what all handlers share | `limit`, `readiness` |
+//! | `assets` | the files of `client/`, prepared at build time | `error`, `respond` |
+//! | `error` | the errors of the API, as JSON | nothing |
+//! | `extract` | extractors: parameters, bodies, proof of a proxy | `error`, `state` |
+//! | `fallback` | responses where no handler matches or one panics | `error` |
+//! | `layers` | compression, CORS, log and metrics of requests | `respond`, `state` |
+//! | `limit` | the rate limit for posts | nothing |
+//! | `messages` | `/rooms/{room}/messages/` | `error`, `extract`, `pages`, `respond`, `state` |
+//! | `pages` | pages for people, and errors as pages | `assets`, `error`, `extract`, `respond`, `state` |
+//! | `probes` | `/readyz` and `/metrics` | `error`, `readiness`, `state` |
+//! | `readiness` | the checks of `/readyz` | nothing |
+//! | `recover` | `/rooms/{room}/recover/…` | `error`, `extract`, `respond`, `state` |
+//! | `respond` | caching, content codings, stream headers | nothing |
+//! | `rooms` | `/rooms/` | `error`, `extract`, `pages`, `state` |
+//! | `state` | what all handlers share | `limit`, `readiness` |
 
 mod assets;
 mod error;

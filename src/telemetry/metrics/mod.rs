@@ -2,14 +2,14 @@
 //!
 //! | module | is | imports |
 //! |---|---|---|
-//! | [`catalogue`] | registration: name, help text and labels in one place | nothing |
+//! | `catalogue` | registration: name, help text and labels in one place | nothing |
 //! | [`posts`] | posts by outcome | `catalogue` |
 //! | [`publish`] | requests to the proxies' control ports | `catalogue` |
 //! | [`store`] | appends, reads and errors of every store; metrics of DynamoDB and the embedded store | `catalogue` |
 //! | [`streams`] | streams opened, reset and recovered, as the backend sees them | `catalogue` |
 //! | [`http`] | requests by route | `catalogue` |
 //! | [`edge`] | held streams, items and recoveries of the edge | `catalogue` |
-//! | [`process`] | the process: CPU time, memory, file descriptors | `catalogue` |
+//! | `process` | the process: CPU time, memory, file descriptors | `catalogue` |
 //!
 //! The metrics are those of this process, kept in atomics of constant size. A process that never exposes them, such as
 //! a test or a benchmark, pays for nothing else. `docs/metrics.md` describes all of them; a test compares it with this

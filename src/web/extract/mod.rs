@@ -2,18 +2,18 @@
 //!
 //! | module | is | imports |
 //! |---|---|---|
-//! | [`accept`] | the format that a client accepts | nothing |
-//! | [`body`] | the bytes of a body, within a size and a time | nothing |
-//! | [`client`] | the address of the client | `proxied` |
-//! | [`fields`] | the fields of a post, as JSON, form or multipart | `body` |
-//! | [`idempotency`] | the idempotency key of a post | nothing |
-//! | [`last_event_id`] | a client's position in a stream | nothing |
-//! | [`next_link`] | the variant and position in the path of a next link | `path` |
-//! | [`path`] | a parameter of the path | nothing |
-//! | [`post`] | a message to post, after the check of the rate limit | `client`, `fields`, `idempotency`, `last_event_id` |
-//! | [`proxied`] | proof that a trusted GRIP proxy forwarded the request | nothing |
-//! | [`query`] | the parameters of the query | nothing |
-//! | [`room`] | the room in the path | `path` |
+//! | `accept` | the format that a client accepts | nothing |
+//! | `body` | the bytes of a body, within a size and a time | nothing |
+//! | `client` | the address of the client | `proxied` |
+//! | `fields` | the fields of a post, as JSON, form or multipart | `body` |
+//! | `idempotency` | the idempotency key of a post | nothing |
+//! | `last_event_id` | a client's position in a stream | nothing |
+//! | `next_link` | the variant and position in the path of a next link | `path` |
+//! | `path` | a parameter of the path | nothing |
+//! | `post` | a message to post, after the check of the rate limit | `client`, `fields`, `idempotency`, `last_event_id` |
+//! | `proxied` | proof that a trusted GRIP proxy forwarded the request | nothing |
+//! | `query` | the parameters of the query | nothing |
+//! | `room` | the room in the path | `path` |
 //!
 //! Those that can fail reject with [`WebError`](super::error::WebError). Handlers that answer people take a `Result`,
 //! to show the error as a page.

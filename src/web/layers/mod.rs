@@ -2,9 +2,9 @@
 //!
 //! | module | is | imports |
 //! |---|---|---|
-//! | [`compression`] | compression of pages | nothing |
-//! | [`cors`] | CORS headers for pages of other origins | nothing |
-//! | [`observe`] | request ids, the request log, and the metrics of requests | nothing |
+//! | `compression` | compression of pages | nothing |
+//! | `cors` | CORS headers for pages of other origins | nothing |
+//! | `observe` | request ids, the request log, and the metrics of requests | nothing |
 
 mod compression;
 mod cors;

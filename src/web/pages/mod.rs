@@ -2,15 +2,15 @@
 //!
 //! | module | is | imports |
 //! |---|---|---|
-//! | [`author`] | the initials and the color of an author | nothing |
-//! | [`error`] | errors as a page | `render` |
-//! | [`index`] | `/` | `error`, `link` |
-//! | [`link`] | links to rooms | nothing |
-//! | [`render`] | a template as a response | nothing |
-//! | [`room`] | `/{room}` | `error`, `render`, `view` |
-//! | [`rooms`] | the page of `/rooms/` | `error`, `link`, `render`, `view` |
-//! | [`text`] | links and emoji in a text | nothing |
-//! | [`view`] | the values that the templates show | `author`, `link`, `text` |
+//! | `author` | the initials and the color of an author | nothing |
+//! | `error` | errors as a page | `render` |
+//! | `index` | `/` | `error`, `link` |
+//! | `link` | links to rooms | nothing |
+//! | `render` | a template as a response | nothing |
+//! | `room` | `/{room}` | `error`, `render`, `view` |
+//! | `rooms` | the page of `/rooms/` | `error`, `link`, `render`, `view` |
+//! | `text` | links and emoji in a text | nothing |
+//! | `view` | the values that the templates show | `author`, `link`, `text` |
 //!
 //! The templates are in `templates/`.
 

@@ -2,9 +2,9 @@
 //!
 //! | module | is | imports |
 //! |---|---|---|
-//! | [`caching`] | `Cache-Control` and entity tags | nothing |
-//! | [`coding`] | content codings: which one a client gets | nothing |
-//! | [`stream`] | the headers of a stream | nothing |
+//! | `caching` | `Cache-Control` and entity tags | nothing |
+//! | `coding` | content codings: which one a client gets | nothing |
+//! | `stream` | the headers of a stream | nothing |
 
 mod caching;
 mod coding;

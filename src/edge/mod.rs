@@ -15,15 +15,15 @@
 //!
 //! | module | is | imports of ours |
 //! |---|---|---|
-//! | [`config`] | the configuration | nothing |
-//! | [`body`] | bodies that pass the edge | nothing |
-//! | [`items`] | what is published | nothing |
-//! | [`held`] | held requests: their state, queues and commands | `items` |
-//! | [`backend`] | requests to the backend, and next links | `body`, `config`, `held`, `items` |
-//! | [`channels`] | the subscribers of channels, and the order of items | `held`, `items` |
-//! | [`shards`] | the tasks that deliver items and write to clients | `backend`, `channels`, `held`, `items` |
-//! | [`control`] | the control port | `channels`, `config`, `items` |
-//! | [`front`] | connections and requests of clients | `backend`, `body`, `channels`, `held`, `items` |
+//! | `config` | the configuration | nothing |
+//! | `body` | bodies that pass the edge | nothing |
+//! | `items` | what is published | nothing |
+//! | `held` | held requests: their state, queues and commands | `items` |
+//! | `backend` | requests to the backend, and next links | `body`, `config`, `held`, `items` |
+//! | `channels` | the subscribers of channels, and the order of items | `held`, `items` |
+//! | `shards` | the tasks that deliver items and write to clients | `backend`, `channels`, `held`, `items` |
+//! | `control` | the control port | `channels`, `config`, `items` |
+//! | `front` | connections and requests of clients | `backend`, `body`, `channels`, `held`, `items` |
 //!
 //! [`serve`] connects them: two listeners, a few shards, one pool of connections to the backend.
 //!

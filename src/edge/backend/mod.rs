@@ -4,9 +4,9 @@
 //!
 //! | module | is | imports |
 //! |---|---|---|
-//! | [`connector`] | connections that report when they are closed | nothing |
-//! | [`pool`] | signed requests with deadlines | `connector` |
-//! | [`recovery`] | next links, coalesced | `pool` |
+//! | `connector` | connections that report when they are closed | nothing |
+//! | `pool` | signed requests with deadlines | `connector` |
+//! | `recovery` | next links, coalesced | `pool` |
 
 mod connector;
 mod pool;

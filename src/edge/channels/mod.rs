@@ -4,8 +4,8 @@
 //!
 //! | module | is | imports |
 //! |---|---|---|
-//! | [`sequencer`] | the order of a channel's items | nothing |
-//! | [`hub`] | all channels and their subscribers | `sequencer` |
+//! | `sequencer` | the order of a channel's items | nothing |
+//! | `hub` | all channels and their subscribers | `sequencer` |
 
 mod hub;
 mod sequencer;

@@ -4,8 +4,8 @@
 //!
 //! | module | is | imports |
 //! |---|---|---|
-//! | [`health`] | answers to probes | nothing |
-//! | [`routes`] | the routes of the control port | `health` |
+//! | `health` | answers to probes | nothing |
+//! | `routes` | the routes of the control port | `health` |
 
 mod health;
 mod routes;

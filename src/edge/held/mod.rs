@@ -7,15 +7,15 @@
 //!
 //! | module | is | imports |
 //! |---|---|---|
-//! | [`client_limits`] | how many requests each client has held | nothing |
-//! | [`filter`] | which items a subscription gets | nothing |
-//! | [`subscriber`] | channels and last ids of a request | `filter` |
-//! | [`settings`] | how a stream is held | `subscriber` |
-//! | [`write_queue`] | the bounded queue before a socket | nothing |
-//! | [`stream`] | a held stream and its states | `client_limits`, `settings`, `subscriber`, `write_queue` |
-//! | [`response`] | a held response | `subscriber` |
-//! | [`instructions`] | what follows the body of a response | `settings`, `subscriber` |
-//! | [`inbox`] | the commands of a shard | `instructions`, `response`, `stream`, `subscriber` |
+//! | `client_limits` | how many requests each client has held | nothing |
+//! | `filter` | which items a subscription gets | nothing |
+//! | `subscriber` | channels and last ids of a request | `filter` |
+//! | `settings` | how a stream is held | `subscriber` |
+//! | `write_queue` | the bounded queue before a socket | nothing |
+//! | `stream` | a held stream and its states | `client_limits`, `settings`, `subscriber`, `write_queue` |
+//! | `response` | a held response | `subscriber` |
+//! | `instructions` | what follows the body of a response | `settings`, `subscriber` |
+//! | `inbox` | the commands of a shard | `instructions`, `response`, `stream`, `subscriber` |
 
 mod client_limits;
 mod filter;

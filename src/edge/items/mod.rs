@@ -4,10 +4,10 @@
 //!
 //! | module | is | imports |
 //! |---|---|---|
-//! | [`frame`] | bytes for held streams | nothing |
-//! | [`patch`] | JSON Patches with limits | nothing |
-//! | [`item`] | an item and its actions | `frame`, `patch` |
-//! | [`parse`] | reads the items of a request | `frame`, `item` |
+//! | `frame` | bytes for held streams | nothing |
+//! | `patch` | JSON Patches with limits | nothing |
+//! | `item` | an item and its actions | `frame`, `patch` |
+//! | `parse` | reads the items of a request | `frame`, `item` |
 
 mod frame;
 mod item;

@@ -8,11 +8,11 @@
 //!
 //! | module | is | imports |
 //! |---|---|---|
-//! | [`members`] | the members of each channel | nothing |
-//! | [`timers`] | when a session is due | nothing |
-//! | [`readiness`] | waits until a socket is closed or writable | nothing |
-//! | [`drain`] | the end of all held requests, spread over time | nothing |
-//! | [`recover`] | requests for next links and their answers | `timers` |
+//! | `members` | the members of each channel | nothing |
+//! | `timers` | when a session is due | nothing |
+//! | `readiness` | waits until a socket is closed or writable | nothing |
+//! | `drain` | the end of all held requests, spread over time | nothing |
+//! | `recover` | requests for next links and their answers | `timers` |
 
 mod drain;
 mod members;

@@ -1,16 +1,16 @@
 /**
- * Messages that come while the reader is far above the end. They are counted and said aloud at once, and put on the page
- * when the reader comes back: laying out a page of thousands of messages for each one that nobody sees would make
- * scrolling stutter.
+ * Messages that arrive while the reader is far above the end of the log. They are counted and announced immediately, but
+ * added to the page only when the reader comes back: a layout of thousands of messages for each one that nobody sees
+ * would make scrolling stutter.
  */
 
-/** In one frame. */
+/** Messages added in one animation frame. */
 const CHUNK = 50;
 
-/** Of more, only the newest are kept: a room that is busy for weeks must not fill the memory of a page left open. */
+/** Only the newest are kept, so that weeks of a busy room do not fill the memory of a page left open. */
 const MAX_WAITING = 1_000;
 
-/** What the reader who jumps over more than this is given; the rest is among the older messages. */
+/** Messages shown to a reader who jumps to the end; the rest can be loaded as older messages. */
 const MAX_JUMPED = 200;
 
 /** @typedef {import('./message.js').Final} Final */
@@ -19,35 +19,35 @@ const MAX_JUMPED = 200;
  * @param {object} page
  * @param {() => boolean} page.isNear whether the reader is near the end
  * @param {(message: Final) => unknown} page.show
- * @param {(messages: Final[]) => void} page.replace shows these and no others
- * @param {() => void} page.refresh shows the newest that are stored
+ * @param {(messages: Final[]) => void} page.replace shows these messages and no others
+ * @param {() => void} page.refresh shows the newest stored messages
  */
 export function createBacklog({ isNear, show, replace, refresh }) {
-  /** All that came since the first of them, or the newest of it, ascending. @type {Final[]} */
+  /** The newest messages that arrived, ascending. @type {Final[]} */
   let waiting = [];
   let draining = false;
-  /** Some are not kept, so that the others do not go on from what is on the page. */
-  let holed = false;
+  /** Older ones were dropped, so that there is a gap between the page and the first waiting message. */
+  let incomplete = false;
   return { add, drain, jump, clear };
 
   /**
    * @param {Final} message
-   * @returns {boolean} whether it waits now
+   * @returns {boolean} whether the message waits now
    */
   function add(message) {
     if (waiting.length === 0 && isNear()) return false;
     waiting.push(message);
     if (waiting.length > MAX_WAITING) {
       waiting.shift();
-      holed = true;
+      incomplete = true;
     }
     return true;
   }
 
-  /** The reader may have come near. */
+  /** Call it when the reader may have come near the end. */
   function drain() {
     if (draining || waiting.length === 0 || !isNear()) return;
-    if (holed) {
+    if (incomplete) {
       clear();
       refresh();
       return;
@@ -60,7 +60,7 @@ export function createBacklog({ isNear, show, replace, refresh }) {
     });
   }
 
-  /** The reader wants the end now. */
+  /** Shows the end immediately. */
   function jump() {
     const messages = waiting;
     clear();
@@ -70,6 +70,6 @@ export function createBacklog({ isNear, show, replace, refresh }) {
 
   function clear() {
     waiting = [];
-    holed = false;
+    incomplete = false;
   }
 }

@@ -1,4 +1,4 @@
-/** The room page: connects the stream, the list of messages and the box to write in. */
+/** The room page: connects the stream, the list of messages and the composer. */
 
 import { createBacklog } from './backlog.js';
 import { compose } from './composer.js';
@@ -12,17 +12,17 @@ import { createSender } from './send.js';
 import { shareLink } from './share.js';
 import { limitStreams } from './slots.js';
 import { problemArea, sentence, showFailure, statusLine } from './status.js';
-import { forGood, outbox } from './storage.js';
+import { outbox, persistent } from './storage.js';
 import { shareStream } from './tabs.js';
 import { Timeline } from './timeline.js';
 
-/** Messages on the page, for a reader near the end; who reads further up keeps them all. */
+/** Messages on the page of a reader who is near the end. For a reader further up, none are removed. */
 const MAX_SHOWN = 500;
 
-/** So many more are let come together, and go together. */
+/** Messages above the limit that are removed together instead of one by one. */
 const SURPLUS = 50;
 
-/** What the stream delivers while a snapshot is fetched. Of more, the snapshot itself will hold the oldest. */
+/** Streamed messages kept while a snapshot is fetched. If there are more, the snapshot contains the oldest of them. */
 const MAX_HELD = 200;
 
 /** In a message, as the server counts them (src/chat/message.rs). */
@@ -39,7 +39,7 @@ const element = (id) => /** @type {T} */ (document.getElementById(id));
 
 const { room = '', roomPath = '', user = '', cursor = '0' } = element('chat').dataset;
 const url = `/rooms/${roomPath}/messages/`;
-forGood.put('name', user);
+persistent.put('name', user);
 
 const list = element('messages');
 const log = element('log');
@@ -60,44 +60,44 @@ group(list);
 const announce = announcer(element('news'));
 const problems = problemArea(element('problems'), () => composer.focus());
 const scroll = followEnd(log, list, () => {
-  unread.moved();
+  unread.update();
   backlog.drain();
-  tidy();
+  trim();
 });
 const unread = unreadCount(element('jump'), log, scroll.atEnd);
 const backlog = createBacklog({
   isNear: scroll.isNear,
-  show: place,
+  show: insert,
   replace(messages) {
     timeline.reset(messages);
     earlier.hidden = false;
   },
   refresh: () => void refresh(),
 });
-element('jump').addEventListener('click', toEnd);
+element('jump').addEventListener('click', jumpToEnd);
 const status = statusLine(element('status'));
-/** What the stream says of itself. @type {Parameters<typeof status>} */
-let standing = ['connecting'];
+/** The last state that the stream reported. @type {Parameters<typeof status>} */
+let streamState = ['connecting'];
 let wasLive = false;
 
-/** Messages that came while a snapshot is being fetched. @type {Final[] | null} */
+/** Messages that arrived while a snapshot is being fetched. @type {Final[] | null} */
 let held = null;
 let resync = new AbortController();
 
-const kept = outbox(roomPath, user);
+const unsentStore = outbox(roomPath, user);
 const sender = createSender({
   url,
   user,
   cursor: () => stream.cursor(),
   onPending(draft) {
     timeline.pending(draft);
-    toEnd();
+    jumpToEnd();
   },
   onSent: receive,
-  onFailed: failed,
+  onFailed: showFailed,
   onUnsent(unsent) {
-    kept.keep(unsent);
-    // Only while there is something to ask about: not every browser keeps a page that may ask for the way back.
+    unsentStore.save(unsent);
+    // Set only while something is unsent: not every browser keeps a page with such a handler in its back/forward cache.
     globalThis.onbeforeunload = unsent.length > 0 ? () => true : null;
   },
 });
@@ -110,22 +110,22 @@ const stream = shareStream({
   limit: limitStreams,
   onMessage: receive,
   onProvisional(message) {
-    // It comes again when it is stored, so none has to wait for a reader who is far away.
-    if (scroll.isNear() && timeline.provisional(message)) news(message);
+    // A reader far from the end gets it when it is stored.
+    if (scroll.isNear() && timeline.provisional(message)) notify(message);
   },
   onRetract(provisionalId) {
     timeline.retract(provisionalId);
-    unread.went(provisionalId);
+    unread.remove(provisionalId);
   },
   onReset: () => void refresh(),
-  onState(...now) {
-    if (now[0] === 'live' && standing[0] !== 'live') {
-      // What was left unsent by the page before this one is the writer's.
+  onState(...state) {
+    if (state[0] === 'live' && streamState[0] !== 'live') {
+      // Not the first time: what an earlier page failed to send waits for the user.
       if (wasLive) sender.resume();
       wasLive = true;
     }
-    standing = now;
-    if (!held || now[0] !== 'live') status(...now);
+    streamState = state;
+    if (!held || state[0] !== 'live') status(...state);
   },
 });
 
@@ -142,33 +142,33 @@ function receive(message) {
 /** @param {Final} message */
 function show(message) {
   sender.settle(message);
-  // What is on the page already gets its number there, and is none the less one of those that wait.
-  const shown = timeline.awaits(message.provisionalId) && place(message);
-  if (backlog.add(message) ? !shown : place(message) === 'added') news(message);
-  seen?.();
+  // A message that is already on the page gets its number there, and still waits with the others: they must be complete.
+  const shown = timeline.awaits(message.provisionalId) && insert(message);
+  if (backlog.add(message) ? !shown : insert(message) === 'added') notify(message);
+  markSeen?.();
 }
 
 /** @param {Final} message */
-function place(message) {
+function insert(message) {
   const outcome = timeline.final(message);
-  tidy();
+  trim();
   return outcome;
 }
 
-function tidy() {
+function trim() {
   if (timeline.size <= MAX_SHOWN + SURPLUS || !scroll.isNear()) return;
   timeline.trim(MAX_SHOWN);
   earlier.hidden = false;
 }
 
-function toEnd() {
+function jumpToEnd() {
   scroll.toEnd();
   backlog.jump();
 }
 
 /** @param {Provisional} message */
-function news({ provisionalId, from, text }) {
-  if (from !== user && unread.came(provisionalId)) announce(`${from}: ${text}`);
+function notify({ provisionalId, from, text }) {
+  if (from !== user && unread.add(provisionalId)) announce(`${from}: ${text}`);
 }
 
 async function refresh() {
@@ -179,7 +179,7 @@ async function refresh() {
   status('catching-up');
   try {
     const snapshot = await newest(url, signal);
-    // A later reset has its own snapshot on the way, and its own messages held.
+    // A later reset fetches its own snapshot and holds its own messages.
     if (signal.aborted) return;
     const arrived = held;
     held = null;
@@ -188,7 +188,7 @@ async function refresh() {
     earlier.hidden = !snapshot.more;
     snapshot.messages.forEach(sender.settle);
     arrived.forEach(show);
-    status(...standing);
+    status(...streamState);
   } catch (error) {
     if (!signal.aborted) throw error;
   }
@@ -210,11 +210,11 @@ function send(text) {
 }
 
 /** @param {import('./send.js').Failure} failure */
-function failed({ key, reason, refused }) {
+function showFailed({ key, reason, refused }) {
   const item = timeline.failed(key);
   announce(`Not sent: ${sentence(reason)}`);
   if (!item) {
-    // Somebody else's message with this key stands there.
+    // Another user's message with this key is on the page.
     composer.add(sender.discard(key) ?? '');
     return;
   }
@@ -227,7 +227,7 @@ function failed({ key, reason, refused }) {
     sender.retry(key);
     composer.focus();
   };
-  // What was refused would be refused again.
+  // A refused message would be refused again.
   const remedy = refused
     ? /** @type {const} */ (['Edit', () => composer.add(discard())])
     : /** @type {const} */ (['Retry', retry]);
@@ -235,13 +235,13 @@ function failed({ key, reason, refused }) {
 }
 
 restore();
-// Before this page keeps anything, and with it forgets what the pages between kept.
+// Before this page saves anything: saving overwrites what the pages visited in between have saved.
 globalThis.addEventListener('pageshow', ({ persisted }) => { if (persisted) restore(); });
 
 function restore() {
-  // What is on the page has arrived, whatever another page knew of it.
-  const arrived = new Set(timeline.keys());
-  sender.restore(kept.kept().filter(({ key }) => !arrived.has(key)));
+  // What is on the page was stored, even if an earlier page did not learn it.
+  const stored = new Set(timeline.keys());
+  sender.restore(unsentStore.load().filter(({ key }) => !stored.has(key)));
 }
 
 loadOlder({
@@ -255,14 +255,14 @@ loadOlder({
     if (!page.more && document.activeElement === earlier) log.focus();
     earlier.hidden = !page.more;
   },
-  onOutcome(wrong) {
-    if (wrong) problems.show('earlier', 'Earlier messages could not be loaded. Try again.');
+  onOutcome(failed) {
+    if (failed) problems.show('earlier', 'Earlier messages could not be loaded. Try again.');
     else problems.clear('earlier');
   },
 });
-// Not there where the operator keeps the names of rooms a secret.
+// Missing if the operator turned the list of rooms off.
 const rooms = document.getElementById('room-list');
-const seen = rooms && listRooms({
+const markSeen = rooms && listRooms({
   list: rooms,
   more: element('more-rooms'),
   room,

@@ -1,49 +1,49 @@
 /**
- * The box to write in. Enter sends, Shift+Enter is a new line; on a touch keyboard, which has no Shift+Enter, Enter is a
- * new line, and a button sends. What is not sent is kept for the next visit, and is one draft in all tabs: what is sent
- * in one is not offered in another.
+ * The box to write in. Enter sends, Shift+Enter starts a new line. A touch keyboard has no Shift+Enter: there, Enter
+ * starts a new line and a button sends. An unsent text is kept for the next visit as one draft for all tabs, so that
+ * what one tab has sent is not offered in another.
  */
 
-import { forGood } from './storage.js';
+import { persistent } from './storage.js';
 
-/** What Safari reports for the Enter that ends a composition, after `isComposing` is false again. */
+/** The key code that Safari reports for the Enter that ends a composition, after `isComposing` is false again. */
 const COMPOSING_KEY = 229;
 
 /**
  * @param {HTMLFormElement} form
  * @param {HTMLTextAreaElement} box
- * @param {string} draftKey where the draft is kept
- * @param {(text: string) => boolean} onSend false: not taken, the text stays
+ * @param {string} draftKey where the draft is stored
+ * @param {(text: string) => boolean} onSend returns false if the text was not accepted and must stay
  */
 export function compose(form, box, draftKey, onSend) {
-  const grows = CSS.supports('field-sizing', 'content');
-  const changed = () => {
+  const growsItself = CSS.supports('field-sizing', 'content');
+  const updateForm = () => {
     form.classList.toggle('blank', box.value.trim() === '');
-    if (grows) return;
+    if (growsItself) return;
     box.style.height = 'auto';
     box.style.height = `${box.scrollHeight + box.offsetHeight - box.clientHeight}px`;
   };
-  const stored = () => forGood.get(draftKey) ?? '';
-  /** The draft as this page last stored or found it. */
+  const stored = () => persistent.get(draftKey) ?? '';
+  /** The draft as this page last stored or read it. */
   let known = stored();
 
-  // A browser would put back what has been sent in another tab since.
+  // A browser would restore a text that another tab has sent since.
   box.autocomplete = 'off';
   box.addEventListener('input', () => put(box.value));
-  // Nothing is sent of an empty box, and a browser need not say so. Of a text that is too long it would cut off the end.
+  // Browsers would report an empty box, which is just not sent, and cut off the end of a text that is too long.
   form.noValidate = true;
   box.removeAttribute('maxlength');
-  if (onlyTouched()) box.enterKeyHint = 'enter';
+  if (isTouchOnly()) box.enterKeyHint = 'enter';
   box.addEventListener('keydown', (event) => {
     if (event.key !== 'Enter' || event.shiftKey || event.isComposing || event.keyCode === COMPOSING_KEY) return;
-    if (onlyTouched()) return;
+    if (isTouchOnly()) return;
     event.preventDefault();
     if (!event.repeat) form.requestSubmit();
   });
   form.addEventListener('submit', (event) => {
     event.preventDefault();
     if (box.value.trim() !== '' && onSend(box.value)) {
-      // Another tab may have begun something else.
+      // Another tab may have started another draft.
       if (stored() === known) put('');
       else show('');
     }
@@ -52,40 +52,40 @@ export function compose(form, box, draftKey, onSend) {
   if (box.value === '') show(known);
   else put(box.value);
   globalThis.addEventListener('storage', adopt);
-  // Also a page that comes back as it was left.
+  // For a page that comes back from the back/forward cache.
   globalThis.addEventListener('pageshow', adopt);
 
   return {
     focus: () => box.focus(),
     /**
-     * In front of what is in the box by now.
+     * Inserts a text before what is in the box.
      *
      * @param {string} text
      */
     add: (text) => put(box.value === '' ? text : `${text}\n${box.value}`),
   };
 
-  /** What another tab has made of the draft, unless there is more in the box than they both knew. */
+  /** Shows another tab's change to the draft, unless the box has text that is not stored. */
   function adopt() {
     if (box.value === known && known !== stored()) show(stored());
   }
 
   /** @param {string} text */
   function put(text) {
-    forGood.put(draftKey, text);
+    persistent.put(draftKey, text);
     show(text);
-    // Where nothing can be stored, nothing is taken for the other tabs' word.
+    // Read back: if nothing can be stored, an empty draft is not another tab's change.
     known = stored();
   }
 
   /** @param {string} text */
   function show(text) {
     known = text;
-    // Setting the same would move the caret.
+    // Setting the same value would move the caret.
     if (box.value !== text) box.value = text;
-    changed();
+    updateForm();
   }
 }
 
-/** Whether there is no other keyboard than one on the screen, as far as a page can know. */
-const onlyTouched = () => matchMedia('(pointer: coarse)').matches && !matchMedia('(any-pointer: fine)').matches;
+/** Whether the only keyboard is one on the screen, as far as a page can know. */
+const isTouchOnly = () => matchMedia('(pointer: coarse)').matches && !matchMedia('(any-pointer: fine)').matches;

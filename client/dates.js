@@ -1,17 +1,17 @@
-/** Moments, in the reader's language and zone. The server writes UTC, since it knows neither. */
+/** Dates and times in the reader's language and time zone. The server writes UTC, because it knows neither. */
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 
-const clockTime = new Intl.DateTimeFormat(undefined, { timeStyle: 'short' });
-const inFull = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'medium' });
+const time = new Intl.DateTimeFormat(undefined, { timeStyle: 'short' });
+const full = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'medium' });
 const dayOfYear = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric', month: 'long' });
-const dayInFull = new Intl.DateTimeFormat(undefined, { dateStyle: 'full' });
+const fullDay = new Intl.DateTimeFormat(undefined, { dateStyle: 'full' });
 const shortDay = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short' });
 const ago = new Intl.RelativeTimeFormat(undefined, { numeric: 'auto', style: 'short' });
 
 /**
- * The reader's day, as something that can be compared.
+ * The day in the reader's time zone, as a value that can be compared.
  *
  * @param {Date} date
  */
@@ -26,43 +26,43 @@ export function dayName(date, now) {
     const day = new Date(now.getFullYear(), now.getMonth(), now.getDate() + days);
     if (dayOf(day) === dayOf(date)) return capitalized(ago.format(days, 'day'));
   }
-  return (date.getFullYear() === now.getFullYear() ? dayOfYear : dayInFull).format(date);
+  return (date.getFullYear() === now.getFullYear() ? dayOfYear : fullDay).format(date);
 }
 
 /** @param {Date} date */
-export const exactly = (date) => inFull.format(date);
+export const fullTime = (date) => full.format(date);
 
 /**
- * In little space, and so without words for the half of the day, which is told above.
+ * The time of day without "AM" and the like: space is scarce, and the message above says it.
  *
  * @param {Date} date
  */
-export const clock = (date) => clockTime.format(date).replace(/^\P{N}+|\P{N}+$/gu, '');
+export const clockTime = (date) => time.format(date).replace(/^\P{N}+|\P{N}+$/gu, '');
 
 /**
- * How long ago, for an hour; then the time of the day, which is named above the message.
+ * How long ago, for an hour; then the time of day. The day is shown above the message.
  *
  * @param {Date} date
  * @param {Date} now
- * @param {number} [least] what is younger is of now, and not of the future, where the server's clock is ahead of ours
+ * @param {number} [threshold] what is younger counts as now: the server's clock may be ahead of this one
  */
-export function relative(date, now, least = MINUTE) {
+export function relativeTime(date, now, threshold = MINUTE) {
   const age = now.getTime() - date.getTime();
-  if (age < least) return ago.format(0, 'second');
+  if (age < threshold) return ago.format(0, 'second');
   if (age < HOUR) return ago.format(-Math.floor(age / MINUTE), 'minute');
-  return clockTime.format(date);
+  return time.format(date);
 }
 
 /**
- * The same in little space, and where no day is named beside it.
+ * The same for a narrow column without a day next to it.
  *
  * @param {Date} date
  * @param {Date} now
  */
-export const roughly = (date, now) => (
+export const compactTime = (date, now) => (
   dayOf(date) === dayOf(now) || now.getTime() - date.getTime() < HOUR
-    ? relative(date, now, 2 * MINUTE) : shortDay.format(date)
+    ? relativeTime(date, now, 2 * MINUTE) : shortDay.format(date)
 );
 
-/** @param {string} words */
-const capitalized = (words) => words.charAt(0).toLocaleUpperCase() + words.slice(1);
+/** @param {string} text */
+const capitalized = (text) => text.charAt(0).toLocaleUpperCase() + text.slice(1);

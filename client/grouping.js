@@ -1,90 +1,90 @@
 /**
- * How messages stand to those before them: what somebody says in a row stands together, and a day begins with its name.
- * The server does the same for the history it renders, in UTC (src/web/pages/view.rs).
+ * Groups messages: consecutive messages of one author share a head, and each day starts with its name. The server does
+ * the same for the history that it renders, in UTC (src/web/pages/view.rs).
  *
- * It watches the list, whoever changes it: what comes between two messages, or goes, concerns the one behind as well.
+ * It observes the list, because an inserted or removed message also changes the one after it.
  */
 
-import { clock, dayName, dayOf, exactly, relative } from './dates.js';
-import { authorOf, part, write } from './render.js';
+import { clockTime, dayName, dayOf, fullTime, relativeTime } from './dates.js';
+import { authorOf, child, setText } from './render.js';
 
-/** What somebody says within this time of their last message needs no head of its own. */
-const TOGETHER_MS = 5 * 60_000;
+/** A message within this time of the author's previous one needs no head of its own. */
+const GROUP_GAP_MS = 5 * 60_000;
 
-/** After so long since the last head there is another: no moment is further from its message. */
-const RUN_MS = 15 * 60_000;
+/** A group is not longer than this: no message is further from the time in its head. */
+const GROUP_MS = 15 * 60_000;
 
 /** A relative time is never wrong by more than this. */
 const REFRESH_MS = 30_000;
 
-/** What was older than this when it was last looked at does not change any more. */
+/** The label of a message that was older than this at the last refresh does not change any more. */
 const SETTLED_MS = 2 * 60 * 60_000;
 
 /** @param {HTMLElement} list */
 export function group(list) {
   const items = () => /** @type {Iterable<HTMLElement>} */ (list.children);
   let last = new Date();
-  for (const item of items()) place(item);
+  for (const item of items()) update(item);
   new MutationObserver(regroup).observe(list, { childList: true });
-  // A message that gets its number where it stands gets the server's date.
+  // A message that is stored while it is on the page gets the server's date.
   new MutationObserver(regroup).observe(list, { subtree: true, attributeFilter: ['datetime'] });
 
   /** @param {MutationRecord[]} changes */
   function regroup(changes) {
     /** @type {Set<Node | null>} */
-    const concerned = new Set();
+    const affected = new Set();
     for (const { addedNodes, target } of changes) {
-      for (const node of [...addedNodes, /** @type {Element} */ (target).closest('li')]) concerned.add(node);
+      for (const node of [...addedNodes, /** @type {Element} */ (target).closest('li')]) affected.add(node);
     }
-    // Between elements of the server there are line ends.
-    for (const { nextSibling: next } of changes) concerned.add(next instanceof Text ? next.nextElementSibling : next);
-    for (const node of concerned) {
+    // The server's elements have line breaks between them.
+    for (const { nextSibling: next } of changes) affected.add(next instanceof Text ? next.nextElementSibling : next);
+    for (const node of affected) {
       if (node?.parentNode !== list) continue;
       const item = /** @type {HTMLElement} */ (node);
-      const led = item.classList.contains('lead');
-      // The head that those behind it go by may be another now.
-      if (!place(item) || !led) concerned.add(item.nextElementSibling);
+      const wasLead = item.classList.contains('lead');
+      // The messages after it may belong to another head now.
+      if (!update(item) || !wasLead) affected.add(item.nextElementSibling);
     }
   }
 
   setInterval(() => {
-    // Not always so long ago: laptops sleep.
+    // May be longer ago than the interval: laptops sleep.
     const before = last;
     last = new Date();
-    const midnight = dayOf(before) !== dayOf(last);
+    const isNextDay = dayOf(before) !== dayOf(last);
     for (let item = list.lastElementChild; item; item = item.previousElementSibling) {
       const old = before.getTime() - dateOf(/** @type {HTMLElement} */ (item)).getTime() > SETTLED_MS;
-      // One that could not be sent stands last, however old it is.
-      if (old && !midnight && /** @type {HTMLElement} */ (item).dataset.id) break;
-      place(/** @type {HTMLElement} */ (item));
+      // A failed message is last in the list, however old it is.
+      if (old && !isNextDay && /** @type {HTMLElement} */ (item).dataset.id) break;
+      update(/** @type {HTMLElement} */ (item));
     }
   }, REFRESH_MS);
 }
 
 /**
  * @param {HTMLElement} item
- * @returns {boolean} whether it has a head
+ * @returns {boolean} whether the message has a head
  */
-function place(item) {
+function update(item) {
   const before = /** @type {HTMLElement | null} */ (item.previousElementSibling);
   const date = dateOf(item);
   const now = new Date();
   const earlier = before && dateOf(before);
-  const newDay = !earlier || dayOf(earlier) !== dayOf(date);
-  const since = (/** @type {Date} */ moment) => date.getTime() - moment.getTime();
-  const leads = newDay || authorOf(before) !== authorOf(item) || since(earlier) > TOGETHER_MS
-    || since(dateOf(headOf(before))) > RUN_MS;
+  const isNewDay = !earlier || dayOf(earlier) !== dayOf(date);
+  const since = (/** @type {Date} */ start) => date.getTime() - start.getTime();
+  const leads = isNewDay || authorOf(before) !== authorOf(item) || since(earlier) > GROUP_GAP_MS
+    || since(dateOf(headOf(before))) > GROUP_MS;
   item.classList.toggle('lead', leads);
 
   const label = /** @type {HTMLElement | null} */ (item.querySelector('.day'));
-  if (!newDay) label?.remove();
-  else write(label ?? newLabel(item), dayName(date, now));
+  if (!isNewDay) label?.remove();
+  else setText(label ?? newLabel(item), dayName(date, now));
 
-  const time = part(item, 'time');
-  // Beside a message that has no head there is no space for more.
-  write(time, leads ? relative(date, now) : clock(date));
-  const exact = exactly(date);
-  if (time.title !== exact) time.title = exact;
+  const time = child(item, 'time');
+  // Next to a message without a head there is no space for more.
+  setText(time, leads ? relativeTime(date, now) : clockTime(date));
+  const title = fullTime(date);
+  if (time.title !== title) time.title = title;
   return leads;
 }
 
@@ -105,5 +105,5 @@ function newLabel(item) {
 
 /** @param {HTMLElement} item */
 function dateOf(item) {
-  return new Date(part(item, 'time').getAttribute('datetime') ?? '');
+  return new Date(child(item, 'time').getAttribute('datetime') ?? '');
 }

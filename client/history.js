@@ -1,21 +1,22 @@
-/** Reading stored messages: the newest, or those before one that is on the page. */
+/** Reads stored messages: the newest, or those before a message on the page. */
 
 import { isSnapshot } from './message.js';
-import { fullJitter, sleep, systemClock, within } from './waiting.js';
+import { fullJitter, sleep, systemClock, withTimeout } from './waiting.js';
 
-/** A read that takes longer is given up; the server answers within 10 s or not at all. */
+/** Deadline of a read. The server's own is 10 s. */
 const READ_MS = 15_000;
 
-/** The server gives 200 at most; more than a screen or two is a wait. */
-const PAGE = 100;
+/** Messages per request. The server's limit is 200, but more than a screen or two would be a wait. */
+const PAGE_SIZE = 100;
 
-/** So far above what is seen, in heights of the log, that a reader who does not hurry never waits. */
+/** Loads this far ahead of what is visible, in heights of the log: a reader who does not hurry never waits. */
 const AHEAD = '200% 0px 0px';
 
 /** @typedef {import('./message.js').Snapshot} Snapshot */
 
 /**
- * The newest messages, however long it takes: without them the page shows a history that no longer exists.
+ * Reads the newest messages, and tries again until it succeeds: without them the page shows a history that no longer
+ * exists.
  *
  * @param {string} url
  * @param {AbortSignal} signal
@@ -33,12 +34,13 @@ export async function newest(url, signal) {
 }
 
 /**
- * Older messages come in as the reader gets near the first that is there. Where that fails, the link asks again.
+ * Loads older messages when the reader gets near the first one on the page. If that fails, a click on the link tries
+ * again.
  *
  * @param {object} options
  * @param {string} options.url
  * @param {HTMLElement} options.log
- * @param {HTMLElement} options.link leads to a page of its own where there is no script
+ * @param {HTMLElement} options.link without scripts it leads to a page of older messages
  * @param {() => string | undefined} options.oldestId
  * @param {(page: Snapshot) => void} options.onPage
  * @param {(failed: boolean) => void} options.onOutcome
@@ -60,11 +62,11 @@ export function loadOlder({ url, log, link, oldestId, onPage, onOutcome }) {
     loading = true;
     link.setAttribute('aria-busy', 'true');
     try {
-      const page = await read(`${url}?before=${encodeURIComponent(id)}&limit=${PAGE}`);
-      // A reset in the meantime replaced what these messages came before.
+      const page = await read(`${url}?before=${encodeURIComponent(id)}&limit=${PAGE_SIZE}`);
+      // After a reset in the meantime, these messages may not precede what is on the page.
       if (oldestId() === id) onPage(page);
       onOutcome(false);
-      // It says nothing of a link that stays in reach, unless it is asked anew.
+      // An observer reports changes only: observed anew, it also reports a link that is still near.
       observer.unobserve(link);
       observer.observe(link);
     } catch {
@@ -82,10 +84,10 @@ export function loadOlder({ url, log, link, oldestId, onPage, onOutcome }) {
  * @returns {Promise<Snapshot>}
  */
 function read(url, signal) {
-  return within(READ_MS, systemClock, signal, async (limit) => {
+  return withTimeout(READ_MS, systemClock, signal, async (limit) => {
     const response = await fetch(url, { headers: { Accept: 'application/json' }, cache: 'no-store', signal: limit });
     const snapshot = response.ok ? await response.json() : undefined;
-    if (!isSnapshot(snapshot)) throw new Error(`no messages in the answer (status ${response.status})`);
+    if (!isSnapshot(snapshot)) throw new Error(`the response contains no messages (status ${response.status})`);
     return snapshot;
   });
 }

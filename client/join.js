@@ -1,9 +1,9 @@
-/** The join page: suggests the name used last. */
+/** The join page: suggests the name that was used last. */
 
-import { forGood } from './storage.js';
+import { persistent } from './storage.js';
 
 const box = /** @type {HTMLInputElement | null} */ (document.getElementById('user'));
 if (box && box.value === '') {
-  box.value = forGood.get('name') ?? '';
+  box.value = persistent.get('name') ?? '';
   box.select();
 }

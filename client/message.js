@@ -1,9 +1,8 @@
 /**
- * What travels: messages as the server writes them, checked where they come in, the cursors that are their ids, and the
- * keys that they have before.
+ * Messages as the server sends them, their ids, and the keys that identify them before they have an id.
  *
- * Cursors are `<epoch>-<seq>`, or `0` for a room without messages. Within an epoch the numbers are dense, which is what
- * lets a client see by itself that it missed something.
+ * An id is a cursor: `<epoch>-<seq>`, or `0` for a room without messages. Within an epoch the numbers are dense, so that a
+ * client can detect by itself that it missed a message.
  *
  * @typedef {object} Provisional a message that is not stored yet
  * @property {string} provisionalId
@@ -53,7 +52,7 @@ export function isSnapshot(value) {
 
 /**
  * @param {string} id
- * @returns {{epoch: string, seq: number} | null} null if it is no message's id
+ * @returns {{epoch: string, seq: number} | null} null if it is not the id of a message
  */
 export function parseId(id) {
   const match = /^([0-9a-z]+)-([0-9]+)$/.exec(id);
@@ -61,25 +60,25 @@ export function parseId(id) {
 }
 
 /**
- * How a message stands to what was seen before it.
+ * Relates a message to the last one before it.
  *
  * @param {string} cursor the last message seen
  * @param {string} id the message that arrived
- * @returns {'next' | 'seen' | 'hole'} `hole`: something between the two is missing, or the epoch changed
+ * @returns {'next' | 'seen' | 'gap'} `gap`: messages between the two are missing, or the epoch changed
  */
 export function relation(cursor, id) {
   const message = parseId(id);
-  if (!message) return 'hole';
+  if (!message) return 'gap';
   if (cursor === EMPTY) return 'next';
   const seen = parseId(cursor);
-  if (!seen || seen.epoch !== message.epoch) return 'hole';
+  if (!seen || seen.epoch !== message.epoch) return 'gap';
   if (message.seq <= seen.seq) return 'seen';
-  return message.seq === seen.seq + 1 ? 'next' : 'hole';
+  return message.seq === seen.seq + 1 ? 'next' : 'gap';
 }
 
 /**
- * A random UUID (version 4). `crypto.randomUUID` exists in secure contexts only, and a chat on somebody's LAN is
- * plain http; `getRandomValues` is everywhere.
+ * A random UUID (version 4). `crypto.randomUUID` exists in secure contexts only, and a chat on a LAN may use plain HTTP;
+ * `getRandomValues` exists everywhere.
  *
  * @param {Pick<Crypto, 'getRandomValues'> & {randomUUID?: () => string}} [crypto]
  * @returns {string}

@@ -1,25 +1,25 @@
 /**
- * What has come that the reader may not have seen: said aloud to who listens, and counted for who does not look, in the
- * title for who looks elsewhere and in a button for who reads further up.
+ * New messages that the reader may not have seen. A screen reader announces them; the title of the page counts them while
+ * the page is hidden, and a button while the reader is further up in the log.
  */
 
-/** Lines that are kept to be read out. Enough for a burst; what is older has been read out or is not wanted any more. */
+/** Lines kept to be read aloud: enough for a burst. Older ones have been read, or are no longer of interest. */
 const MAX_LINES = 5;
 
-/** Messages that are known when they come again: more than come while a sender tries three times. */
-const MAX_TOLD = 500;
+/** Messages remembered, to count each once: more than arrive while a sender makes its three attempts. */
+const MAX_COUNTED = 500;
 
 /**
- * Tells screen readers. The list itself is not live: elements move in it when they get their number, and whole pages of
- * history come into it, none of which is news.
+ * Announces texts to screen readers. The list of messages is not a live region itself: its elements move when they get
+ * their number, and pages of history are inserted, none of which is news.
  *
  * @param {HTMLElement} area
- * @returns {(words: string) => void}
+ * @returns {(text: string) => void}
  */
 export function announcer(area) {
-  return (words) => {
+  return (text) => {
     const line = document.createElement('p');
-    line.textContent = words;
+    line.textContent = text;
     area.append(line);
     while (area.childElementCount > MAX_LINES) area.firstElementChild?.remove();
   };
@@ -27,55 +27,56 @@ export function announcer(area) {
 
 /**
  * @param {HTMLElement} jump the button
- * @param {HTMLElement} log gets the focus of a button that goes
+ * @param {HTMLElement} log gets the focus when the button that has it disappears
  * @param {() => boolean} atEnd
  */
 export function unreadCount(jump, log, atEnd) {
   const { title } = document;
   let unseen = 0;
   let below = 0;
-  /** How many have been counted, ever; and of these, how many when nothing was unseen, and when nothing was below. */
+  /** The number of messages counted so far, and its value when none was unseen, and when none was below. */
   let count = 0;
   let seenUntil = 0;
   let readUntil = 0;
-  /** Which each was, by provisional id; of one that was taken back and may come again, 0. @type {Map<string, number>} */
-  const told = new Map();
-  document.addEventListener('visibilitychange', show);
+  /** The number of each message, by provisional id; 0 if it was retracted and may come again. @type {Map<string, number>} */
+  const counted = new Map();
+  document.addEventListener('visibilitychange', update);
   return {
     /**
-     * A message of somebody else: provisional, again for the sender's next attempt, and when it is stored.
+     * Counts a message of another user. It may come several times: provisional, once per attempt of its sender, and
+     * stored.
      *
      * @param {string} provisionalId
-     * @returns {boolean} whether nobody has been told of it
+     * @returns {boolean} whether it is to be announced
      */
-    came(provisionalId) {
-      const before = told.get(provisionalId);
+    add(provisionalId) {
+      const before = counted.get(provisionalId);
       if (before) return false;
       count += 1;
       unseen += 1;
       below += 1;
-      told.set(provisionalId, count);
-      if (told.size > MAX_TOLD) told.delete(told.keys().next().value ?? '');
-      show();
+      counted.set(provisionalId, count);
+      if (counted.size > MAX_COUNTED) counted.delete(counted.keys().next().value ?? '');
+      update();
       return before === undefined;
     },
     /**
-     * It is not stored, and counts only if it comes again.
+     * Uncounts a retracted message.
      *
      * @param {string} provisionalId
      */
-    went(provisionalId) {
-      const which = told.get(provisionalId) ?? 0;
-      if (which > seenUntil) unseen -= 1;
-      if (which <= readUntil) return;
+    remove(provisionalId) {
+      const number = counted.get(provisionalId) ?? 0;
+      if (number > seenUntil) unseen -= 1;
+      if (number <= readUntil) return;
       below -= 1;
-      told.set(provisionalId, 0);
-      show();
+      counted.set(provisionalId, 0);
+      update();
     },
-    moved: show,
+    update,
   };
 
-  function show() {
+  function update() {
     if (!document.hidden) {
       unseen = 0;
       seenUntil = count;
@@ -84,8 +85,8 @@ export function unreadCount(jump, log, atEnd) {
         readUntil = count;
       }
     }
-    const words = unseen > 0 ? `(${unseen}) ${title}` : title;
-    if (document.title !== words) document.title = words;
+    const fullTitle = unseen > 0 ? `(${unseen}) ${title}` : title;
+    if (document.title !== fullTitle) document.title = fullTitle;
     if (atEnd() && document.activeElement === jump) log.focus();
     jump.hidden = atEnd();
     jump.classList.toggle('news', below > 0);

@@ -1,15 +1,14 @@
 /**
- * Messages as elements. The markup is the page's own `<template>`, rendered by the server from the same source as the
- * history, so it stands in one place. Only `textContent` and the addresses of links are written: what people say is
- * never markup.
+ * Renders messages. The markup is the page's `<template>`, which the server renders from the same source as the history.
+ * This module writes only `textContent` and the addresses of links, so that a message is never interpreted as markup.
  *
- * What stands for an author is one or two letters, and one of a few hues, the same in every browser. The server does the
- * same (src/web/pages/author.rs); tests/client/vectors/author.json holds both to it.
+ * An author has one or two initials and one of a few hues, the same in every browser. The server computes the same
+ * (src/web/pages/author.rs); tests/client/vectors/author.json tests both.
  */
 
-import { isEmojiAlone, pieces } from './text.js';
+import { isEmojiOnly, pieces } from './text.js';
 
-/** As many hues as base.css has. */
+/** Classes `hue-0` to `hue-11` in base.css. */
 const HUES = 12;
 
 /** @typedef {import('./timeline.js').Status} Status */
@@ -25,11 +24,11 @@ export function renderer(template, user) {
     const item = element ?? /** @type {HTMLElement} */ (template.content.firstElementChild?.cloneNode(true));
     const { from, text, date, id, provisionalId } = message;
     const own = status === 'pending' || status === 'failed' || from === user;
-    // The order of `class` in src/web/pages/view.rs.
+    // In the same order as `class` in src/web/pages/view.rs.
     item.className = [
       `message hue-${hue(from)}`,
       own && 'own',
-      isEmojiAlone(text) && 'emoji',
+      isEmojiOnly(text) && 'emoji',
       item.classList.contains('lead') && 'lead',
       status !== 'final' && status,
     ].filter(Boolean).join(' ');
@@ -39,21 +38,21 @@ export function renderer(template, user) {
       item.dataset.seq = id.slice(id.indexOf('-') + 1);
     }
     const failure = status === 'failed' ? null : item.querySelector('.failure');
-    // Whoever was about to retry what has arrived by itself must not be thrown out of the page.
+    // The message arrived by itself while its retry button had the focus: keep the focus in the log.
     if (failure?.contains(document.activeElement)) /** @type {HTMLElement} */ (item.closest('.log')).focus();
     failure?.remove();
-    write(part(item, '.avatar'), initials(from));
-    write(part(item, '.author'), from);
-    const body = part(item, '.text');
-    // An unchanged text keeps its nodes, and with them the reader's selection.
+    setText(child(item, '.avatar'), initials(from));
+    setText(child(item, '.author'), from);
+    const body = child(item, '.text');
+    // An unchanged text keeps its nodes and so the reader's selection.
     if (body.textContent !== text) body.replaceChildren(...pieces(text).map(node));
-    part(item, 'time').setAttribute('datetime', date);
+    child(item, 'time').setAttribute('datetime', date);
     return item;
   };
 }
 
 /**
- * A message the server rendered.
+ * Reads a message from the element that the server rendered.
  *
  * @param {HTMLElement} item
  * @returns {import('./message.js').Final}
@@ -63,29 +62,29 @@ export function readMessage(item) {
     id: item.dataset.id ?? '',
     provisionalId: item.dataset.provisionalId ?? '',
     from: authorOf(item),
-    text: part(item, '.text').textContent ?? '',
-    date: part(item, 'time').getAttribute('datetime') ?? '',
+    text: child(item, '.text').textContent ?? '',
+    date: child(item, 'time').getAttribute('datetime') ?? '',
   };
 }
 
 /** @param {HTMLElement} item */
-export const authorOf = (item) => part(item, '.author').textContent ?? '';
+export const authorOf = (item) => child(item, '.author').textContent ?? '';
 
 /**
  * @param {HTMLElement} item
  * @param {string} selector
  */
-export function part(item, selector) {
+export function child(item, selector) {
   return /** @type {HTMLElement} */ (item.querySelector(selector));
 }
 
 /**
- * Rewriting the same words would lose a selection, and make a screen reader say them again.
+ * Sets a text unless it is the same: that would lose a selection and be announced again by a screen reader.
  *
  * @param {HTMLElement} target
  * @param {string} text
  */
-export function write(target, text) {
+export function setText(target, text) {
   if (target.textContent !== text) target.textContent = text;
 }
 
@@ -101,7 +100,7 @@ function node({ text, href }) {
 }
 
 /**
- * The first letters of the first and the last word.
+ * The first letters or digits of the first and the last word.
  *
  * @param {string} name
  */
@@ -115,10 +114,10 @@ export function initials(name) {
 }
 
 /**
- * FNV-1a, which spreads short names well and is a few lines on both sides.
+ * An FNV-1a hash: it distributes short names well and takes few lines here and on the server.
  *
  * @param {string} name
- * @returns {number} from 0
+ * @returns {number} 0 to 11
  */
 export function hue(name) {
   let hash = 0x811c9dc5;

@@ -1,25 +1,25 @@
-/** The list of rooms beside the room: newest activity first, and in which there is what this browser has not shown. */
+/** The list of rooms next to the room: latest activity first. It marks rooms with messages that this browser has not shown. */
 
-import { roughly } from './dates.js';
-import { forGood } from './storage.js';
+import { compactTime } from './dates.js';
+import { persistent } from './storage.js';
 
 const REFRESH_MS = 30_000;
 const TIMEOUT_MS = 10_000;
-const SHOWN = 30;
+const MAX_SHOWN = 30;
 
-/** Rooms of which is remembered how far they were read. */
-const MAX_SEEN = 200;
+/** Rooms whose newest seen message is remembered. */
+const MAX_REMEMBERED = 200;
 
 /** @typedef {{room: string, activeAt: string}} Entry */
 
 /**
  * @param {object} options
  * @param {HTMLElement} options.list
- * @param {HTMLElement} options.more shown if there are more rooms than fit in
- * @param {string} options.room this one
+ * @param {HTMLElement} options.more shown if there are more rooms than the list shows
+ * @param {string} options.room the room of this page
  * @param {string} options.user
  * @param {() => string | undefined} options.newest the date of the newest message on the page
- * @returns {() => void} to be called when a message has come here
+ * @returns {() => void} call it when a message arrives in this room
  */
 export function listRooms({ list, more, room, user, newest }) {
   remember();
@@ -27,12 +27,12 @@ export function listRooms({ list, more, room, user, newest }) {
   const refresh = async () => {
     if (document.hidden) return;
     remember();
-    const answer = await fetch(`/rooms/?limit=${SHOWN}`, {
+    const answer = await fetch(`/rooms/?limit=${MAX_SHOWN}`, {
       headers: { Accept: 'application/json' },
       signal: AbortSignal.timeout(TIMEOUT_MS),
     }).catch(() => null);
     const { rooms, next } = (answer?.ok && await answer.json().catch(() => null)) || {};
-    // What cannot be had stays as it is: a list that is a little old beats none.
+    // After a failure the old list stays: slightly out of date is better than empty.
     if (!Array.isArray(rooms)) return;
     show(rooms);
     more.hidden = next === undefined;
@@ -44,7 +44,7 @@ export function listRooms({ list, more, room, user, newest }) {
   return () => {
     remember();
     const item = fill(items().get(room) ?? blank(), { room, activeAt: newest() ?? '' });
-    // Ahead of the server's list, which is some seconds old.
+    // Before the next refresh; the server's list is some seconds old as well.
     if (item !== list.firstElementChild && !hasFocus()) list.prepend(item);
   };
 
@@ -52,7 +52,7 @@ export function listRooms({ list, more, room, user, newest }) {
     return new Map([...list.querySelectorAll('li')].map((item) => [nameOf(item), item]));
   }
 
-  /** Moving what has the focus would lose it. */
+  /** Moving the element that has the focus would lose the focus. */
   function hasFocus() {
     return list.contains(document.activeElement);
   }
@@ -82,7 +82,7 @@ export function listRooms({ list, more, room, user, newest }) {
     if (name === room) link.setAttribute('aria-current', 'page');
     /** @type {HTMLElement} */ (item.querySelector('.name')).textContent = name;
     time.dateTime = activeAt;
-    time.textContent = roughly(date, new Date());
+    time.textContent = compactTime(date, new Date());
     const seen = readUntil()[name];
     item.classList.toggle('unseen', name !== room && seen !== undefined && date.getTime() > seen);
     return item;
@@ -91,17 +91,17 @@ export function listRooms({ list, more, room, user, newest }) {
   function remember() {
     if (document.hidden) return;
     const { [room]: before = 0, ...others } = readUntil();
-    const kept = Object.entries(others).slice(1 - MAX_SEEN);
-    // The server's own date: this browser's clock may be another, and what is listed may be a minute old.
+    const remembered = Object.entries(others).slice(1 - MAX_REMEMBERED);
+    // The server's date of the message, because this browser's clock may differ and the list may be a minute old.
     const until = Math.max(before, Date.parse(newest() ?? '') || 0);
-    forGood.put('read', JSON.stringify(Object.fromEntries([...kept, [room, until]])));
+    persistent.put('read', JSON.stringify(Object.fromEntries([...remembered, [room, until]])));
   }
 }
 
-/** The newest message that was on the page, by room; least recently visited first. @returns {Record<string, number>} */
+/** When the newest seen message was sent, by room; least recently visited first. @returns {Record<string, number>} */
 function readUntil() {
-  const kept = forGood.json('read');
-  return typeof kept === 'object' && kept !== null ? /** @type {Record<string, number>} */ (kept) : {};
+  const stored = persistent.json('read');
+  return typeof stored === 'object' && stored !== null ? /** @type {Record<string, number>} */ (stored) : {};
 }
 
 /** @param {HTMLLIElement} item */

@@ -1,33 +1,34 @@
 /**
- * Keeps the newest message in view for a reader who is there, and for one who reads further up the message they read.
+ * Keeps the newest message in view for a reader at the end of the log, and the message in the middle in its position for a
+ * reader further up.
  *
- * The log is a reversed column: it begins at its end, before any script runs, and `scrollTop` is 0 there and negative
- * above it. So what comes in above never moves anything, and what changes below is made up for here; not every browser
- * has scroll anchoring, and what has it does not agree on reversed columns.
+ * The log is a reversed column: it starts at its end, before any script runs, where `scrollTop` is 0; above, it is
+ * negative. So messages inserted above move nothing, and this module compensates for changes below. Not every browser has
+ * scroll anchoring, and those that have it differ for reversed columns.
  */
 
-/** A reader this close to the end is at the end, in pixels: a fraction of a line, and what zooming rounds away. */
-const NEAR_PX = 48;
+/** Within this distance a reader is at the end, in pixels: a fraction of a line, and the rounding of zoomed pages. */
+const AT_END_PX = 48;
 
-/** An end that is not further away than this is in reach, in heights of what the reader sees. */
+/** Within this distance a reader is near the end, in heights of the log. */
 const NEAR_HEIGHTS = 2;
 
 /**
  * @typedef {object} Scroll
  * @property {() => boolean} atEnd
- * @property {() => boolean} isNear whether the end is in reach
+ * @property {() => boolean} isNear whether the reader is near the end
  * @property {() => void} toEnd
  *
- * @param {HTMLElement} log what scrolls
- * @param {HTMLElement} list of the messages in it
+ * @param {HTMLElement} log the element that scrolls
+ * @param {HTMLElement} list the messages in it
  * @param {(atEnd: boolean) => void} onMove
  * @returns {Scroll}
  */
 export function followEnd(log, list, onMove) {
   let pinned = true;
-  /** What is read, by somebody who is not at the end. @type {Element | undefined} */
+  /** The message in the middle, unless the reader is at the end. @type {Element | undefined} */
   let anchor;
-  /** How much more than the log's height was below it when it was last where it belongs. */
+  /** Pixels from its end to the end of the list, less the height of the log, when it was in its position. */
   let below = 0;
 
   const toEnd = () => {
@@ -37,23 +38,23 @@ export function followEnd(log, list, onMove) {
     onMove(true);
   };
   log.addEventListener('scroll', () => {
-    // What changed since the last frame, before it counts as seen.
-    hold();
-    pinned = -log.scrollTop <= NEAR_PX;
-    const read = pinned ? undefined : inTheMiddle();
-    if (anchor !== read) {
-      anchor = read;
+    // First compensate for what changed since the last frame.
+    holdAnchor();
+    pinned = -log.scrollTop <= AT_END_PX;
+    const middle = pinned ? undefined : middleMessage();
+    if (anchor !== middle) {
+      anchor = middle;
       below = belowAnchor();
     }
     onMove(pinned);
   }, { passive: true });
-  // What changed is laid out by now and not painted yet.
+  // Called after layout and before paint.
   const observer = new ResizeObserver(() => {
     if (pinned) log.scrollTop = 0;
-    else hold();
+    else holdAnchor();
   });
   observer.observe(list);
-  // The box below it grows with what is written in it, and a phone's keyboard is taken from its height as well.
+  // The composer below grows with its text, and the keyboard of a phone reduces the height as well.
   observer.observe(log);
 
   return {
@@ -62,9 +63,9 @@ export function followEnd(log, list, onMove) {
     toEnd,
   };
 
-  function hold() {
+  function holdAnchor() {
     const grown = anchor?.isConnected ? belowAnchor() - below : 0;
-    // A browser scrolls by whole pixels; the rest is made up for with the next change.
+    // Browsers scroll by whole pixels; the next change compensates for the rest.
     if (Math.abs(grown) < 1) return;
     const from = log.scrollTop;
     log.scrollTop = from - grown;
@@ -75,7 +76,7 @@ export function followEnd(log, list, onMove) {
     return anchor ? bottom(list) - bottom(anchor) - log.clientHeight : 0;
   }
 
-  function inTheMiddle() {
+  function middleMessage() {
     const { top, height } = log.getBoundingClientRect();
     let first = 0;
     let last = list.childElementCount - 1;

@@ -1,65 +1,66 @@
 /**
- * Posting. A message has one key from its first attempt on, so that however often it is sent, it is stored once: by
- * itself, by the writer who tries again, and by the page after a reload.
+ * Sends messages. A message keeps its key from the first attempt on, so that it is stored once, however often it is
+ * sent: automatically, by the user's retry, or by the page after a reload.
  */
 
-import { remedy } from './knock.js';
 import { isFinal, uuid as randomUuid } from './message.js';
-import { sleep, systemClock, within } from './waiting.js';
+import { errorMessage } from './probe.js';
+import { sleep, systemClock, withTimeout } from './waiting.js';
 
-/** An attempt that takes longer has no answer; the store's own deadline is 8 s. */
+/** Deadline of an attempt. The store's own is 8 s. */
 const ATTEMPT_MS = 15_000;
 
-/** After the first attempt. More would keep the writer waiting for a minute before hearing that it failed. */
+/** Attempts after the first. With more, the user would wait for a minute before seeing that it failed. */
 const RETRIES = 2;
 
 const RETRY_BASE_MS = 500;
 
-/** The longest pause the server can ask for while the writer waits. */
+/** The longest pause that the server can ask for, because the user waits. */
 const RETRY_AFTER_CAP_MS = 5_000;
 
-/** Messages that wait for their turn. Whoever fills this has a dead connection or a script. */
+/** Messages that wait for their turn. Only a dead connection or a script reaches this. */
 const MAX_WAITING = 20;
 
-/** What was on its way this long ago is sent by nobody but the writer: by now it may not be meant any more. */
+/** A message older than this is not sent again automatically: the user may not want it any more. */
 const STALE_MS = 5 * 60_000;
 
 /**
  * @typedef {import('./message.js').Final} Final
  * @typedef {import('./message.js').Provisional} Provisional
- * @typedef {{key: string, text: string, reason: string, refused: boolean}} Failure `refused`: for good
+ * @typedef {{key: string, text: string, reason: string, refused: boolean}} Failure `refused`: a retry would be, too
  *
  * @typedef {object} Unsent what a reload must not lose
  * @property {string} key
  * @property {string} text
  * @property {string} since the cursor at the first attempt
- * @property {number} at when it was sent, by the writer
+ * @property {number} at when the user sent it
  * @property {{reason: string, refused: boolean}} [failure]
  *
  * @typedef {object} SenderOptions
  * @property {string} url
  * @property {string} user
  * @property {() => string} cursor of the stream
- * @property {(draft: Provisional) => void} onPending the message is on its way
- * @property {(message: Final) => void} onSent the server's answer
+ * @property {(draft: Provisional) => void} onPending the message is being sent
+ * @property {(message: Final) => void} onSent the server stored the message
  * @property {(failure: Failure) => void} onFailed
- * @property {(unsent: Unsent[]) => void} [onUnsent] what is not stored, as far as this page knows, has changed
+ * @property {(unsent: Unsent[]) => void} [onUnsent] the list of messages that are not known to be stored has changed
  * @property {typeof globalThis.fetch} [fetch]
  * @property {import('./waiting.js').Clock} [clock]
  * @property {() => number} [random]
  * @property {() => string} [uuid]
  *
- * @typedef {{message: Final} | {reason: string, refused: boolean, pause?: number}} Outcome of an attempt; the pause is
- *   what the server asks for, in milliseconds
+ * @typedef {{message: Final} | {reason: string, refused: boolean, pause?: number}} Outcome of an attempt; `pause`: what the
+ *   server asks for, in milliseconds
  *
  * @typedef {object} Sender
- * @property {(text: string) => boolean} send false: too much is waiting, nothing was taken
- * @property {(key: string) => void} retry a message that failed, with the key it had
- * @property {() => void} resume what was not refused and is not old is sent again: the network is back
- * @property {(key: string) => string | undefined} discard gives up a message that failed, and returns its text
- * @property {(unsent: Unsent[]) => void} restore what another life of this page has not sent
- * @property {(message: {provisionalId: string, from: string, text: string}) => void} settle this is stored, as the
- *   stream knows
+ * @property {(text: string) => boolean} send returns false if too many messages wait and this one was not accepted
+ * @property {(key: string) => void} retry sends a failed message again with its key
+ * @property {() => void} resume sends failed messages again that were not refused and are not stale: the network is back
+ * @property {(key: string) => string | undefined} discard gives up a failed message and returns its text
+ * @property {(unsent: Unsent[]) => void} restore takes over what an earlier page, or this page before it was left, did not
+ *   send
+ * @property {(message: {provisionalId: string, from: string, text: string}) => void} settle the stream delivered a stored
+ *   message
  */
 
 /**
@@ -73,19 +74,19 @@ export function createSender(options) {
   const random = options.random ?? Math.random;
   const uuid = options.uuid ?? randomUuid;
 
-  /** @typedef {Unsent & {settled: AbortController}} Letter */
-  /** By key. @type {Map<string, Letter>} */
+  /** @typedef {Unsent & {settled: AbortController}} Entry */
+  /** By key. @type {Map<string, Entry>} */
   const waiting = new Map();
-  /** By key. @type {Map<string, Letter>} */
+  /** By key. @type {Map<string, Entry>} */
   const failed = new Map();
-  let turn = Promise.resolve();
+  let queue = Promise.resolve();
 
   return { send, retry, resume, discard, restore, settle };
 
   /** @param {string} text */
   function send(text) {
     if (waiting.size >= MAX_WAITING) return false;
-    post({ key: uuid(), text, since: cursor(), at: clock.now() });
+    enqueue({ key: uuid(), text, since: cursor(), at: clock.now() });
     return true;
   }
 
@@ -94,91 +95,91 @@ export function createSender(options) {
    * @param {number} [at]
    */
   function retry(key, at = clock.now()) {
-    const letter = failed.get(key);
-    if (!letter) return;
+    const entry = failed.get(key);
+    if (!entry) return;
     failed.delete(key);
-    // The cursor stays that of the first attempt as well: the server looks for the key among what came after it.
-    post({ key, text: letter.text, since: letter.since, at });
+    // With the cursor of the first attempt: the server looks for the key among the messages after it.
+    enqueue({ key, text: entry.text, since: entry.since, at });
   }
 
   function resume() {
     for (const { key, at, failure } of failed.values()) {
-      // As old as it was: what fails again and again is the writer's in the end.
+      // With its age: what fails again and again is left to the user in the end.
       if (!failure?.refused && clock.now() - at < STALE_MS) retry(key, at);
     }
   }
 
   /** @param {string} key */
   function discard(key) {
-    const letter = failed.get(key);
+    const entry = failed.get(key);
     failed.delete(key);
-    changed();
-    return letter?.text;
+    reportUnsent();
+    return entry?.text;
   }
 
   /** @param {Unsent[]} unsent */
   function restore(unsent) {
-    for (const letter of unsent) {
-      if (waiting.has(letter.key) || failed.has(letter.key)) continue;
-      if (!letter.failure && clock.now() - letter.at < STALE_MS) {
-        post(letter);
+    for (const entry of unsent) {
+      if (waiting.has(entry.key) || failed.has(entry.key)) continue;
+      if (!entry.failure && clock.now() - entry.at < STALE_MS) {
+        enqueue(entry);
       } else {
-        show(letter);
-        fail(letter, letter.failure ?? { reason: 'the page was left before it was sent', refused: false });
+        show(entry);
+        fail(entry, entry.failure ?? { reason: 'the page was left before it was sent', refused: false });
       }
     }
-    changed();
+    reportUnsent();
   }
 
   /** @param {Unsent} unsent */
-  function post({ key, text, since, at }) {
-    const letter = { key, text, since, at, settled: new AbortController() };
-    waiting.set(key, letter);
-    show(letter);
-    changed();
-    // One at a time: what somebody writes must be stored in the order it was written.
-    turn = turn.then(() => deliver(letter)).catch((error) => reportError(error));
+  function enqueue({ key, text, since, at }) {
+    const entry = { key, text, since, at, settled: new AbortController() };
+    waiting.set(key, entry);
+    show(entry);
+    reportUnsent();
+    // One at a time: a user's messages must be stored in the order in which they were written.
+    queue = queue.then(() => deliver(entry)).catch((error) => reportError(error));
   }
 
-  /** @param {Unsent} letter */
+  /** @param {Unsent} entry */
   function show({ key, text, at }) {
     onPending({ provisionalId: key, from: user, text, date: new Date(at).toISOString() });
   }
 
-  function changed() {
+  function reportUnsent() {
     const all = [...failed.values(), ...waiting.values()];
     onUnsent(all.map(({ key, text, since, at, failure }) => ({ key, text, since, at, failure })));
   }
 
   /**
-   * Keys are public as soon as a message is shown, so somebody else's message may carry one of ours. Then ours was not
-   * sent, and the server's answer will say so.
+   * Keys are public as soon as a message is shown, so another user's message may have one of ours. Then ours was not sent,
+   * and the server's response will report it.
    *
    * @param {{ provisionalId: string, from: string, text: string }} message
    */
   function settle({ provisionalId: key, from, text }) {
-    const letter = waiting.get(key) ?? failed.get(key);
-    if (!letter || from !== user || text !== letter.text) return;
+    const entry = waiting.get(key) ?? failed.get(key);
+    if (!entry || from !== user || text !== entry.text) return;
     waiting.get(key)?.settled.abort();
     waiting.delete(key);
     failed.delete(key);
-    changed();
+    reportUnsent();
   }
 
-  /** @param {Letter} letter */
-  async function deliver(letter) {
-    const { signal } = letter.settled;
+  /** @param {Entry} entry */
+  async function deliver(entry) {
+    const { signal } = entry.settled;
     for (let attempt = 0; !signal.aborted; attempt += 1) {
-      const outcome = await attemptOnce(letter);
+      const outcome = await post(entry);
       if (signal.aborted) return;
       if ('message' in outcome) {
-        waiting.delete(letter.key);
-        changed();
+        waiting.delete(entry.key);
+        reportUnsent();
         onSent(outcome.message);
         return;
       }
       const { reason, refused, pause = RETRY_BASE_MS * 2 ** attempt * (1 + random()) } = outcome;
-      if (refused || attempt === RETRIES) return fail(letter, { reason, refused });
+      if (refused || attempt === RETRIES) return fail(entry, { reason, refused });
       await sleep(Math.min(pause, RETRY_AFTER_CAP_MS), clock, signal);
     }
   }
@@ -191,16 +192,16 @@ export function createSender(options) {
     const { key, text } = unsent;
     waiting.delete(key);
     failed.set(key, { ...unsent, failure, settled: new AbortController() });
-    changed();
+    reportUnsent();
     onFailed({ key, text, ...failure });
   }
 
   /**
-   * @param {Letter} letter
+   * @param {Entry} entry
    * @returns {Promise<Outcome>} never rejects
    */
-  function attemptOnce({ key, text, since, settled }) {
-    return within(ATTEMPT_MS, clock, settled.signal, async (limit) => {
+  function post({ key, text, since, settled }) {
+    return withTimeout(ATTEMPT_MS, clock, settled.signal, async (limit) => {
       try {
         const response = await request(url, {
           method: 'POST',
@@ -212,7 +213,7 @@ export function createSender(options) {
           },
           body: JSON.stringify({ from: user, text }),
           cache: 'no-store',
-          // Whoever sends and closes the tab means to send.
+          // A user who sends and closes the tab wants it sent.
           keepalive: true,
           signal: limit,
         });
@@ -234,8 +235,8 @@ async function read(response) {
     const message = await response.json();
     return isFinal(message) ? { message } : { reason: 'the server’s answer could not be read', refused: false };
   }
-  const reason = await remedy(response);
-  // Of the 5xx only 501 says "never"; a proxy whose backend restarts answers 502 or 504.
+  const reason = await errorMessage(response);
+  // Of the 5xx, only 501 is permanent; a proxy whose backend restarts answers 502 or 504.
   const refused = response.status !== 429 && (response.status < 500 || response.status === 501);
   if (refused) return { reason: reason ?? `the server refused it (status ${response.status})`, refused };
   const seconds = Number(response.headers.get('Retry-After') ?? NaN);

@@ -1,30 +1,30 @@
-/** The link to a room, without the name of who shares it. */
+/** The button that copies the link to a room, without the name of the user who shares it. */
 
-/** How long the button says what it did. */
-const SAID_MS = 2_000;
+/** How long the button shows the outcome. */
+const OUTCOME_MS = 2_000;
 
 /**
  * @param {HTMLElement} button
  * @param {HTMLElement} label
  * @param {string} url
- * @param {(words: string) => void} announce
+ * @param {(text: string) => void} announce
  */
 export function shareLink(button, label, url, announce) {
   const { textContent: usual } = label;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
-  let later;
+  let timer;
   button.addEventListener('click', async () => {
-    say((await copy(url)) ? 'Copied' : 'Not copied');
+    setLabel((await copy(url)) ? 'Copied' : 'Not copied');
     announce(label.textContent ?? '');
-    clearTimeout(later);
-    later = setTimeout(() => say(usual), SAID_MS);
+    clearTimeout(timer);
+    timer = setTimeout(() => setLabel(usual), OUTCOME_MS);
   });
 
-  /** @param {string | null} words */
-  function say(words) {
-    label.textContent = words;
-    // Shown also where the usual words are not.
-    button.classList.toggle('said', words !== usual);
+  /** @param {string | null} text */
+  function setLabel(text) {
+    label.textContent = text;
+    // The style shows the outcome also on a narrow page, which hides the usual label.
+    button.classList.toggle('said', text !== usual);
   }
 }
 
@@ -34,7 +34,7 @@ async function copy(text) {
     await navigator.clipboard.writeText(text);
     return true;
   } catch {
-    // Plain http, as on somebody's LAN, has no clipboard but this.
+    // There is no clipboard API over plain HTTP, as on a LAN.
     const focused = /** @type {HTMLElement | null} */ (document.activeElement);
     const box = document.createElement('textarea');
     box.value = text;

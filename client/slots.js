@@ -1,20 +1,20 @@
 /**
- * A browser opens six connections to a host over HTTP/1.1, for all its tabs together, and a stream takes one for good:
- * six rooms in six tabs, and the seventh page does not even load. So four streams are open at most, and a room beyond
- * them asks every few seconds; whichever room somebody looks at takes the place of one that nobody sees in any tab.
+ * Limits the open streams. Over HTTP/1.1 a browser opens six connections to a host for all its tabs, and each stream keeps
+ * one: with six rooms in six tabs, a seventh page would not even load. So at most four streams are open. A room without
+ * one polls, and a room that a user looks at takes the slot of a room that is hidden in all tabs.
  */
 
 import { newest } from './history.js';
 import { EMPTY, relation } from './message.js';
 import { sleep, systemClock } from './waiting.js';
 
-/** Two connections stay for everything else. */
+/** Leaves two connections for other requests. */
 const SLOTS = 4;
 
 const POLL_MS = 4_000;
 const POLL_HIDDEN_MS = 15_000;
 
-/** A read that takes longer is worth a word. */
+/** A poll that takes longer is shown as reconnecting. */
 const SLOW_MS = 5_000;
 
 const NAME = 'gripchat.streams';
@@ -48,15 +48,15 @@ export function limitStreams(open, browser = {}) {
     const closed = new AbortController();
     const channel = new Channel(NAME);
     let { cursor } = options;
-    /** While there is a slot. @type {Stream | null} */
+    /** Set while this room has a slot. @type {Stream | null} */
     let stream = null;
-    let giveUp = () => {};
-    /** While there is none. */
+    let releaseSlot = () => {};
+    /** For the time without a slot. */
     let waiting = new AbortController();
 
-    // A room that nobody sees makes place for one that somebody looks at; its own turn comes again.
+    // A hidden room releases its slot to one that a user looks at, and queues again.
     channel.addEventListener('message', () => {
-      if (!isSeen()) giveUp();
+      if (!isSeen()) releaseSlot();
     });
     document.addEventListener('visibilitychange', () => {
       if (!document.hidden) nudge();
@@ -67,12 +67,12 @@ export function limitStreams(open, browser = {}) {
     function close() {
       closed.abort();
       waiting.abort();
-      giveUp();
+      releaseSlot();
       channel.close();
       onState('stopped');
     }
 
-    /** Somebody looks at the room, in this tab or another. */
+    /** A user looks at the room, in this tab or another. */
     function nudge() {
       if (stream) stream.nudge?.();
       else if (!closed.signal.aborted) channel.postMessage('make place');
@@ -81,51 +81,52 @@ export function limitStreams(open, browser = {}) {
     async function run() {
       while (!closed.signal.aborted) {
         waiting = new AbortController();
-        const late = clock.setTimeout(() => void poll(waiting.signal), 100);
-        const release = await anySlot(waiting.signal).catch(() => null);
-        clock.clearTimeout(late);
+        const timer = clock.setTimeout(() => void poll(waiting.signal), 100);
+        const release = await acquireSlot(waiting.signal).catch(() => null);
+        clock.clearTimeout(timer);
         waiting.abort();
         if (!release) return;
-        if (!closed.signal.aborted) await streamed();
+        if (!closed.signal.aborted) await runStream();
         release();
       }
     }
 
-    async function streamed() {
-      const over = new Promise((resolve) => { giveUp = () => resolve(undefined); });
+    /** Resolves when the room must release its slot. */
+    async function runStream() {
+      const released = new Promise((resolve) => { releaseSlot = () => resolve(undefined); });
       let ending = false;
       stream = open({
         ...options,
         cursor,
         onState(state, problem) {
-          // Its last word is about the connection, not about the room.
+          // The stream reports its end, but the room continues.
           if (!ending) onState(state, problem);
         },
       });
-      await over;
+      await released;
       ending = true;
       cursor = stream.cursor();
       stream.close();
       stream = null;
-      giveUp = () => {};
+      releaseSlot = () => {};
     }
 
     /** @param {AbortSignal} signal */
     async function poll(signal) {
       while (!signal.aborted) {
-        // Each time: those before it in the queue may be hidden as well.
+        // Each time: the rooms before this one in the queue may be hidden as well, and release their slots again.
         if (isSeen()) nudge();
         const slow = clock.setTimeout(() => onState('reconnecting'), SLOW_MS);
-        // Until it succeeds, or is not wanted any more.
+        // Retries until it succeeds or is aborted.
         const snapshot = await read(options.url, signal).catch(() => null);
         clock.clearTimeout(slow);
         if (signal.aborted || !snapshot) return;
         onState('live');
         const fresh = snapshot.messages.filter((message) => relation(cursor, message.id) !== 'seen');
         const next = fresh.length > 0 && relation(cursor, fresh[0].id) === 'next' && !(cursor === EMPTY && snapshot.more);
-        const whole = next || snapshot.lastEventId === cursor;
+        const complete = next || snapshot.lastEventId === cursor;
         cursor = snapshot.lastEventId;
-        if (whole) fresh.forEach(onMessage);
+        if (complete) fresh.forEach(onMessage);
         else onReset({ reason: 'polled', lastEventId: cursor });
         await sleep(isSeen() ? POLL_MS : POLL_HIDDEN_MS, clock, signal);
       }
@@ -133,21 +134,21 @@ export function limitStreams(open, browser = {}) {
 
     /**
      * @param {AbortSignal} signal
-     * @returns {Promise<() => void>} gives the slot back
+     * @returns {Promise<() => void>} releases the slot
      */
-    function anySlot(signal) {
+    function acquireSlot(signal) {
       const granted = new AbortController();
       signal.addEventListener('abort', () => granted.abort(), { once: true });
       return new Promise((resolve, reject) => {
         signal.addEventListener('abort', reject, { once: true });
         for (let slot = 0; slot < SLOTS; slot += 1) {
           const request = locks.request(`${NAME}.${slot}`, { signal: granted.signal }, () => {
-            // Two may come free at once.
+            // Two slots may become free at the same time.
             if (granted.signal.aborted) return undefined;
             granted.abort();
             return new Promise((release) => resolve(() => release(undefined)));
           });
-          // Without a lock to be had there is no limit.
+          // Without locks there is no limit.
           request.catch(({ name }) => { if (name !== 'AbortError') resolve(() => {}); });
         }
       });
@@ -155,7 +156,7 @@ export function limitStreams(open, browser = {}) {
   }
 }
 
-/** HTTP/2 and 3 carry a hundred streams over one connection. */
+/** HTTP/2 and HTTP/3 carry a hundred streams over one connection. */
 function isMultiplexed() {
   const [page] = globalThis.performance?.getEntriesByType?.('navigation') ?? [];
   return /^h[23]/u.test(/** @type {PerformanceNavigationTiming | undefined} */ (page)?.nextHopProtocol ?? '');

@@ -1,11 +1,10 @@
 /**
- * How things are, in words: whether the page is live, quietly; and what failed, where it stands if it is a message's, and
- * above the box if it is none's.
+ * The status of the stream, and failures: next to the message that failed, or above the composer if there is none.
  */
 
-import { part, write } from './render.js';
+import { child, setText } from './render.js';
 
-/** What is over sooner is nobody's concern. */
+/** A state that ends sooner is not shown. */
 const GRACE_MS = { reconnecting: 1_000, 'catching-up': 400 };
 
 /** @typedef {import('./stream.js').StreamState} StreamState */
@@ -16,18 +15,18 @@ const GRACE_MS = { reconnecting: 1_000, 'catching-up': 400 };
  */
 export function statusLine(line) {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
-  let later;
+  let timer;
   return (state, problem) => {
-    clearTimeout(later);
+    clearTimeout(timer);
     const show = () => {
       line.dataset.state = state === 'reconnecting' && !navigator.onLine ? 'offline' : state;
-      // A sentence stands below the bar; a word stands in it.
+      // A sentence goes below the bar; a word fits into it.
       line.classList.toggle('long', problem !== undefined || state === 'stopped');
-      write(line, words(state, problem));
+      setText(line, statusText(state, problem));
     };
     const grace = line.dataset.state === 'live' && state in GRACE_MS
       ? GRACE_MS[/** @type {keyof typeof GRACE_MS} */ (state)] : 0;
-    if (grace > 0) later = setTimeout(show, grace);
+    if (grace > 0) timer = setTimeout(show, grace);
     else show();
   };
 }
@@ -36,7 +35,7 @@ export function statusLine(line) {
  * @param {StreamState} state
  * @param {string} [problem]
  */
-function words(state, problem) {
+function statusText(state, problem) {
   switch (state) {
     case 'connecting': return 'Connecting…';
     case 'live': return 'Live';
@@ -58,23 +57,23 @@ export function showFailure(item, reason, actions) {
   const line = paragraph('failure', `Not sent: ${sentence(reason)} `);
   for (const [label, act] of actions) {
     const action = button(label, act);
-    // A screen reader that goes from button to button must hear whose it is.
-    action.ariaLabel = `${label}: ${part(item, '.text').textContent?.slice(0, 60)}`;
+    // For screen readers that read buttons one by one: names the message.
+    action.ariaLabel = `${label}: ${child(item, '.text').textContent?.slice(0, 60)}`;
     line.append(action, ' ');
   }
   item.append(line);
 }
 
 /**
- * The server's words are a clause without a full stop.
+ * Adds a full stop: error messages of the server have none.
  *
  * @param {string} clause
  */
 export const sentence = (clause) => clause.replace(/[.!?]?$/u, '.');
 
 /**
- * @param {HTMLElement} area stands on the page from the start, or screen readers would not announce what comes in
- * @param {() => void} onDismiss the focus, which was in it, is to go somewhere
+ * @param {HTMLElement} area on the page from the start, or screen readers would not announce what is inserted
+ * @param {() => void} onDismiss must move the focus, which the dismissed problem had
  */
 export function problemArea(area, onDismiss) {
   /** @type {Map<string, HTMLElement>} */
@@ -83,11 +82,11 @@ export function problemArea(area, onDismiss) {
 
   /**
    * @param {string} key
-   * @param {string} words
+   * @param {string} text
    */
-  function show(key, words) {
+  function show(key, text) {
     if (shown.has(key)) return;
-    const item = paragraph('problem', `${words} `);
+    const item = paragraph('problem', `${text} `);
     item.append(button('Dismiss', () => {
       clear(key);
       onDismiss();

@@ -1,10 +1,9 @@
 /**
- * What a browser keeps for the next page. Storage can be forbidden or full, and nothing depends on it: what cannot be
- * read was never kept.
+ * Browser storage. It can be forbidden or full, and nothing depends on it: what cannot be read counts as never stored.
  *
- * @param {'localStorage' | 'sessionStorage'} which
+ * @param {'localStorage' | 'sessionStorage'} area
  */
-function shelf(which) {
+function store(area) {
   return {
     /**
      * @param {string} key
@@ -12,7 +11,7 @@ function shelf(which) {
      */
     get(key) {
       try {
-        return globalThis[which].getItem(`gripchat.${key}`);
+        return globalThis[area].getItem(`gripchat.${key}`);
       } catch {
         return null;
       }
@@ -26,12 +25,12 @@ function shelf(which) {
     },
     /**
      * @param {string} key
-     * @param {string} value an empty one is not kept
+     * @param {string} value an empty one removes the key
      */
     put(key, value) {
       try {
-        if (value === '') globalThis[which].removeItem(`gripchat.${key}`);
-        else globalThis[which].setItem(`gripchat.${key}`, value);
+        if (value === '') globalThis[area].removeItem(`gripchat.${key}`);
+        else globalThis[area].setItem(`gripchat.${key}`, value);
       } catch {
         // See above.
       }
@@ -39,31 +38,31 @@ function shelf(which) {
   };
 }
 
-/** For all tabs, for good. */
-export const forGood = shelf('localStorage');
+/** Shared by all tabs, without expiry. */
+export const persistent = store('localStorage');
 
-/** For this tab, as long as it is open; reloads included. */
-export const forThisTab = shelf('sessionStorage');
+/** For this tab until it is closed, also across reloads. */
+export const perTab = store('sessionStorage');
 
 /**
- * What somebody has not sent in this tab.
+ * The unsent messages of a user in this tab.
  *
  * @typedef {import('./send.js').Unsent} Unsent
  *
  * @param {string} roomPath
- * @param {string} user nobody sends what another wrote
+ * @param {string} user part of the key, so that no message is sent under another name
  */
 export function outbox(roomPath, user) {
   const key = `unsent.${roomPath}.${user}`;
   return {
     /** @param {Unsent[]} unsent */
-    keep(unsent) {
-      forThisTab.put(key, unsent.length > 0 ? JSON.stringify(unsent) : '');
+    save(unsent) {
+      perTab.put(key, unsent.length > 0 ? JSON.stringify(unsent) : '');
     },
     /** @returns {Unsent[]} */
-    kept() {
-      const kept = forThisTab.json(key);
-      return Array.isArray(kept) ? kept : [];
+    load() {
+      const stored = perTab.json(key);
+      return Array.isArray(stored) ? stored : [];
     },
   };
 }

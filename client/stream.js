@@ -1,29 +1,29 @@
 /**
- * A room's stream that outlives its connections. It knows no page content: messages go out through callbacks, in
- * order, each once, without a hole.
+ * The stream of a room, across connections. It does not depend on the page: it passes messages to callbacks, in order,
+ * each once, without gaps.
  *
- * The browser's own reconnection is never used. It gives up for good on any answer but 200, its pause is fixed, and
- * it cannot tell a dead connection from a quiet one.
+ * It never uses the reconnection of EventSource, which stops permanently on any status but 200, has a fixed pause, and
+ * cannot tell a dead connection from a quiet one.
  */
 
-import { knock as knockOverHttp } from './knock.js';
 import { isFinal, isProvisional, relation } from './message.js';
+import { probe as probeOverHttp } from './probe.js';
 import { parseJson } from './storage.js';
 import { fullJitter, systemClock } from './waiting.js';
 
-/** The server breaks every silence after 20 s: two keep-alives missed and a margin mean a dead connection. */
+/** The server sends something at least every 20 s: after two missed keep-alives and a margin, the connection is dead. */
 const SILENCE_MS = 45_000;
 
-/** A tab that comes back to the front has missed a keep-alive if its last event is older than this. */
+/** A tab that becomes visible has missed a keep-alive if its last event is older than this. */
 const STALE_MS = 25_000;
 
-/** A connection that lasted this long is a success: the next failure starts again with a short wait. */
+/** A connection that lasted this long counts as a success: the next failure starts with a short pause again. */
 const STABLE_MS = 10_000;
 
-/** What was missed comes without a pause. */
+/** A pause this long means that the replay of missed messages is over. */
 const REPLAY_MS = 300;
 
-/** EventSource.CLOSED: at an error it means that the server refused, any other state that the network failed. */
+/** EventSource.CLOSED: on an error it means that the server refused the stream, any other state that the network failed. */
 const CLOSED = 2;
 
 /**
@@ -33,25 +33,25 @@ const CLOSED = 2;
  *
  * @typedef {object} StreamOptions
  * @property {string} url
- * @property {string} cursor of what the page already shows
+ * @property {string} cursor of the newest message on the page
  * @property {(message: Final) => void} onMessage
  * @property {(message: Provisional) => void} onProvisional
  * @property {(provisionalId: string) => void} onRetract
- * @property {(reset: {reason: string, lastEventId: string}) => void} onReset what is shown is out of date: take a
+ * @property {(reset: {reason: string, lastEventId: string}) => void} onReset the page is out of date: fetch a
  *   snapshot
- * @property {(state: StreamState, problem?: string) => void} onState `problem`: why the server refuses, in its words
- * @property {() => void} [onAlive] the server broke the silence
- * @property {() => boolean} [isSeen] whether somebody looks at what comes
+ * @property {(state: StreamState, problem?: string) => void} onState `problem`: why the server refuses, in its own text
+ * @property {() => void} [onAlive] a keep-alive arrived
+ * @property {() => boolean} [isSeen] whether a user looks at the room
  * @property {new (url: string) => EventSource} [EventSource]
  * @property {import('./waiting.js').Clock} [clock]
  * @property {() => number} [random]
  * @property {Window} [window]
- * @property {typeof knockOverHttp} [knock]
+ * @property {typeof probeOverHttp} [probe]
  *
  * @typedef {object} Stream
  * @property {() => string} cursor
  * @property {() => void} close
- * @property {() => void} [nudge] somebody looks at it
+ * @property {() => void} [nudge] a user looks at the room: reconnects if the connection may be dead
  */
 
 /**
@@ -63,26 +63,26 @@ export function openStream(options) {
   const Source = options.EventSource ?? globalThis.EventSource;
   const clock = options.clock ?? systemClock;
   const random = options.random ?? Math.random;
-  const knock = options.knock ?? knockOverHttp;
+  const probe = options.probe ?? probeOverHttp;
 
   let cursor = options.cursor;
   let failures = 0;
   let refused = false;
   let stopped = false;
   let lastEvent = clock.now();
-  /** The one connection, or attempt at one; aborting it is how it ends. @type {AbortController | null} */
+  /** Aborting it ends the current connection, or attempt to connect. @type {AbortController | null} */
   let current = null;
   /** @type {unknown} */
   let retry;
   let opened = false;
-  /** Armed while the stream catches up. @type {unknown} */
+  /** Set while the stream catches up. @type {unknown} */
   let replay;
 
   const unwatch = watchPage({
     window: options.window ?? globalThis.window,
     onWake: reconnectNow,
     onVisible: nudge,
-    onSleep: hangUp,
+    onSleep: disconnect,
   });
   onState('connecting');
   void connect();
@@ -97,7 +97,7 @@ export function openStream(options) {
     return `${url}?lastEventId=${encodeURIComponent(cursor)}`;
   }
 
-  function hangUp() {
+  function disconnect() {
     clock.clearTimeout(retry);
     clock.clearTimeout(replay);
     replay = undefined;
@@ -108,14 +108,14 @@ export function openStream(options) {
   function stop() {
     if (stopped) return;
     stopped = true;
-    hangUp();
+    disconnect();
     unwatch();
     onState('stopped');
   }
 
   function reconnectNow() {
     if (stopped) return;
-    hangUp();
+    disconnect();
     failures = 0;
     onState('reconnecting');
     void connect();
@@ -123,7 +123,7 @@ export function openStream(options) {
 
   /** @param {string} [problem] */
   function reconnectLater(problem) {
-    hangUp();
+    disconnect();
     onState('reconnecting', problem);
     retry = clock.setTimeout(() => void connect(), fullJitter(failures, random));
     failures += 1;
@@ -133,11 +133,11 @@ export function openStream(options) {
     const connection = new AbortController();
     current = connection;
     const { signal } = connection;
-    // Armed before the first byte: a connection that is accepted and never answered is dead as well.
+    // Before the first byte: a connection that is accepted and never answered is dead as well.
     lastEvent = clock.now();
     watchSilence(signal);
     if (refused) {
-      const answer = await knock(address(), signal);
+      const answer = await probe(address(), signal);
       if (signal.aborted) return;
       if (answer.outcome === 'stop') return stop();
       if (answer.outcome === 'refused') return reconnectLater(answer.problem);
@@ -148,7 +148,7 @@ export function openStream(options) {
 
   /** @param {AbortSignal} signal */
   function watchSilence(signal) {
-    // One timer that looks at the clock, not one reset per event; it also stays right where timers are throttled.
+    // One timer that reads the clock, instead of one reset per event; it is also right where timers are throttled.
     let timer = clock.setTimeout(check, SILENCE_MS);
     signal.addEventListener('abort', () => clock.clearTimeout(timer), { once: true });
 
@@ -169,7 +169,7 @@ export function openStream(options) {
       source.close();
     }, { once: true });
 
-    // A closed EventSource may still have events queued; they belong to nobody.
+    // A closed EventSource may still deliver queued events; they are ignored.
     /** @type {(name: string, handle: (data: any) => void) => void} */
     const on = (name, handle) => source.addEventListener(name, (event) => {
       if (signal.aborted) return;
@@ -191,14 +191,14 @@ export function openStream(options) {
       reconnectLater();
     });
     on('keep-alive', onAlive);
-    // Its cursor is not taken: it may name the end of the replay that follows, and taking it would drop the replay.
-    // Where it names a place without a replay, the next message shows the hole.
+    // Its cursor is ignored: it may be the end of the replay that follows, and adopting it would drop the replay. If no
+    // replay follows, the next message shows the gap.
     on('stream-open', () => {});
     on('stream-reset', reset);
     on('message', receive);
   }
 
-  /** Until what comes is new. The server does not say where a replay ends: it may not have read so far. */
+  /** Lasts until new messages arrive. The server does not report where a replay ends: it may not have read that far. */
   function catchUp() {
     if (replay === undefined) onState('catching-up');
     clock.clearTimeout(replay);
@@ -220,22 +220,22 @@ export function openStream(options) {
   }
 
   /**
-   * The JSON alone decides what a message is: a provisional event has no id line, so the event's `lastEventId` is that
-   * of the message before it.
+   * Only the JSON tells what kind of message it is: a provisional event has no id line, so its `lastEventId` is that of the
+   * message before it.
    *
    * @param {unknown} message
    */
   function receive(message) {
     if (isFinal(message)) {
-      const place = relation(cursor, message.id);
-      if (place === 'seen') return;
-      // Jittered like any other failure: a hole is likely to be everybody's at once.
-      if (place === 'hole') return reconnectLater();
+      const order = relation(cursor, message.id);
+      if (order === 'seen') return;
+      // With jitter as after a failure: all clients are likely to have the gap at the same time.
+      if (order === 'gap') return reconnectLater();
       cursor = message.id;
       if (replay !== undefined) catchUp();
       onMessage(message);
     } else if (isProvisional(message)) {
-      // Never replayed.
+      // Provisional messages are never replayed, so this one is new.
       caughtUp();
       if ('retracted' in message && message.retracted === true) onRetract(message.provisionalId);
       else onProvisional(message);
@@ -244,16 +244,16 @@ export function openStream(options) {
 }
 
 /**
- * The moments at which a browser knows better than a timer: phones suspend tabs and switch networks, and afterwards
- * a dead connection still looks open.
+ * Reports the events after which a connection may be dead although it still looks open: phones suspend tabs and switch
+ * networks.
  *
  * @param {object} options
  * @param {Window} options.window
- * @param {() => void} options.onWake the connection is gone or worthless: open a new one now
- * @param {() => void} options.onVisible somebody looks at the page again
- * @param {() => void} [options.onHidden] nobody does any more
+ * @param {() => void} options.onWake the connection is lost or useless: open a new one now
+ * @param {() => void} options.onVisible a user looks at the page again
+ * @param {() => void} [options.onHidden] the page is not visible any more
  * @param {() => void} options.onSleep the page is being left; it may come back from the back/forward cache
- * @returns {() => void} stops watching
+ * @returns {() => void} removes the listeners
  */
 export function watchPage({ window, onWake, onVisible, onHidden, onSleep }) {
   const watching = new AbortController();

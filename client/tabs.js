@@ -1,24 +1,26 @@
 /**
- * One stream for all tabs that show a room: browsers open six connections to a host over HTTP/1.1, and a stream takes
- * one for good. The tab that has the room's lock opens the stream and tells the others what comes; when it goes, the
- * browser gives the lock to the next one, which goes on from its own cursor.
+ * One stream for all tabs of a room: over HTTP/1.1, browsers open six connections to a host, and a stream keeps one. The
+ * tab that holds the room's lock, the leader, opens the stream and broadcasts its events to the others. When it closes,
+ * the browser grants the lock to the next tab, which resumes from its own cursor.
  *
- * What the others hear is judged like what a stream says: each message once, in order, and a hole is asked about. Every
- * sign of life names the leader's cursor, so that a hole shows also where nothing follows it. Without locks or channels
- * each tab has a stream of its own.
+ * Followers check the events as a stream does: each message once, in order, and after a gap they ask the leader for what
+ * is missing. Every keep-alive contains the leader's cursor, so that a gap shows even if no message follows. Without locks
+ * or broadcast channels each tab opens its own stream.
+ *
+ * During a deployment, tabs of two versions share a room: keep the events compatible.
  */
 
 import { EMPTY, relation, uuid } from './message.js';
 import { openStream, watchPage } from './stream.js';
 import { systemClock } from './waiting.js';
 
-/** Messages that are kept for tabs that come later or have missed some; who lacks more takes a snapshot. */
+/** Messages kept for tabs that join later or missed some. A tab that missed more fetches a snapshot. */
 const MAX_KEPT = 200;
 
-/** A leader that is asked answers at once, unless its tab is frozen or its page hangs. */
+/** A leader answers immediately, unless its tab is frozen or its page hangs. */
 const ANSWER_MS = 3_000;
 
-/** Two keep-alives of the stream and a margin, as for the stream itself. */
+/** Two keep-alives of the stream and a margin, as in stream.js. */
 const SILENCE_MS = 50_000;
 
 /**
@@ -36,7 +38,7 @@ const SILENCE_MS = 50_000;
  *   | {type: 'lead'}
  *   | {type: 'ask', tab: string, seen: boolean, cursor: string}
  *   | {type: 'seen', tab: string, seen: boolean}
- *   | {type: 'tell', tab: string, messages: Final[], reset?: string, standing: Standing}} Word
+ *   | {type: 'tell', tab: string, messages: Final[], reset?: string, standing: Standing}} TabEvent
  *
  * @typedef {StreamOptions & {
  *   name: string,
@@ -45,8 +47,7 @@ const SILENCE_MS = 50_000;
  *   open?: typeof openStream,
  *   limit?: (open: typeof openStream) => typeof openStream,
  *   tab?: string,
- * }} TabOptions `name`: what tabs of one room, and no others, have in common; `limit`: what keeps a shared stream from
- *   being one too many
+ * }} TabOptions `name`: the same in all tabs of the room; `limit`: limits the open streams of all rooms
  */
 
 /**
@@ -58,7 +59,7 @@ export function shareStream(options) {
     locks = globalThis.navigator?.locks, Channel = globalThis.BroadcastChannel, open = openStream, limit, name,
   } = options;
   try {
-    // Where a page may store nothing, it may not talk to others either.
+    // A page that may not use storage may not use channels either.
     new Channel(name).close();
   } catch {
     return open(options);
@@ -77,39 +78,39 @@ function share(options, locks, Channel, open) {
   const clock = options.clock ?? systemClock;
   const tab = options.tab ?? uuid();
   const { onMessage, onProvisional, onRetract, onReset, onState, window = globalThis.window } = options;
-  const isHere = () => window.document.visibilityState === 'visible';
+  const isVisible = () => window.document.visibilityState === 'visible';
 
   let cursor = options.cursor;
-  let heard = clock.now();
+  let lastReceived = clock.now();
   /** @type {unknown} */
   let silence;
   /** @type {Standing} */
   let standing = { state: 'connecting' };
-  /** Oldest first, without a hole. @type {Final[]} */
+  /** Oldest first, without gaps. @type {Final[]} */
   let kept = [];
-  /** What they go on from. */
+  /** The cursor before the first of them. */
   let base = cursor;
-  /** An answer is on its way, which tells of all that has come by then. */
+  /** An answer of the leader is expected. It will cover everything that arrives before it. */
   let asking = false;
-  /** Other tabs that somebody looks at, as far as a leader knows. @type {Set<string>} */
-  const lookedAt = new Set();
-  /** Of this tab, while it leads. @type {import('./stream.js').Stream | null} */
+  /** Other tabs that are visible, as far as a leader knows. @type {Set<string>} */
+  const visibleTabs = new Set();
+  /** Set while this tab leads. @type {import('./stream.js').Stream | null} */
   let stream = null;
-  /** Aborted when this tab stops to lead or to wait for it. */
-  let part = new AbortController();
+  /** Aborted when this tab stops leading or waiting for the lock. */
+  let candidacy = new AbortController();
   /** @type {BroadcastChannel | null} */
   let channel = null;
 
   const unwatch = watchPage({
     window,
-    // The leader's own stream sees to the network.
+    // The network is left to the stream of the leader.
     onWake: () => { if (!channel) join(); },
     onVisible() {
-      tellIfSeen(true);
+      broadcastSeen(true);
       ask();
     },
-    onHidden: () => tellIfSeen(false),
-    // A page that has a lock or an open channel is not kept for the way back.
+    onHidden: () => broadcastSeen(false),
+    // Browsers keep no page with a lock or an open channel in the back/forward cache.
     onSleep: leave,
   });
   onState('connecting');
@@ -117,17 +118,17 @@ function share(options, locks, Channel, open) {
   return { cursor: () => cursor, close };
 
   function join() {
-    part = new AbortController();
+    candidacy = new AbortController();
     channel = new Channel(options.name);
-    channel.addEventListener('message', (event) => hear(event.data));
-    void lead(part, false);
+    channel.addEventListener('message', (event) => receive(event.data));
+    void lead(candidacy, false);
     ask();
     watchSilence();
   }
 
   function leave() {
-    tellIfSeen(false);
-    part.abort();
+    broadcastSeen(false);
+    candidacy.abort();
     asking = false;
     clock.clearTimeout(silence);
     channel?.close();
@@ -140,181 +141,181 @@ function share(options, locks, Channel, open) {
     onState('stopped');
   }
 
-  /** @param {Word} word */
-  function say(word) {
-    channel?.postMessage(word);
+  /** @param {TabEvent} event */
+  function broadcast(event) {
+    channel?.postMessage(event);
   }
 
   /** @param {boolean} seen */
-  function tellIfSeen(seen) {
-    say({ type: 'seen', tab, seen });
+  function broadcastSeen(seen) {
+    broadcast({ type: 'seen', tab, seen });
   }
 
   // === Leading ===
 
   /**
-   * Waits for the lock and leads until the part is over.
+   * Waits for the lock, then leads until `mine` is aborted.
    *
    * @param {AbortController} mine
-   * @param {boolean} steal from a leader that is silent
+   * @param {boolean} steal takes the lock from a silent leader
    */
   async function lead(mine, steal) {
     const { signal } = mine;
     const over = new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
     try {
-      // What is stolen cannot be waited for, and so not be given up.
+      // The two options exclude each other: stealing does not wait, so it cannot be aborted.
       await locks.request(options.name, steal ? { steal } : { signal }, () => {
         if (signal.aborted) return undefined;
-        begin();
+        startLeading();
         return over;
       });
-      end();
+      stopLeading();
     } catch (error) {
-      // Given up while it waited.
+      // Aborted while it waited.
       if (signal.aborted) return;
-      end();
-      // Stolen by a tab that heard nothing of this one; anything else is no lock to be had at all.
+      stopLeading();
+      // AbortError: stolen by a tab that received nothing from this one. Anything else: there are no locks.
       if (/** @type {Error} */ (error).name === 'AbortError') void lead(mine, false);
-      else begin();
+      else startLeading();
     }
   }
 
-  function begin() {
+  function startLeading() {
     clock.clearTimeout(silence);
-    lookedAt.clear();
-    say({ type: 'lead' });
+    visibleTabs.clear();
+    broadcast({ type: 'lead' });
     stream = open({
       ...options,
       cursor,
-      isSeen: () => isHere() || lookedAt.size > 0,
+      isSeen: () => isVisible() || visibleTabs.size > 0,
       onMessage(message) {
-        say({ type: 'final', message });
-        take(message);
+        broadcast({ type: 'final', message });
+        accept(message);
       },
       onProvisional(message) {
-        say({ type: 'provisional', message });
+        broadcast({ type: 'provisional', message });
         onProvisional(message);
       },
       onRetract(provisionalId) {
-        say({ type: 'retract', provisionalId });
+        broadcast({ type: 'retract', provisionalId });
         onRetract(provisionalId);
       },
       onReset(reset) {
-        say({ type: 'reset', reset });
-        start(reset);
+        broadcast({ type: 'reset', reset });
+        applyReset(reset);
       },
       onState(state, problem) {
-        // Its last word is about this tab, not about the room.
+        // The stream of this tab was closed; the room continues.
         if (!stream && state === 'stopped') return;
-        stand({ state, problem });
-        say({ type: 'state', standing, cursor });
-        // Whoever has the lock next may be welcome again, as a page that is loaded anew would be.
+        setStanding({ state, problem });
+        broadcast({ type: 'state', standing, cursor });
+        // The server may admit the next tab, as it may admit a reloaded page.
         if (state === 'stopped') leave();
       },
-      onAlive: () => say({ type: 'alive', cursor }),
+      onAlive: () => broadcast({ type: 'alive', cursor }),
     });
   }
 
-  function end() {
+  function stopLeading() {
     const ended = stream;
     stream = null;
     ended?.close();
-    if (part.signal.aborted) return;
+    if (candidacy.signal.aborted) return;
     watchSilence();
-    // What came meanwhile was told to the others. Whoever has just taken over is not to be robbed for a late answer.
-    say({ type: 'ask', tab, seen: isHere(), cursor });
+    // Ask for what arrived meanwhile. Not by ask(): a new leader must not lose the lock for a late answer.
+    broadcast({ type: 'ask', tab, seen: isVisible(), cursor });
   }
 
   // === Following ===
 
-  /** @param {Word} word */
-  function hear(word) {
-    if ('seen' in word) {
-      if (word.seen) lookedAt.add(word.tab);
-      else lookedAt.delete(word.tab);
-      if (!stream || word.type === 'seen') return;
+  /** @param {TabEvent} event */
+  function receive(event) {
+    if ('seen' in event) {
+      if (event.seen) visibleTabs.add(event.tab);
+      else visibleTabs.delete(event.tab);
+      if (!stream || event.type === 'seen') return;
       stream.nudge?.();
-      tell(word.tab, word.cursor);
+      answer(event.tab, event.cursor);
       return;
     }
-    // Two lead for a moment, when one steals from another: each believes its own stream.
+    // After a lock was stolen, two tabs lead for a moment: each uses its own stream only.
     if (stream) return;
-    heard = clock.now();
-    if ('cursor' in word && word.cursor !== cursor && relation(cursor, word.cursor) !== 'seen') ask();
-    switch (word.type) {
+    lastReceived = clock.now();
+    if ('cursor' in event && event.cursor !== cursor && relation(cursor, event.cursor) !== 'seen') ask();
+    switch (event.type) {
       case 'final':
-        // Behind nothing comes anything, and only the leader knows what came before.
-        if (cursor === EMPTY || relation(cursor, word.message.id) === 'hole') ask();
-        else take(word.message);
+        // Any message can follow an empty cursor, and only the leader knows whether others came before.
+        if (cursor === EMPTY || relation(cursor, event.message.id) === 'gap') ask();
+        else accept(event.message);
         break;
       case 'provisional':
-        onProvisional(word.message);
+        onProvisional(event.message);
         break;
       case 'retract':
-        onRetract(word.provisionalId);
+        onRetract(event.provisionalId);
         break;
       case 'reset':
-        start(word.reset);
+        applyReset(event.reset);
         break;
       case 'state':
-        stand(word.standing);
+        setStanding(event.standing);
         break;
       case 'lead':
         ask();
         break;
       case 'tell':
-        if (word.tab !== tab) break;
+        if (event.tab !== tab) break;
         asking = false;
-        if (word.reset !== undefined) start({ reason: 'tab', lastEventId: word.reset });
-        word.messages.forEach(take);
-        stand(word.standing);
+        if (event.reset !== undefined) applyReset({ reason: 'tab', lastEventId: event.reset });
+        event.messages.forEach(accept);
+        setStanding(event.standing);
         break;
       default:
     }
   }
 
-  /** Asks the leader what this tab has missed; one that does not answer is no leader any more. */
+  /** Asks the leader what this tab has missed. If it does not answer, this tab takes over. */
   function ask() {
     if (stream || !channel || asking) return;
     asking = true;
     const asked = clock.now();
-    say({ type: 'ask', tab, seen: isHere(), cursor });
-    const mine = part;
+    broadcast({ type: 'ask', tab, seen: isVisible(), cursor });
+    const mine = candidacy;
     clock.setTimeout(() => {
       asking = false;
-      if (mine.signal.aborted || stream || heard >= asked) return;
+      if (mine.signal.aborted || stream || lastReceived >= asked) return;
       void locks.query().then(({ held = [] }) => {
-        // Where nobody has the lock, it is about to be given to somebody.
+        // If no tab holds the lock, the browser is about to grant it.
         if (held.some(({ name }) => name === options.name) && !mine.signal.aborted && !stream) takeOver();
       }).catch(() => {});
     }, ANSWER_MS);
   }
 
   function takeOver() {
-    part.abort();
-    part = new AbortController();
-    void lead(part, true);
+    candidacy.abort();
+    candidacy = new AbortController();
+    void lead(candidacy, true);
   }
 
   /**
    * @param {string} to
    * @param {string} from a cursor
    */
-  function tell(to, from) {
+  function answer(to, from) {
     const messages = kept.filter((message) => relation(from, message.id) !== 'seen');
-    const whole = from === base || (from !== EMPTY && kept.length > 0 && relation(from, kept[0].id) !== 'hole');
-    /** @type {Word} */
-    const word = whole || relation(from, cursor) === 'seen'
-      ? { type: 'tell', tab: to, messages: whole ? messages : [], standing }
+    const complete = from === base || (from !== EMPTY && kept.length > 0 && relation(from, kept[0].id) !== 'gap');
+    /** @type {TabEvent} */
+    const event = complete || relation(from, cursor) === 'seen'
+      ? { type: 'tell', tab: to, messages: complete ? messages : [], standing }
       : { type: 'tell', tab: to, messages: [], reset: cursor, standing };
-    say(word);
+    broadcast(event);
   }
 
   function watchSilence() {
     clock.clearTimeout(silence);
     silence = clock.setTimeout(() => {
       if (stream || !channel) return;
-      if (clock.now() - heard >= SILENCE_MS) ask();
+      if (clock.now() - lastReceived >= SILENCE_MS) ask();
       watchSilence();
     }, SILENCE_MS);
   }
@@ -322,7 +323,7 @@ function share(options, locks, Channel, open) {
   // === Both ===
 
   /** @param {Final} message */
-  function take(message) {
+  function accept(message) {
     if (relation(cursor, message.id) === 'seen') return;
     cursor = message.id;
     kept.push(message);
@@ -331,7 +332,7 @@ function share(options, locks, Channel, open) {
   }
 
   /** @param {{reason: string, lastEventId: string}} reset */
-  function start(reset) {
+  function applyReset(reset) {
     cursor = reset.lastEventId;
     base = cursor;
     kept = [];
@@ -339,7 +340,7 @@ function share(options, locks, Channel, open) {
   }
 
   /** @param {Standing} now */
-  function stand(now) {
+  function setStanding(now) {
     standing = now;
     onState(now.state, now.problem);
   }

@@ -1,29 +1,30 @@
 /**
- * What a text shows beside its letters: links, and emoji that stand alone. The server does the same for the history it
- * renders (src/web/pages/text.rs); tests/client/vectors/text.json holds both to it.
+ * Finds links in a text, and texts that consist of emoji only. The server does the same for the history that it renders
+ * (src/web/pages/text.rs); tests/client/vectors/text.json tests both.
  */
 
 /** @typedef {{text: string, href?: string}} Piece */
 
 /**
- * Ends at white space, by JavaScript's and by Unicode's word, at what no address holds, or at what parts sentences that
- * have no white space. A part of a longer word is found first, and is none; not every Safari can look behind.
+ * An address ends at white space as JavaScript or Unicode defines it, at a character that no address contains, or at
+ * punctuation of scripts without white space. The first alternative consumes what is part of a longer word and is no
+ * address: not every Safari has lookbehind.
  */
 const ADDRESS = /[\p{Alphabetic}\p{N}]https?:\/\/|(https?:\/\/[^\s\u0085<>"、。《-】！（），：；？]+)/giu;
 
-/** What follows an address in a sentence and is not a part of it. */
+/** Characters after an address that belong to the sentence. */
 const TRAILING = '.,;:!?\'*_~`’”»…';
 
 const BRACKETS = [['(', ')'], ['[', ']'], ['{', '}']];
 
-/** Emoji that stand alone are shown large, up to so many UTF-16 units: a family of four has eleven. */
-const MOST_ALONE = 24;
+/** The longest text of emoji only that is shown large, in UTF-16 units: a family of four has eleven. */
+const MAX_EMOJI_UNITS = 24;
 
-/** Digits, `#` and `*` are emoji too, in Unicode's word for what can be made one. */
-const EMOJI_ALONE = /^(?:(?![\0-\x7f])[\p{Emoji}\p{Emoji_Component}]|[\u200d\ufe0f ])+$/u;
+/** Without ASCII: digits, `#` and `*` have the property Emoji as well, because sequences can make them one. */
+const EMOJI_ONLY = /^(?:(?![\0-\x7f])[\p{Emoji}\p{Emoji_Component}]|[\u200d\ufe0f ])+$/u;
 
 /**
- * The text in pieces, of which some are links. Together they are the text. In time linear in its length.
+ * Splits a text into pieces, some of which are links. Joined, they are the text. Takes time linear in its length.
  *
  * @param {string} text
  * @returns {Piece[]}
@@ -45,7 +46,7 @@ export function pieces(text) {
 }
 
 /**
- * Without the full stop of the sentence, and without a bracket that was opened before the address.
+ * Removes the punctuation after an address, and closing brackets that were opened before it.
  *
  * @param {string} address
  */
@@ -64,10 +65,10 @@ function trimmed(address) {
 }
 
 /**
- * Whether a text is a few emoji and nothing else.
+ * Whether a text consists of a few emoji only.
  *
  * @param {string} text
  */
-export function isEmojiAlone(text) {
-  return text.length <= MOST_ALONE && /\S/u.test(text) && EMOJI_ALONE.test(text);
+export function isEmojiOnly(text) {
+  return text.length <= MAX_EMOJI_UNITS && /\S/u.test(text) && EMOJI_ONLY.test(text);
 }

@@ -1,21 +1,21 @@
 /**
- * The messages on the page: stored ones in the order of their numbers, and behind them, in order of arrival, those on
- * their way. A message on its way that gets its number keeps its element, so nothing flickers.
+ * The messages on the page: stored messages in the order of their numbers, followed by unstored ones in order of arrival.
+ * An unstored message keeps its element when it is stored, so that nothing flickers.
  *
- * Elements come from `render`; this module only moves them, which lets it run on a stub of a document in tests.
+ * Elements come from `render`; this module only moves them, so that tests need only a stub of a document.
  */
 
 import { parseId } from './message.js';
 import { systemClock } from './waiting.js';
 
-/** A provisional message older than this will not be stored any more: its server died between the two events. */
+/** A provisional message older than this will not be stored: its server died between the two events. */
 const PROVISIONAL_MS = 20_000;
 
 /**
  * @typedef {import('./message.js').Final} Final
  * @typedef {import('./message.js').Provisional} Provisional
  *
- * @typedef {object} MessageElement what the list asks of an element
+ * @typedef {object} MessageElement what this module needs of an element
  * @property {() => void} remove
  * @property {unknown} [nextElementSibling]
  *
@@ -24,7 +24,7 @@ const PROVISIONAL_MS = 20_000;
 
 /**
  * @template {MessageElement} E
- * @typedef {object} Row a message that is stored
+ * @typedef {object} Row a stored message
  * @property {string} id
  * @property {string} epoch
  * @property {number} seq
@@ -35,10 +35,10 @@ const PROVISIONAL_MS = 20_000;
 
 /**
  * @template {MessageElement} E
- * @typedef {object} Guest a message on its way
+ * @typedef {object} Unstored a message that is not stored yet
  * @property {Provisional} message
  * @property {E} element
- * @property {boolean} pending the sender on this page answers for it: it neither expires nor is retracted from outside
+ * @property {boolean} pending this page is sending it, so it neither expires nor is removed by a retraction
  * @property {unknown} timer
  */
 
@@ -56,10 +56,10 @@ const PROVISIONAL_MS = 20_000;
 export class Timeline {
   /** Ascending. @type {Row<E>[]} */
   #rows = [];
-  /** By provisional id; in order of arrival, which a Map keeps. @type {Map<string, Guest<E>>} */
-  #guests = new Map();
-  /** @type {Set<string>} */
-  #settled = new Set();
+  /** By provisional id; in order of arrival, which a Map keeps. @type {Map<string, Unstored<E>>} */
+  #unstored = new Map();
+  /** The provisional ids of stored messages. @type {Set<string>} */
+  #storedKeys = new Set();
   #list;
   #render;
   #clock;
@@ -73,37 +73,37 @@ export class Timeline {
     this.#onChange = onChange;
   }
 
-  /** How many messages are on the page. */
+  /** The number of messages on the page. */
   get size() {
-    return this.#rows.length + this.#guests.size;
+    return this.#rows.length + this.#unstored.size;
   }
 
-  /** The oldest stored message on the page: where older ones are asked for. */
+  /** The id of the oldest stored message on the page. */
   get oldestId() {
     return this.#rows[0]?.id;
   }
 
   /**
-   * Whether this message is on the page, on its way.
+   * Whether this message is on the page and not stored yet.
    *
    * @param {string} provisionalId
    */
   awaits(provisionalId) {
-    return this.#guests.has(provisionalId);
+    return this.#unstored.has(provisionalId);
   }
 
-  /** When the newest stored message on the page was said. */
+  /** The date of the newest stored message on the page. */
   get newestDate() {
     return this.#rows.at(-1)?.date;
   }
 
   /** The provisional ids of the stored messages on the page. */
   keys() {
-    return this.#settled.values();
+    return this.#storedKeys.values();
   }
 
   /**
-   * Takes over what the server rendered, in the order of the page.
+   * Adopts a message that the server rendered. Call it in the order of the page.
    *
    * @param {Final} message
    * @param {E} element
@@ -113,22 +113,22 @@ export class Timeline {
     if (!at) return;
     const { id, date, provisionalId } = message;
     this.#rows.push({ ...at, id, date, provisionalId, element });
-    this.#settled.add(provisionalId);
+    this.#storedKeys.add(provisionalId);
   }
 
   /**
    * @param {Final} message
-   * @returns {'added' | 'settled' | 'known'} `settled`: it was on the page already, on its way
+   * @returns {'added' | 'settled' | 'known'} `settled`: it was on the page already, as an unstored message
    */
   final(message) {
     const [oldest] = this.#rows;
     const at = parseId(message.id);
-    // A late answer to a post of long ago is among the older messages, with all that came between.
+    // A late response to an old post: it will be loaded with the older messages around it.
     if (oldest && at?.epoch === oldest.epoch && at.seq < oldest.seq) {
       this.drop(message.provisionalId);
       return 'known';
     }
-    const outcome = this.#place(message);
+    const outcome = this.#insert(message);
     if (outcome !== 'known') this.#onChange();
     return outcome;
   }
@@ -138,62 +138,62 @@ export class Timeline {
    * @returns {boolean} whether it is new on the page
    */
   provisional(message) {
-    return this.#welcome(message, false);
+    return this.#addUnstored(message, false);
   }
 
   /**
-   * A message of this page's own, from the moment it is sent, or sent again, until `final` or `drop`.
+   * Shows a message that this page sends, or sends again, until `final` or `drop`.
    *
    * @param {Provisional} message
    */
   pending(message) {
-    this.#welcome(message, true);
+    this.#addUnstored(message, true);
   }
 
   /**
-   * A message of this page's own could not be sent. It stays until it is sent again, or dropped.
+   * Marks a message of this page as failed. It stays until it is sent again or dropped.
    *
    * @param {string} provisionalId
-   * @returns {E | undefined} undefined: it is stored, or gone
+   * @returns {E | undefined} undefined if it is stored or was removed
    */
   failed(provisionalId) {
-    const guest = this.#guests.get(provisionalId);
-    return guest && this.#render(guest.message, 'failed', guest.element);
+    const known = this.#unstored.get(provisionalId);
+    return known && this.#render(known.message, 'failed', known.element);
   }
 
   /** @param {string} provisionalId */
   retract(provisionalId) {
-    if (!this.#guests.get(provisionalId)?.pending) this.drop(provisionalId);
+    if (!this.#unstored.get(provisionalId)?.pending) this.drop(provisionalId);
   }
 
   /** @param {string} provisionalId */
   drop(provisionalId) {
-    const guest = this.#release(provisionalId);
-    if (!guest) return;
-    guest.element.remove();
+    const removed = this.#release(provisionalId);
+    if (!removed) return;
+    removed.element.remove();
     this.#onChange();
   }
 
   /**
-   * Shows these messages and no other stored ones. What is on its way stays, unless it is among them.
+   * Shows these messages and no other stored ones. Unstored messages stay, unless they are among these.
    *
    * @param {Final[]} messages
    */
   reset(messages) {
     const kept = new Set(messages.map((message) => message.id));
     this.#discard((row) => !kept.has(row.id));
-    for (const message of messages) this.#place(message);
+    for (const message of messages) this.#insert(message);
     this.#onChange();
   }
 
   /** @param {Final[]} messages */
   prepend(messages) {
-    for (const message of messages) this.#place(message);
+    for (const message of messages) this.#insert(message);
     this.#onChange();
   }
 
   /**
-   * Forgets the oldest, so that a page left open for weeks does not grow for weeks.
+   * Removes the oldest, so that a page left open for weeks does not grow.
    *
    * @param {number} count how many stored messages may stay
    */
@@ -208,7 +208,7 @@ export class Timeline {
    * @param {Final} message
    * @returns {'added' | 'settled' | 'known'}
    */
-  #place(message) {
+  #insert(message) {
     const at = parseId(message.id);
     if (!at) return 'known';
     const newest = this.#rows.at(-1);
@@ -217,32 +217,32 @@ export class Timeline {
       if (message.date < newest.date) return 'known';
       this.#discard(() => true);
     }
-    // Almost always the end; anything else is a late answer or an older page.
+    // Almost always at the end; otherwise it is a late response or an older page.
     let index = this.#rows.length;
     while (index > 0 && this.#rows[index - 1].seq > at.seq) index -= 1;
     if (this.#rows[index - 1]?.seq === at.seq) return 'known';
 
-    const guest = this.#release(message.provisionalId);
-    const element = this.#render(message, 'final', guest?.element);
-    const next = this.#rows[index]?.element ?? this.#firstGuest();
+    const known = this.#release(message.provisionalId);
+    const element = this.#render(message, 'final', known?.element);
+    const next = this.#rows[index]?.element ?? this.#firstUnstored();
     const { id, date, provisionalId } = message;
     this.#rows.splice(index, 0, { ...at, id, date, provisionalId, element });
-    this.#settled.add(provisionalId);
-    // Where it stands already it keeps the focus, or the selection, that moving it would lose.
-    if (!guest || element.nextElementSibling !== next) this.#list.insertBefore(element, next);
-    return guest ? 'settled' : 'added';
+    this.#storedKeys.add(provisionalId);
+    // Moving an element that is already in its position would lose the focus or the selection.
+    if (!known || element.nextElementSibling !== next) this.#list.insertBefore(element, next);
+    return known ? 'settled' : 'added';
   }
 
   /**
    * @param {Provisional} message
    * @param {boolean} pending
    */
-  #welcome(message, pending) {
+  #addUnstored(message, pending) {
     const { provisionalId } = message;
-    if (this.#settled.has(provisionalId)) return false;
-    const known = this.#guests.get(provisionalId);
+    if (this.#storedKeys.has(provisionalId)) return false;
+    const known = this.#unstored.get(provisionalId);
     if (known) {
-      // Sent again, maybe after a copy of the event of the first time was here.
+      // Sent again, maybe after the provisional event of the first attempt arrived.
       if (pending) {
         this.#clock.clearTimeout(known.timer);
         known.pending = true;
@@ -253,27 +253,27 @@ export class Timeline {
     }
     const element = this.#render(message, pending ? 'pending' : 'provisional');
     const timer = pending ? undefined : this.#clock.setTimeout(() => this.drop(provisionalId), PROVISIONAL_MS);
-    this.#guests.set(provisionalId, { message, element, pending, timer });
+    this.#unstored.set(provisionalId, { message, element, pending, timer });
     this.#list.insertBefore(element, null);
     this.#onChange();
     return true;
   }
 
   /**
-   * Takes a message out of those on their way and leaves its element where it is.
+   * Removes a message from the unstored ones and leaves its element in the list.
    *
    * @param {string} provisionalId
    */
   #release(provisionalId) {
-    const guest = this.#guests.get(provisionalId);
-    if (!guest) return undefined;
-    this.#clock.clearTimeout(guest.timer);
-    this.#guests.delete(provisionalId);
-    return guest;
+    const known = this.#unstored.get(provisionalId);
+    if (!known) return undefined;
+    this.#clock.clearTimeout(known.timer);
+    this.#unstored.delete(provisionalId);
+    return known;
   }
 
-  #firstGuest() {
-    for (const guest of this.#guests.values()) return guest.element;
+  #firstUnstored() {
+    for (const { element } of this.#unstored.values()) return element;
     return null;
   }
 
@@ -282,7 +282,7 @@ export class Timeline {
     this.#rows = this.#rows.filter((row) => {
       if (!unwanted(row)) return true;
       row.element.remove();
-      this.#settled.delete(row.provisionalId);
+      this.#storedKeys.delete(row.provisionalId);
       return false;
     });
   }

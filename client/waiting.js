@@ -1,5 +1,5 @@
 /**
- * Waiting. Time is an argument: what waits takes a clock, so that tests need not.
+ * Timeouts and pauses. The clock is an argument, so that tests need not wait.
  *
  * @typedef {object} Clock
  * @property {() => number} now milliseconds
@@ -7,15 +7,15 @@
  * @property {(timer: any) => void} clearTimeout
  */
 
-/** The first wait is at most this long, in milliseconds. */
+/** The first pause is at most this long, in milliseconds. */
 const BASE_MS = 500;
 
-/** No wait is longer: somebody who watches the page should not have to reload it. */
+/** No pause is longer: a user who looks at the page should not have to reload it. */
 const CAP_MS = 30_000;
 
 /**
- * The wall clock, not `performance.now`: that one may stand still while a laptop sleeps, and silence during sleep
- * must count as silence.
+ * The wall clock, not `performance.now`: that one may stop while a laptop sleeps, and silence during sleep must count as
+ * silence.
  *
  * @type {Clock}
  */
@@ -26,8 +26,8 @@ export const systemClock = {
 };
 
 /**
- * Gives something so long, and no longer than a signal lets it. What it began ends with it: a response that nobody has
- * read to its end must not stay open.
+ * Runs something with a deadline, and no longer than a signal allows. The signal that it gets is aborted at its end as
+ * well, so that a response whose body was not read does not stay open.
  *
  * @template T
  * @param {number} ms
@@ -36,7 +36,7 @@ export const systemClock = {
  * @param {(limit: AbortSignal) => Promise<T>} run
  * @returns {Promise<T>}
  */
-export async function within(ms, clock, signal, run) {
+export async function withTimeout(ms, clock, signal, run) {
   const limit = new AbortController();
   const abort = () => limit.abort();
   const timer = clock.setTimeout(abort, ms);
@@ -53,25 +53,25 @@ export async function within(ms, clock, signal, run) {
 }
 
 /**
- * Until the time is over, or the signal is aborted.
+ * Resolves after a time, or when the signal is aborted.
  *
  * @param {number} ms
  * @param {Clock} clock
  * @param {AbortSignal} [signal]
  */
 export function sleep(ms, clock, signal) {
-  return within(ms, clock, signal, (limit) => new Promise((resolve) => limit.addEventListener('abort', resolve)));
+  return withTimeout(ms, clock, signal, (limit) => new Promise((resolve) => limit.addEventListener('abort', resolve)));
 }
 
 /**
- * Exponential backoff with full jitter. When a proxy restarts, all its clients lose their streams in the same
- * instant; waits drawn from the whole interval spread their return evenly.
+ * Exponential backoff with full jitter. When a proxy restarts, all its clients lose their streams at the same time; random
+ * pauses from the whole interval spread the reconnections evenly.
  *
- * @param {number} attempt 0 for the first wait
+ * @param {number} attempt 0 for the first pause
  * @param {() => number} [random] uniform in [0, 1)
  * @returns {number} milliseconds
  */
 export function fullJitter(attempt, random = Math.random) {
-  // 2 ** attempt is Infinity for a very patient tab; min() makes that the cap.
+  // 2 ** attempt is Infinity in a tab left open for very long; min() makes that the cap.
   return random() * Math.min(CAP_MS, BASE_MS * 2 ** attempt);
 }

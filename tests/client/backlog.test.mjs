@@ -26,7 +26,7 @@ const add = (from, to) => {
   for (let seq = from; seq <= to; seq += 1) backlog.add(final(`e-${seq}`));
 };
 
-test('nothing waits for a reader who is near the end, unless something waits already', () => {
+test('a message waits only if the reader is far from the end or others wait already', () => {
   near = true;
   assert.equal(backlog.add(final('e-1')), false);
   near = false;
@@ -35,7 +35,7 @@ test('nothing waits for a reader who is near the end, unless something waits alr
   assert.equal(backlog.add(final('e-3')), true, 'in order');
 });
 
-test('who comes near gets what waits, some of it in each frame', () => {
+test('a reader who comes near gets the waiting messages, some in each frame', () => {
   add(1, 60);
   backlog.drain();
   assert.equal(frames.length, 0, 'not yet near');
@@ -49,7 +49,7 @@ test('who comes near gets what waits, some of it in each frame', () => {
   assert.deepEqual([shown.length, shown.at(-1), frames.length], [60, 'e-60', 0]);
 });
 
-test('who jumps over little gets all of it, and over much the newest and no others', () => {
+test('a jump to the end shows all of few waiting messages, and only the newest of many', () => {
   add(1, 3);
   backlog.jump();
   assert.deepEqual(shown, ['e-1', 'e-2', 'e-3']);
@@ -61,11 +61,11 @@ test('who jumps over little gets all of it, and over much the newest and no othe
   assert.equal(frames.length, 0, 'nothing waits any more');
 });
 
-test('of very many the newest are kept, and who comes near gets them from the server, with those before', () => {
+test('only the newest thousand wait, and then a reader who comes near gets the newest from the server', () => {
   add(1, 1_000);
   near = true;
   backlog.drain();
-  assert.deepEqual([frames.length, shown], [1, []], 'so many go on from what is on the page');
+  assert.deepEqual([frames.length, shown], [1, []], 'a thousand messages have no gap before them');
   near = false;
   frames.shift()();
   add(1_001, 1_051);
@@ -80,5 +80,5 @@ test('of very many the newest are kept, and who comes near gets them from the se
   add(2_101, 2_101);
   near = true;
   backlog.drain();
-  assert.equal(frames.length, 1, 'one that came later goes on from them');
+  assert.equal(frames.length, 1, 'a message after the jump has no gap before it');
 });

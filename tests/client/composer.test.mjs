@@ -3,25 +3,25 @@ import { beforeEach, test } from 'node:test';
 
 import { compose } from '../../client/composer.js';
 
-let kept;
+let stored;
 let sent;
-/** Media queries that hold. */
+/** Media queries that match. */
 let media;
 
 beforeEach(() => {
-  kept = new Map();
+  stored = new Map();
   sent = [];
   media = ['(any-pointer: fine)'];
   globalThis.matchMedia = (query) => ({ matches: media.includes(query) });
   globalThis.CSS = { supports: () => true };
   globalThis.localStorage = {
-    getItem: (key) => kept.get(key) ?? null,
-    setItem: (key, value) => kept.set(key, value),
-    removeItem: (key) => kept.delete(key),
+    getItem: (key) => stored.get(key) ?? null,
+    setItem: (key, value) => stored.set(key, value),
+    removeItem: (key) => stored.delete(key),
   };
 });
 
-/** A page of the room, whose box the browser has put something in before the script ran. */
+/** Opens a page. `restored` is what the browser put into its box before the script ran. */
 function tab(restored = '') {
   const window = new EventTarget();
   const box = Object.assign(new EventTarget(), { value: restored, focus() {}, removeAttribute() {} });
@@ -39,7 +39,7 @@ function tab(restored = '') {
       box.value = text;
       box.dispatchEvent(new Event('input'));
     },
-    hears: () => window.dispatchEvent(new Event('storage')),
+    storageChanges: () => window.dispatchEvent(new Event('storage')),
     comesBack: () => window.dispatchEvent(new Event('pageshow')),
     press(key) {
       const event = Object.assign(new Event('keydown', { cancelable: true }), { key: 'Enter', ...key });
@@ -49,7 +49,7 @@ function tab(restored = '') {
   };
 }
 
-const draft = () => kept.get('gripchat.draft');
+const draft = () => stored.get('gripchat.draft');
 
 test('what is sent in one tab is not offered in another', () => {
   const first = tab();
@@ -57,14 +57,14 @@ test('what is sent in one tab is not offered in another', () => {
   const second = tab();
   assert.equal(second.box.value, 'hello');
   second.write('hello all');
-  first.hears();
+  first.storageChanges();
   assert.equal(first.box.value, 'hello all', 'it is one draft');
   second.form.requestSubmit();
-  first.hears();
+  first.storageChanges();
   assert.deepEqual([sent, first.box.value, draft()], [['hello all'], '', undefined]);
 });
 
-test('a page that comes back as it was left does not offer what was sent meanwhile', () => {
+test('a page from the back/forward cache does not offer what was sent meanwhile', () => {
   const first = tab();
   first.write('hello');
   const second = tab();
@@ -74,7 +74,7 @@ test('a page that comes back as it was left does not offer what was sent meanwhi
   assert.deepEqual([first.box.value, first.box.autocomplete], ['', 'off']);
 });
 
-test('what another tab has begun is kept when this one sends', () => {
+test('a draft started in another tab is kept when this tab sends', () => {
   const [first, second] = [tab(), tab()];
   second.write('mine');
   first.write('another');
@@ -82,43 +82,43 @@ test('what another tab has begun is kept when this one sends', () => {
   assert.deepEqual([sent, second.box.value, draft()], [['mine'], '', 'another']);
 });
 
-test('what was written before the script ran is the draft', () => {
+test('a text written before the script ran is the draft', () => {
   tab().write('old');
   assert.deepEqual([tab('early').box.value, draft()], ['early', 'early']);
 });
 
-test('where nothing can be stored, a page that comes back keeps its text', () => {
+test('without storage, a page from the back/forward cache keeps its text', () => {
   globalThis.localStorage.setItem = () => { throw new Error('full'); };
   const page = tab();
   page.write('hello');
   page.comesBack();
-  page.hears();
+  page.storageChanges();
   assert.equal(page.box.value, 'hello');
   page.form.requestSubmit();
   assert.deepEqual([sent, page.box.value], [['hello'], '']);
 });
 
-test('Enter sends once, however long it is held, and nothing of an empty box', () => {
+test('Enter sends once, however long it is held, and never an empty text', () => {
   const page = tab();
-  assert.equal(page.form.noValidate, true, 'no bubble of the browser');
+  assert.equal(page.form.noValidate, true, 'the browser shows no message');
   page.write(' ');
   assert.ok(page.press());
   page.write('hello');
   assert.ok(page.press());
   page.write('held');
-  assert.ok(page.press({ repeat: true }), 'it breaks no line either');
+  assert.ok(page.press({ repeat: true }), 'it inserts no line break either');
   assert.deepEqual(sent, ['hello']);
   for (const key of [{ shiftKey: true }, { isComposing: true }, { keyCode: 229 }]) assert.ok(!page.press(key));
   assert.deepEqual(sent, ['hello']);
 });
 
-test('Enter on a touch keyboard breaks the line', () => {
+test('Enter on a touch keyboard starts a new line', () => {
   media = ['(pointer: coarse)'];
   const page = tab();
   page.write('hello');
   assert.ok(!page.press());
   assert.equal(page.box.enterKeyHint, 'enter');
   media.push('(any-pointer: fine)');
-  assert.ok(page.press(), 'beside a mouse there is a keyboard');
+  assert.ok(page.press(), 'a mouse implies a keyboard');
   assert.deepEqual(sent, ['hello']);
 });

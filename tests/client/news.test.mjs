@@ -21,51 +21,51 @@ const hide = (hidden) => {
   page.dispatchEvent(new Event('visibilitychange'));
 };
 
-const told = () => [page.title, jump.textContent];
+const display = () => [page.title, jump.textContent];
 
-test('a message is told of once, however often it comes', () => {
+test('a message is counted once, however often it arrives', () => {
   hide(true);
-  assert.equal(unread.came('a'), true);
-  assert.equal(unread.came('a'), false, 'it is stored');
-  assert.equal(unread.came('b'), true);
-  assert.deepEqual(told(), ['(2) lobby', '2 new messages']);
+  assert.equal(unread.add('a'), true);
+  assert.equal(unread.add('a'), false, 'it is stored');
+  assert.equal(unread.add('b'), true);
+  assert.deepEqual(display(), ['(2) lobby', '2 new messages']);
 });
 
-test('what is taken back is off the count, and on it again when it comes again, in silence', () => {
+test('a retracted message is uncounted, and counted again without an announcement when it returns', () => {
   hide(true);
-  for (const key of ['a', 'b', 'c']) unread.came(key);
-  unread.went('b');
-  assert.deepEqual(told(), ['(2) lobby', '2 new messages']);
-  unread.went('b');
-  unread.went('of an own message');
-  assert.deepEqual(told(), ['(2) lobby', '2 new messages']);
-  assert.equal(unread.came('b'), false);
-  assert.deepEqual(told(), ['(3) lobby', '3 new messages']);
-  unread.went('b');
-  assert.deepEqual(told(), ['(2) lobby', '2 new messages']);
+  for (const key of ['a', 'b', 'c']) unread.add(key);
+  unread.remove('b');
+  assert.deepEqual(display(), ['(2) lobby', '2 new messages']);
+  unread.remove('b');
+  unread.remove('an own message');
+  assert.deepEqual(display(), ['(2) lobby', '2 new messages']);
+  assert.equal(unread.add('b'), false);
+  assert.deepEqual(display(), ['(3) lobby', '3 new messages']);
+  unread.remove('b');
+  assert.deepEqual(display(), ['(2) lobby', '2 new messages']);
 });
 
-test('what was seen before it is taken back is not taken off', () => {
+test('the retraction of a message that was seen does not change the count', () => {
   hide(true);
-  unread.came('a');
+  unread.add('a');
   hide(false);
-  unread.came('b');
+  unread.add('b');
   hide(true);
-  unread.came('c');
-  assert.deepEqual(told(), ['(1) lobby', '3 new messages']);
-  unread.went('a');
-  assert.deepEqual(told(), ['(1) lobby', '2 new messages']);
+  unread.add('c');
+  assert.deepEqual(display(), ['(1) lobby', '3 new messages']);
+  unread.remove('a');
+  assert.deepEqual(display(), ['(1) lobby', '2 new messages']);
   atEnd = true;
   hide(false);
-  assert.deepEqual(told(), ['lobby', 'Newest messages']);
+  assert.deepEqual(display(), ['lobby', 'Newest messages']);
   atEnd = false;
-  unread.came('d');
-  unread.went('c');
-  assert.deepEqual(told(), ['lobby', '1 new message']);
+  unread.add('d');
+  unread.remove('c');
+  assert.deepEqual(display(), ['lobby', '1 new message']);
 });
 
-test('who was told of very many is told of an old one again', () => {
-  for (let n = 0; n <= 500; n += 1) unread.came(`key-${n}`);
-  assert.equal(unread.came('key-1'), false);
-  assert.equal(unread.came('key-0'), true);
+test('only the last 500 messages are remembered', () => {
+  for (let n = 0; n <= 500; n += 1) unread.add(`key-${n}`);
+  assert.equal(unread.add('key-1'), false);
+  assert.equal(unread.add('key-0'), true);
 });

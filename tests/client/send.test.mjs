@@ -27,7 +27,7 @@ beforeEach(() => {
     onPending: ({ provisionalId }) => log.push(`pending ${provisionalId}`),
     onSent: ({ id }) => log.push(`sent ${id}`),
     onFailed: ({ key, reason, refused }) => log.push(`${refused ? 'refused' : 'failed'} ${key}: ${reason}`),
-    onUnsent: (letters) => { unsent = letters; },
+    onUnsent: (entries) => { unsent = entries; },
     clock,
     random: () => 0,
     uuid: () => `key-${(keys += 1)}`,
@@ -42,9 +42,9 @@ beforeEach(() => {
 
 const stored = (id) => Response.json(final(id));
 const unavailable = (headers) =>
-  Response.json({ error: 'unavailable', message: 'the store is away' }, { status: 503, headers });
+  Response.json({ error: 'unavailable', message: 'the store is unavailable' }, { status: 503, headers });
 
-test('a message carries its author, its key and the cursor', async () => {
+test('a message is sent with its author, its key and the cursor', async () => {
   answers = [stored('e-6')];
   sender.send('hello');
   await settled();
@@ -53,7 +53,7 @@ test('a message carries its author, its key and the cursor', async () => {
   assert.equal(clock.pending, 0);
 });
 
-test('a lost answer and a 503 are tried again with the same key and cursor', async () => {
+test('after a lost response or a 503 it is sent again with the same key and cursor', async () => {
   answers = ['lost', unavailable(), stored('e-6')];
   sender.send('hello');
   await clock.pass(0);
@@ -63,7 +63,7 @@ test('a lost answer and a 503 are tried again with the same key and cursor', asy
   assert.deepEqual(log, ['pending key-1', 'sent e-6']);
 });
 
-test('too many posts are tried again when the server says, with the same key', async () => {
+test('after a 429 it is sent again when the server asks, with the same key', async () => {
   const tooMany = { error: 'too_many_posts', message: 'try again in 1 s' };
   answers = [Response.json(tooMany, { status: 429, headers: { 'Retry-After': '1' } }), stored('e-6')];
   sender.send('hello');
@@ -74,11 +74,11 @@ test('too many posts are tried again when the server says, with the same key', a
   assert.deepEqual(log, ['pending key-1', 'sent e-6']);
 });
 
-test('after three attempts it fails, in the server’s words', async () => {
+test('after three attempts it fails with the message of the server', async () => {
   answers = [unavailable(), unavailable(), unavailable()];
   sender.send('hello');
   await clock.pass(1500);
-  assert.deepEqual(log, ['pending key-1', 'failed key-1: the store is away']);
+  assert.deepEqual(log, ['pending key-1', 'failed key-1: the store is unavailable']);
   assert.equal(posts.length, 3);
 });
 
@@ -93,7 +93,7 @@ test('the server sets the pause, up to five seconds', async () => {
   assert.deepEqual(log, ['pending key-1', 'sent e-6']);
 });
 
-test('an attempt without an answer ends after 15 seconds', async () => {
+test('an attempt without a response ends after 15 seconds', async () => {
   answers = ['never', stored('e-6')];
   sender.send('hello');
   await clock.pass(15_500);
@@ -108,7 +108,7 @@ test('a refusal is final and names its remedy', async () => {
   assert.equal(posts.length, 1);
 });
 
-test('a retry is the same message; the same text sent anew is another', async () => {
+test('a retry has the same key; the same text sent anew has another', async () => {
   answers = ['lost', 'lost', 'lost', stored('e-6'), stored('e-7')];
   sender.send('hello');
   await clock.pass(1500);
@@ -121,7 +121,7 @@ test('a retry is the same message; the same text sent anew is another', async ()
   assert.deepEqual(log.slice(-4), ['pending key-1', 'sent e-6', 'pending key-2', 'sent e-7']);
 });
 
-test('what failed without the network is sent when it is back, in order, with its keys, unless it is old', async () => {
+test('when the network is back, failed messages are sent in order with their keys, unless they are stale', async () => {
   answers = ['lost', 'lost', 'lost'];
   sender.send('old');
   await clock.pass(200_000);
@@ -141,7 +141,7 @@ test('what failed without the network is sent when it is back, in order, with it
   assert.equal(posts.length, 4, 'it does not become younger');
 });
 
-test('a message that is discarded is not sent again, and its text comes back', async () => {
+test('discarding a message returns its text, and it is not sent again', async () => {
   answers = ['lost', 'lost', 'lost'];
   sender.send('hello');
   await clock.pass(1500);
@@ -152,7 +152,7 @@ test('a message that is discarded is not sent again, and its text comes back', a
   assert.deepEqual(unsent, []);
 });
 
-test('what is not stored is known at every moment, with all that a retry needs', async () => {
+test('unsent messages are reported with all that a retry needs', async () => {
   answers = ['lost', 'lost', 'lost', stored('e-6')];
   sender.send('one');
   sender.send('two');
@@ -163,7 +163,7 @@ test('what is not stored is known at every moment, with all that a retry needs',
   assert.deepEqual(unsent, [{ key: 'key-1', text: 'one', since: 'e-5', at, failure }]);
 });
 
-test('another life of the page goes on with what was on its way, and shows what had failed', async () => {
+test('a reloaded page sends what was being sent, and shows what had failed', async () => {
   answers = [stored('e-6')];
   const failure = { reason: 'shorten it', refused: true };
   const at = clock.now();
@@ -181,7 +181,7 @@ test('another life of the page goes on with what was on its way, and shows what 
   assert.deepEqual(unsent.map(({ key }) => key), ['a', 'c']);
 });
 
-test('a page that comes back takes over what another has kept, and what it has itself once', async () => {
+test('a page from the back/forward cache restores what another saved, and no duplicates of its own', async () => {
   answers = ['lost', 'lost', 'lost', stored('e-6')];
   sender.send('one');
   await clock.pass(1500);
@@ -192,7 +192,7 @@ test('a page that comes back takes over what another has kept, and what it has i
   assert.deepEqual(unsent.map(({ key }) => key), ['key-1', 'key-2', 'b']);
 });
 
-test('what the last page knew and has arrived is forgotten', () => {
+test('a message that an earlier page saved and that is stored is forgotten', () => {
   sender.send('hello');
   unsent = undefined;
   sender.settle({ provisionalId: 'key-1', from: 'Ann', text: 'hello' });
@@ -232,12 +232,12 @@ test('a failed message that turns out to be stored needs no retry', async () => 
   assert.equal(posts.length, 3);
 });
 
-test('more than twenty waiting messages are not taken', () => {
+test('more than twenty waiting messages are not accepted', () => {
   for (let i = 0; i < 20; i += 1) assert.ok(sender.send(`text ${i}`));
   assert.equal(sender.send('one more'), false);
 });
 
-test('another’s message under the same key does not count as sent', async () => {
+test('another user’s message with the same key does not count as sent', async () => {
   answers = ['lost', Response.json({ error: 'key', message: 'use a new key' }, { status: 422 })];
   sender.send('hello');
   await clock.pass(0);

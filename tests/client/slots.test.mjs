@@ -8,9 +8,9 @@ import { Browser } from './support/tabs.mjs';
 
 let clock;
 let browser;
-/** Rooms with a stream, in the order in which they got it. */
+/** Rooms with a stream, in the order in which they opened it. */
 let streams;
-/** What a read of a room's messages is answered with. */
+/** The response to a read of a room's messages. */
 let snapshots;
 let reads;
 
@@ -22,7 +22,7 @@ beforeEach(() => {
   reads = [];
 });
 
-/** A room in a tab. */
+/** Opens a room in a tab. */
 function room(name, hidden = false, cursor = 'e-5', isSeen = undefined) {
   const document = Object.assign(new EventTarget(), { hidden });
   const seen = [];
@@ -78,7 +78,7 @@ const five = async () => {
   return tabs;
 };
 
-test('four rooms have streams; a fifth asks for what is new', async () => {
+test('four rooms have streams; a fifth polls', async () => {
   const tabs = await five();
   assert.deepEqual(streams, ['a', 'b', 'c', 'd']);
   snapshots.e = { messages: [final('e-5'), final('e-6')], lastEventId: 'e-6', more: true };
@@ -91,14 +91,14 @@ test('four rooms have streams; a fifth asks for what is new', async () => {
   assert.deepEqual(reads, ['e', 'e', 'e']);
 });
 
-test('a fifth room that missed more than a page takes a new one', async () => {
+test('a polling room that missed more than a page is reset', async () => {
   const tabs = await five();
   snapshots.e = { messages: [final('e-60'), final('e-61')], lastEventId: 'e-61', more: true };
   await clock.pass(200);
   assert.deepEqual(tabs[4].seen, ['reset e-61']);
 });
 
-test('a stream that ends makes place for the room that waits, which goes on from where it is', async () => {
+test('when a stream closes, the waiting room opens one from its own cursor', async () => {
   const tabs = await five();
   snapshots.e = { messages: [final('e-6')], lastEventId: 'e-6', more: true };
   await clock.pass(200);
@@ -106,12 +106,12 @@ test('a stream that ends makes place for the room that waits, which goes on from
   await clock.pass(0);
   assert.deepEqual(streams, ['a', 'c', 'd', 'e']);
   assert.deepEqual(tabs[4].seen, ['e-6', 'stream from e-6']);
-  const asked = reads.length;
+  const before = reads.length;
   await clock.pass(60_000);
-  assert.equal(reads.length, asked);
+  assert.equal(reads.length, before);
 });
 
-test('a room that somebody looks at takes the place of one that nobody sees, which loses nothing', async () => {
+test('a visible room takes the slot of a hidden one, which loses nothing', async () => {
   const tabs = await five();
   await clock.pass(200);
   tabs[2].look(false);
@@ -127,7 +127,7 @@ test('a room that somebody looks at takes the place of one that nobody sees, whi
   assert.deepEqual(tabs[2].seen, ['stream from e-5', 'e-6', 'e-7', 'stream from e-7', 'e-8']);
 });
 
-test('a room that is closed while it waits says nothing more', async () => {
+test('a room that is closed while it waits reports nothing more', async () => {
   const tabs = await five();
   await clock.pass(200);
   tabs[4].stream.close();
@@ -139,7 +139,7 @@ test('a room that is closed while it waits says nothing more', async () => {
   assert.equal(clock.pending, 0);
 });
 
-test('a room that somebody looks at does not wait behind those that nobody sees', async () => {
+test('a visible room does not wait for hidden ones in the queue', async () => {
   const hidden = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'].map((name) => room(name, true));
   await clock.pass(200);
   assert.deepEqual(streams, ['a', 'b', 'c', 'd']);
@@ -149,7 +149,7 @@ test('a room that somebody looks at does not wait behind those that nobody sees'
   for (const tab of [...hidden, seen]) tab.stream.close();
 });
 
-test('an empty room that missed its first page takes a new one', async () => {
+test('an empty room that missed its first page is reset', async () => {
   for (const name of ['a', 'b', 'c', 'd']) room(name);
   const tab = room('e', false, '0');
   await settled();
@@ -158,16 +158,16 @@ test('an empty room that missed its first page takes a new one', async () => {
   assert.deepEqual(tab.seen, ['reset e-32']);
 });
 
-test('a room with a stream has it looked at when somebody comes', async () => {
+test('a room with a stream nudges it when it becomes visible', async () => {
   const tab = room('a', true);
   await settled();
   tab.look(true);
   assert.deepEqual(tab.seen, ['stream from e-5', 'nudged']);
   tab.look(false);
-  assert.equal(tab.seen.length, 2, 'who goes looks at nothing');
+  assert.equal(tab.seen.length, 2, 'hiding it does not nudge');
 });
 
-test('a room that is seen in another tab keeps its stream, and asks for one', async () => {
+test('a room that is visible in another tab keeps its slot, and asks for one', async () => {
   for (const name of ['a', 'b', 'c']) room(name);
   room('d', true, 'e-5', () => true);
   room('e');
@@ -176,6 +176,6 @@ test('a room that is seen in another tab keeps its stream, and asks for one', as
 
   const hidden = room('f', true, 'e-5', () => true);
   await clock.pass(10_000);
-  assert.deepEqual(reads.filter((name) => name === 'f').length, 3, 'as often as one that is looked at');
+  assert.deepEqual(reads.filter((name) => name === 'f').length, 3, 'as often as a visible one');
   hidden.stream.close();
 });

@@ -9,7 +9,7 @@ import { final, provisional } from './support/messages.mjs';
 let clock;
 let window;
 let seen;
-let knocks;
+let probes;
 let answer;
 
 beforeEach(() => {
@@ -17,11 +17,11 @@ beforeEach(() => {
   clock = new FakeClock();
   window = fakeWindow();
   seen = [];
-  knocks = 0;
+  probes = 0;
   answer = { outcome: 'open' };
 });
 
-/** A stream whose waits are the longest that the backoff allows. */
+/** Opens a stream whose pauses are the longest that the backoff allows. */
 function open(cursor = 'e-5') {
   return openStream({
     url: '/rooms/lobby/messages/',
@@ -35,8 +35,8 @@ function open(cursor = 'e-5') {
     clock,
     random: () => 1,
     window,
-    knock: async () => {
-      knocks += 1;
+    probe: async () => {
+      probes += 1;
       return answer;
     },
   });
@@ -46,70 +46,70 @@ const messages = () => seen.filter((entry) => !entry.startsWith('['));
 const count = () => FakeEventSource.opened.length;
 const latest = () => FakeEventSource.latest;
 
-test('the first connection carries the cursor of the page', () => {
+test('the first connection sends the cursor of the page', () => {
   open('e-5');
   assert.equal(latest().url, '/rooms/lobby/messages/?lastEventId=e-5');
   latest().accept();
   assert.deepEqual(seen, ['[connecting]', '[live]']);
 });
 
-test('messages pass once, in order, and move the cursor', () => {
+test('messages are delivered once, in order, and advance the cursor', () => {
   const stream = open();
-  for (const id of ['e-6', 'e-6', 'e-4', 'e-7']) latest().say('message', final(id));
+  for (const id of ['e-6', 'e-6', 'e-4', 'e-7']) latest().emit('message', final(id));
   assert.deepEqual(messages(), ['e-6', 'e-7']);
   assert.equal(stream.cursor(), 'e-7');
   assert.equal(count(), 1);
 });
 
-test('provisional messages and retractions leave the cursor alone', () => {
+test('provisional messages and retractions do not change the cursor', () => {
   const stream = open();
-  latest().say('message', provisional('p'));
-  latest().say('message', { ...provisional('p'), retracted: true });
+  latest().emit('message', provisional('p'));
+  latest().emit('message', { ...provisional('p'), retracted: true });
   assert.deepEqual(messages(), ['+p', '-p']);
   assert.equal(stream.cursor(), 'e-5');
 });
 
-test('a hole is not shown but asked for again', async () => {
+test('after a gap nothing is delivered and the stream reconnects from its cursor', async () => {
   open();
-  latest().say('message', final('e-7'));
-  latest().say('message', final('e-8'));
+  latest().emit('message', final('e-7'));
+  latest().emit('message', final('e-8'));
   assert.deepEqual(messages(), []);
   await clock.pass(500);
   assert.equal(count(), 2);
   assert.equal(latest().url, '/rooms/lobby/messages/?lastEventId=e-5');
 });
 
-test('a message of another epoch counts as a hole', async () => {
+test('a message of another epoch counts as a gap', async () => {
   open();
-  latest().say('message', final('f-6'));
+  latest().emit('message', final('f-6'));
   await clock.pass(500);
   assert.deepEqual([messages(), count()], [[], 2]);
 });
 
-test('a reset moves the cursor to the head it names', async () => {
+test('a reset sets the cursor to the head that it names', async () => {
   const stream = open();
-  latest().say('stream-reset', { reason: 'epoch', lastEventId: 'f-90' });
-  latest().say('message', final('f-91'));
+  latest().emit('stream-reset', { reason: 'epoch', lastEventId: 'f-90' });
+  latest().emit('message', final('f-91'));
   assert.deepEqual(messages(), ['reset epoch', 'f-91']);
   assert.equal(stream.cursor(), 'f-91');
 });
 
-test('a stream-open that names the end of the replay drops none of it', () => {
+test('a stream-open with the cursor of the end of the replay drops nothing', () => {
   open();
-  latest().say('stream-open', { lastEventId: 'e-7' });
-  latest().say('message', final('e-6'));
-  latest().say('message', final('e-7'));
+  latest().emit('stream-open', { lastEventId: 'e-7' });
+  latest().emit('message', final('e-6'));
+  latest().emit('message', final('e-7'));
   assert.deepEqual(messages(), ['e-6', 'e-7']);
 });
 
-test('what cannot be read is ignored', () => {
+test('malformed events are ignored', () => {
   open();
-  for (const data of ['', '{', 'null', '[]', '{"id":7}', '{"id":"e-6"}']) latest().say('message', data);
-  latest().say('stream-reset', '');
+  for (const data of ['', '{', 'null', '[]', '{"id":7}', '{"id":"e-6"}']) latest().emit('message', data);
+  latest().emit('stream-reset', '');
   assert.deepEqual(messages(), []);
 });
 
-test('every error closes the connection and the next one waits longer, for as long as it takes', async () => {
+test('every error closes the connection, and the pauses get longer without end', async () => {
   open();
   for (const wait of [500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000]) {
     const failed = latest();
@@ -123,7 +123,7 @@ test('every error closes the connection and the next one waits longer, for as lo
   }
 });
 
-test('a connection that lasted makes the next wait short again', async () => {
+test('after a connection that lasted, the next pause is short again', async () => {
   open();
   for (let i = 0; i < 5; i += 1) {
     latest().fail();
@@ -137,16 +137,16 @@ test('a connection that lasted makes the next wait short again', async () => {
   assert.equal(count(), before + 1);
 });
 
-test('a refused stream is asked for the reason and comes back when it is let in', async () => {
+test('a refused stream is probed for the reason and reconnects when it is admitted', async () => {
   open();
   answer = { outcome: 'refused', problem: 'Open the other address.' };
   latest().refuse();
   await clock.pass(500);
-  assert.deepEqual([knocks, count()], [1, 1]);
+  assert.deepEqual([probes, count()], [1, 1]);
   assert.equal(seen.at(-1), '[reconnecting: Open the other address.]');
   answer = { outcome: 'open' };
   await clock.pass(1000);
-  assert.deepEqual([knocks, count()], [2, 2]);
+  assert.deepEqual([probes, count()], [2, 2]);
 });
 
 test('204 ends the stream', async () => {
@@ -160,34 +160,34 @@ test('204 ends the stream', async () => {
   assert.equal(count(), 1);
 });
 
-test('45 seconds without any event are a dead connection', async () => {
+test('a connection without events for 45 seconds is dead', async () => {
   open();
   latest().accept();
   await clock.pass(44_000);
-  latest().say('keep-alive', {});
+  latest().emit('keep-alive', {});
   await clock.pass(44_999);
   assert.equal(count(), 1);
   await clock.pass(501);
   assert.equal(count(), 2);
 });
 
-test('a connection that is never answered is given up as well', async () => {
+test('a connection that is never answered is dead as well', async () => {
   open();
   await clock.pass(45_500);
   assert.equal(count(), 2);
 });
 
-test('the network coming back cuts the wait short', async () => {
+test('a returning network ends the pause', async () => {
   open();
   latest().fail();
   window.dispatchEvent(new Event('online'));
   await settled();
   assert.equal(count(), 2);
   await clock.pass(500);
-  assert.equal(count(), 2, 'the wait that was cut short does not open a second connection');
+  assert.equal(count(), 2, 'the pause that was ended does not open a second connection');
 });
 
-test('a page that is left holds no connection and opens one on its return', async () => {
+test('a page in the back/forward cache has no connection and opens one when it returns', async () => {
   open();
   latest().accept();
   window.dispatchEvent(new Event('pagehide'));
@@ -199,7 +199,7 @@ test('a page that is left holds no connection and opens one on its return', asyn
   assert.equal(count(), 2);
 });
 
-test('a tab that comes to the front reconnects only after a missed keep-alive', async () => {
+test('a tab that becomes visible reconnects only after a missed keep-alive', async () => {
   open();
   latest().accept();
   await clock.pass(25_000);
@@ -212,24 +212,24 @@ test('a tab that comes to the front reconnects only after a missed keep-alive', 
   assert.equal(count(), 2);
 });
 
-test('events of a connection that was given up are nobody’s', async () => {
+test('events of a closed connection are ignored', async () => {
   open();
   const old = latest();
   old.fail();
-  old.say('message', final('e-6'));
+  old.emit('message', final('e-6'));
   old.fail();
   await clock.pass(500);
   assert.deepEqual([messages(), count()], [[], 2]);
 });
 
-test('a closed stream leaves no timer behind', async () => {
+test('a closed stream has no timers', async () => {
   const stream = open();
   latest().accept();
   stream.close();
   assert.deepEqual([latest().closed, clock.pending], [true, 0]);
 });
 
-test('a stream that comes back catches up until what comes has a pause, or is not stored yet', async () => {
+test('a reconnected stream catches up until a pause or a provisional message', async () => {
   open();
   latest().accept();
   for (const end of ['pause', 'provisional']) {
@@ -240,15 +240,15 @@ test('a stream that comes back catches up until what comes has a pause, or is no
     for (let n = 0; n < 3; n += 1) {
       await clock.pass(299);
       assert.deepEqual(seen.filter((entry) => entry.startsWith('[')), ['[catching-up]'], end);
-      latest().say('message', final(`e-${(end === 'pause' ? 6 : 9) + n}`));
+      latest().emit('message', final(`e-${(end === 'pause' ? 6 : 9) + n}`));
     }
     if (end === 'pause') await clock.pass(300);
-    else latest().say('message', provisional('p'));
+    else latest().emit('message', provisional('p'));
     assert.deepEqual(seen.filter((entry) => entry.startsWith('[')).at(-1), '[live]', end);
   }
 });
 
-test('somebody who looks at a stream that has been silent has it opened anew', async () => {
+test('a nudge reopens a stream that has been silent', async () => {
   const stream = open();
   latest().accept();
   await clock.pass(25_000);

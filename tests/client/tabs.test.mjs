@@ -9,7 +9,7 @@ import { Browser } from './support/tabs.mjs';
 
 let clock;
 let browser;
-/** Streams that were opened and not closed. */
+/** The open streams. */
 let streams;
 
 beforeEach(() => {
@@ -18,7 +18,7 @@ beforeEach(() => {
   streams = [];
 });
 
-/** A tab: what it has seen, and its stream, if it leads. */
+/** Opens a tab. `seen` is what it received. */
 function tab(name, cursor = 'e-5', options = {}) {
   const window = fakeWindow();
   const seen = [];
@@ -58,7 +58,7 @@ const leader = () => {
   return streams[0];
 };
 
-test('two tabs share one stream and both see everything once', async () => {
+test('two tabs share one stream and both receive everything once', async () => {
   const [a, b] = [tab('a'), tab('b')];
   await settled();
   assert.equal(leader().tab, 'a');
@@ -75,7 +75,7 @@ test('two tabs share one stream and both see everything once', async () => {
   }
 });
 
-test('a tab that comes later gets what it has missed, and where the stream stands', async () => {
+test('a tab that joins later receives what it missed and the state of the stream', async () => {
   tab('a');
   await settled();
   leader().onState('live');
@@ -86,7 +86,7 @@ test('a tab that comes later gets what it has missed, and where the stream stand
   assert.equal(b.seen.at(-1), '[live]');
 });
 
-test('a tab that lacks more than is kept takes a snapshot', async () => {
+test('a tab that missed more than is kept fetches a snapshot', async () => {
   tab('a', 'e-5');
   await settled();
   leader().onMessage(final('e-6'));
@@ -108,7 +108,7 @@ test('a tab that is ahead of the leader waits for it', async () => {
   assert.deepEqual(b.messages(), ['e-8']);
 });
 
-test('when the leader goes the next tab goes on from its own cursor', async () => {
+test('when the leader closes, the next tab resumes from its own cursor', async () => {
   const [a, b] = [tab('a'), tab('b')];
   await settled();
   leader().onMessage(final('e-6'));
@@ -135,7 +135,7 @@ test('a tab that comes back from the back/forward cache joins again', async () =
   assert.deepEqual([a.messages(), b.messages()], [['e-6'], ['e-6']]);
 });
 
-test('a leader that is frozen is replaced, and follows when it wakes', async () => {
+test('a frozen leader is replaced, and follows when it wakes', async () => {
   const [a, b] = [tab('a'), tab('b')];
   await settled();
   const [frozen] = browser.channels;
@@ -168,13 +168,13 @@ test('a reset reaches all tabs', async () => {
   for (const { messages } of [a, b]) assert.deepEqual(messages(), ['reset f-2', 'f-3']);
 });
 
-test('without locks each tab has a stream of its own', () => {
+test('without locks each tab opens its own stream', () => {
   tab('a', 'e-5', { locks: null });
   tab('b', 'e-5', { locks: null });
   assert.equal(streams.length, 2);
 });
 
-test('a tab that is closed says nothing more', async () => {
+test('a closed tab reports nothing more', async () => {
   const [a, b] = [tab('a'), tab('b')];
   await settled();
   b.stream.close();
@@ -187,7 +187,7 @@ test('a tab that is closed says nothing more', async () => {
   assert.equal(streams.length, 0);
 });
 
-test('a follower learns of a hole by a sign of life', async () => {
+test('a follower detects a gap by a keep-alive', async () => {
   const [, b] = [tab('a'), tab('b')];
   await settled();
   const [, channel] = browser.channels;
@@ -201,7 +201,7 @@ test('a follower learns of a hole by a sign of life', async () => {
   assert.deepEqual(b.messages(), ['e-6']);
 });
 
-test('a tab in an empty room is told what came first, or that it cannot be told', async () => {
+test('a tab in an empty room receives the first messages, or a reset if the leader does not have them', async () => {
   tab('a', '0');
   const b = tab('b', '0');
   await settled();
@@ -219,14 +219,14 @@ test('a tab in an empty room is told what came first, or that it cannot be told'
   assert.deepEqual(d.messages(), ['reset e-51']);
 });
 
-test('where a tab can have no lock it has a stream of its own', async () => {
+test('a tab that may not use locks opens its own stream', async () => {
   const denied = () => Promise.reject(new DOMException('no storage', 'SecurityError'));
   tab('a', 'e-5', { locks: { request: denied, query: denied } });
   await settled();
   assert.equal(streams.length, 1);
 });
 
-test('a leader knows whether somebody looks at the room in any tab', async () => {
+test('a leader knows whether any tab is visible', async () => {
   const look = (window, at) => {
     window.document.visibilityState = at ? 'visible' : 'hidden';
     window.document.dispatchEvent(new Event('visibilitychange'));
@@ -234,7 +234,7 @@ test('a leader knows whether somebody looks at the room in any tab', async () =>
   const [a, b] = [tab('a'), tab('b')];
   await settled();
   look(a.window, false);
-  assert.equal(leader().isSeen(), true, 'the other one is seen');
+  assert.equal(leader().isSeen(), true, 'the other tab is visible');
   look(b.window, false);
   await settled();
   assert.equal(leader().isSeen(), false);
@@ -243,21 +243,21 @@ test('a leader knows whether somebody looks at the room in any tab', async () =>
   assert.equal(leader().isSeen(), true);
   b.window.dispatchEvent(new Event('pagehide'));
   await settled();
-  assert.equal(leader().isSeen(), false, 'it has gone');
+  assert.equal(leader().isSeen(), false, 'the tab was left');
   const [c, d] = [tab('c'), tab('d')];
   await settled();
-  assert.equal(leader().isSeen(), true, 'who comes is asked');
+  assert.equal(leader().isSeen(), true, 'a new tab reports that it is visible');
   look(c.window, false);
   a.window.dispatchEvent(new Event('pagehide'));
   await settled();
   assert.equal(leader().tab, 'c');
-  assert.equal(leader().isSeen(), true, 'whoever leads now asks those that are there');
+  assert.equal(leader().isSeen(), true, 'a new leader asks the other tabs');
   look(d.window, false);
   await settled();
   assert.equal(leader().isSeen(), false);
 });
 
-test('a leader whose stream is ended makes way for one that is loaded anew', async () => {
+test('a tab loaded after the stream was stopped opens a new one', async () => {
   const a = tab('a');
   await settled();
   leader().onState('stopped');
@@ -272,7 +272,7 @@ test('a leader whose stream is ended makes way for one that is loaded anew', asy
   assert.equal(a.seen.at(-1), '[stopped]');
 });
 
-test('tabs that cannot ask for locks wait', async () => {
+test('tabs that cannot query locks do not take over', async () => {
   const { request } = browser.locks;
   const query = () => Promise.reject(new DOMException('gone', 'InvalidStateError'));
   tab('a');

@@ -18,7 +18,7 @@ beforeEach(() => {
 
 const shown = (...texts) => assert.deepEqual(list.texts, texts);
 
-test('stored messages stand in the order of their numbers, each once', () => {
+test('stored messages are in the order of their numbers, each once', () => {
   assert.equal(timeline.final(final('e-2')), 'added');
   timeline.final(final('e-10'));
   timeline.final(final('e-5'));
@@ -26,7 +26,7 @@ test('stored messages stand in the order of their numbers, each once', () => {
   shown('e-2', 'e-5', 'e-10');
 });
 
-test('a late answer to a post of long ago makes no hole among the older messages', () => {
+test('a late response to an old post leaves no gap among the older messages', () => {
   timeline.final(final('e-150'));
   timeline.pending(provisional('a'));
   assert.equal(timeline.final(final('e-120', 'a')), 'known');
@@ -36,14 +36,14 @@ test('a late answer to a post of long ago makes no hole among the older messages
   shown('e-149', 'e-150');
 });
 
-test('messages on their way stand behind the stored ones, in order of arrival', () => {
+test('unstored messages follow the stored ones, in order of arrival', () => {
   timeline.provisional(provisional('b'));
   timeline.provisional(provisional('a'));
   timeline.final(final('e-1'));
   shown('e-1', 'b (provisional)', 'a (provisional)');
 });
 
-test('a message that gets its number keeps its element', () => {
+test('a message keeps its element when it is stored', () => {
   timeline.provisional(provisional('a'));
   timeline.provisional(provisional('b'));
   const [, element] = list.items;
@@ -52,13 +52,13 @@ test('a message that gets its number keeps its element', () => {
   shown('b', 'a (provisional)');
 });
 
-test('a provisional message that comes after its final one is ignored', () => {
+test('a provisional message that arrives after its final one is ignored', () => {
   timeline.final(final('e-1', 'a'));
   assert.equal(timeline.provisional(provisional('a')), false);
   shown('e-1');
 });
 
-test('a retraction takes the provisional message away, never a stored one', () => {
+test('a retraction removes a provisional message, never a stored one', () => {
   timeline.provisional(provisional('a'));
   timeline.retract('a');
   timeline.retract('unknown');
@@ -67,7 +67,7 @@ test('a retraction takes the provisional message away, never a stored one', () =
   shown('e-1');
 });
 
-test('a message that is not stored within 20 seconds goes away', async () => {
+test('a message that is not stored within 20 seconds is removed', async () => {
   timeline.provisional(provisional('a'));
   await clock.pass(19_999);
   shown('a (provisional)');
@@ -75,7 +75,7 @@ test('a message that is not stored within 20 seconds goes away', async () => {
   shown();
 });
 
-test('a message of this page’s own stays until its sender decides', async () => {
+test('a message that this page sends stays until the sender is done with it', async () => {
   timeline.pending(provisional('a'));
   assert.equal(timeline.provisional(provisional('a')), false);
   timeline.retract('a');
@@ -85,14 +85,14 @@ test('a message of this page’s own stays until its sender decides', async () =
   shown();
 });
 
-test('sending again takes over what is still shown of the first try', async () => {
+test('a retry reuses the provisional message of the first attempt', async () => {
   timeline.provisional(provisional('a'));
   timeline.pending(provisional('a'));
   await clock.pass(60_000);
   shown('a (pending)');
 });
 
-test('a reset keeps what is on its way, and the elements of what stays', () => {
+test('a reset keeps unstored messages, and the elements of messages that stay', () => {
   for (const id of ['e-1', 'e-2']) timeline.final(final(id));
   timeline.provisional(provisional('a'));
   timeline.provisional(provisional('b'));
@@ -109,14 +109,14 @@ test('a reset to an empty room empties the list', () => {
   assert.equal(timeline.size, 0);
 });
 
-test('a new epoch clears the history before it, and stragglers of the old one stay out', () => {
+test('a new epoch clears the history, and late messages of the old epoch are ignored', () => {
   timeline.final(final('e-7'));
   timeline.final({ ...final('f-1'), date: '2026-01-02T04:00:00.000Z' });
   timeline.final(final('e-8'));
   shown('f-1');
 });
 
-test('what the server rendered is taken over with its elements', () => {
+test('messages that the server rendered are adopted with their elements', () => {
   const element = fakeRender(final('e-1'), 'final', new FakeElement());
   list.insertBefore(element, null);
   timeline.adopt(final('e-1'), element);
@@ -127,20 +127,20 @@ test('what the server rendered is taken over with its elements', () => {
   assert.equal(timeline.oldestId, 'e-1');
 });
 
-test('older pages come in before what is there', () => {
+test('older pages are inserted at the start', () => {
   timeline.final(final('e-3'));
   timeline.prepend([final('e-1'), final('e-2')]);
   shown('e-1', 'e-2', 'e-3');
 });
 
-test('a long list forgets its oldest', () => {
+test('trimming a long list removes its oldest messages', () => {
   for (let seq = 1; seq <= 5; seq += 1) timeline.final(final(`e-${seq}`));
   timeline.trim(6);
   timeline.trim(3);
   shown('e-3', 'e-4', 'e-5');
 });
 
-test('what failed stays until it is sent again or dropped', async () => {
+test('a failed message stays until it is sent again or dropped', async () => {
   timeline.pending(provisional('a'));
   timeline.pending(provisional('b'));
   const element = timeline.failed('a');

@@ -1,4 +1,4 @@
-/** The little of a browser that the modules ask for. */
+/** Fakes of the browser objects that the modules use. */
 
 export class FakeEventSource extends EventTarget {
   static opened = [];
@@ -19,18 +19,18 @@ export class FakeEventSource extends EventTarget {
     this.dispatchEvent(new Event('open'));
   }
 
-  say(name, data) {
+  emit(name, data) {
     const json = typeof data === 'string' ? data : JSON.stringify(data);
     this.dispatchEvent(new MessageEvent(name, { data: json }));
   }
 
-  /** The network failed: a browser would try again by itself. */
+  /** The network failed: a browser would reconnect by itself. */
   fail() {
     this.readyState = 0;
     this.dispatchEvent(new Event('error'));
   }
 
-  /** The server answered with something that is no stream. */
+  /** The server answered with something other than a stream. */
   refuse() {
     this.readyState = 2;
     this.dispatchEvent(new Event('error'));
@@ -48,7 +48,7 @@ export function fakeWindow() {
   return window;
 }
 
-/** A list that knows the order of its elements, and elements that know their list. */
+/** A list of elements in order; each element knows its list. */
 export class FakeList {
   items = [];
 

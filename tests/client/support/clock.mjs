@@ -1,4 +1,4 @@
-/** A clock that moves only when a test says so. Timers run in order of their time. */
+/** A clock that only `pass` advances. Timers run in order of their time. */
 export class FakeClock {
   #now = 1_767_323_045_678;
   #timers = new Map();
@@ -33,5 +33,5 @@ export class FakeClock {
   }
 }
 
-/** Until promises that are already resolved have had their effects. */
+/** Waits until the effects of resolved promises have happened. */
 export const settled = () => new Promise((resolve) => setImmediate(resolve));

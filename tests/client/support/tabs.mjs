@@ -1,16 +1,16 @@
-/** Several tabs of one browser: locks and channels that they share, without a browser. */
+/** Fakes of the locks and channels that the tabs of one browser share. */
 
 export class Browser {
   #locks = new Map();
   #channels = new Set();
 
-  /** Locks as one tab sees them. */
+  /** The lock manager of a tab. */
   locks = {
     request: (name, options, callback) => this.#request(name, options, callback),
     query: async () => ({ held: [...this.#locks].filter(([, lock]) => lock.holder).map(([name]) => ({ name })) }),
   };
 
-  /** The class of channels. A tab that is frozen hears nothing; see `frozen`. */
+  /** The class of channels. One that is `frozen` receives nothing. */
   get Channel() {
     const channels = this.#channels;
     return class extends EventTarget {

@@ -1,9 +1,9 @@
-// The room page as a person uses it, and the API as a program does.
+// Helpers that use the room page as a person does, and the API as a program does.
 
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 
-/** A room's page in a context of its own, which is a browser of its own to the server. Live when this returns. */
+/** Opens a room in a new context, which is another browser to the server. The page is live when this returns. */
 export async function enter(browser, url, options = {}) {
   const context = await browser.newContext(options);
   const page = await context.newPage();
@@ -14,7 +14,7 @@ export async function enter(browser, url, options = {}) {
 
 export const live = (page) => page.waitForSelector('#status[data-state=live]');
 
-/** What the page shows, in its order. `id` is empty for what is not stored yet. */
+/** The messages on the page, in order. `id` is empty if a message is not stored yet. */
 export const shown = (page) => page.$$eval('#messages > li', (items) => items.map((item) => ({
   id: item.dataset.id,
   seq: item.dataset.seq,
@@ -25,15 +25,15 @@ export const shown = (page) => page.$$eval('#messages > li', (items) => items.ma
 
 export const texts = (page) => page.$$eval('#messages > li .text', (items) => items.map((item) => item.textContent));
 
-/** True if the page shows these texts, all of them stored, and no others; an error that says what it shows if not. */
+/** Returns true if the page shows exactly these texts, all of them stored. Throws an error with what it shows otherwise. */
 export async function showsStored(page, expected) {
   const seen = (await shown(page)).map(({ text, state }) => (state === 'final' ? text : `${text} (${state})`));
   assert.deepEqual(seen, expected);
   return true;
 }
 
-/** By keyboard, the way people do, or on what can be touched by the button. */
-export async function say(page, text) {
+/** Types a text and sends it: by Enter, or with the button on a touch screen. */
+export async function submit(page, text) {
   await page.fill('#text', text);
   if (await page.evaluate(() => navigator.maxTouchPoints > 0)) await page.click('.send');
   else await page.press('#text', 'Enter');
@@ -41,22 +41,22 @@ export async function say(page, text) {
 
 export const messagesUrl = (base, room) => `${base}/rooms/${encodeURIComponent(room)}/messages/`;
 
-/** Whatever the answer is. */
+/** Posts a message and returns the response, whatever its status. */
 export function send(base, room, { from = 'Ada', text, key }) {
   const headers = { 'Content-Type': 'application/json', ...(key && { 'Idempotency-Key': key }) };
   return fetch(messagesUrl(base, room), { method: 'POST', headers, body: JSON.stringify({ from, text }) });
 }
 
-/** The message as it is stored. */
+/** Posts a message and returns it as it is stored. */
 export async function post(base, room, text, from) {
   const response = await send(base, room, { from, text, key: randomUUID() });
-  if (response.status !== 200) throw new Error(`the post was answered ${response.status} ${await response.text()}`);
+  if (response.status !== 200) throw new Error(`the response to the post was ${response.status} ${await response.text()}`);
   return response.json();
 }
 
 /**
- * Counts, from now on and without missing a moment, how many elements at once show the same text. `most()` is the
- * highest number there ever was.
+ * Observes, from now on and at every change, how many elements show the same text. `most()` returns the highest number so
+ * far.
  */
 export async function countCopies(page) {
   await page.evaluate(() => {
@@ -73,7 +73,7 @@ export async function countCopies(page) {
   return { most: () => page.evaluate(() => window.mostCopies) };
 }
 
-/** The addresses of the streams that a page opens from now on. */
+/** Returns a list to which the URLs of the streams are added that a page opens from now on. */
 export function streamsOf(page) {
   const urls = [];
   page.on('request', (request) => {

@@ -1,4 +1,4 @@
-// What pages are looked at on, as options of a context.
+// The devices of the tests, as options of a context.
 
 export const DEVICES = {
   desktop: {},

@@ -1,4 +1,4 @@
-// The few assertions that scenarios need. playwright-core has none.
+// Assertions for scenarios. playwright-core has none.
 
 import assert from 'node:assert/strict';
 
@@ -12,7 +12,7 @@ expect.equal = (actual, expected, message) => assert.deepEqual(actual, expected,
 
 expect.match = (actual, pattern, message) => assert.match(actual, pattern, message);
 
-/** Asks `probe` until it returns something true, and returns that. What it throws in the meantime counts as false. */
+/** Calls `probe` until it returns a truthy value, and returns that. An exception counts as false. */
 expect.eventually = async (what, probe, within = 5_000) => {
   const deadline = Date.now() + within;
   for (;;) {

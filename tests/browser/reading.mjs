@@ -1,11 +1,11 @@
-// What a reader sees of a room's log, and how they get about in it.
+// What a reader sees of the log, and how they scroll in it.
 
 import { randomUUID } from 'node:crypto';
 import { messagesUrl, send } from './chat.mjs';
 
 /**
- * Scrolls as a person does, by wheel or, on what can be touched, with a finger, and waits until that is over. Upwards for
- * less than 0.
+ * Scrolls as a person does, by wheel or with a finger on a touch screen, and waits until the log stops. Negative values
+ * scroll up.
  */
 export async function scroll(page, pixels) {
   const { x, y, width, height } = await page.locator('#log').boundingBox();
@@ -16,7 +16,7 @@ export async function scroll(page, pixels) {
     await page.mouse.move(middle.x, middle.y);
     await page.mouse.wheel(0, pixels);
   }
-  await standsStill(page);
+  await scrollEnd(page);
 }
 
 async function swipe(page, { x, y }, pixels) {
@@ -29,8 +29,8 @@ async function swipe(page, { x, y }, pixels) {
   await session.detach();
 }
 
-/** Until the log has not moved for so many frames that nothing goes on. */
-export const standsStill = (page) => page.evaluate(async () => {
+/** Waits until the log has not moved for six frames. */
+export const scrollEnd = (page) => page.evaluate(async () => {
   const log = document.getElementById('log');
   for (let still = 0, last = log.scrollTop; still < 6; last = log.scrollTop) {
     await new Promise(requestAnimationFrame);
@@ -38,19 +38,19 @@ export const standsStill = (page) => page.evaluate(async () => {
   }
 });
 
-/** How far the end of the last message is below the end of what is seen of the log, in pixels. */
+/** The distance from the visible end of the log to the end of the last message, in pixels. Positive if that is below. */
 export const belowEnd = (page) => page.evaluate(() => {
   const last = document.querySelector('#messages > li:last-child').getBoundingClientRect();
   return last.bottom - document.getElementById('log').getBoundingClientRect().bottom;
 });
 
-/** True if the newest message stands right above the box. */
+/** Whether the newest message is directly above the composer. */
 export async function isAtEnd(page) {
   const below = await belowEnd(page);
   return below <= 0 && below > -32;
 }
 
-/** The text of the message in the middle of the log, which is the one that is read. */
+/** The text of the message in the middle of the log. */
 export const read = (page) => page.evaluate(() => {
   const log = document.getElementById('log').getBoundingClientRect();
   const middle = log.top + log.height / 2;
@@ -59,46 +59,46 @@ export const read = (page) => page.evaluate(() => {
 });
 
 /**
- * Follows a message on the screen from now on. `moved()` is how far it has been from where it was, at most, in pixels:
- * whoever reads it must not have to look for it.
+ * Tracks the position of a message on the screen from now on. `moved()` returns the largest distance from its first
+ * position so far, in pixels: its reader must not have to look for it.
  */
-export async function watchPlace(page, text) {
+export async function trackPosition(page, text) {
   await page.evaluate((wanted) => {
     const found = [...document.querySelectorAll('#messages > li .text')].find(({ textContent }) => textContent === wanted);
     const y = () => found.getBoundingClientRect().top;
-    const begin = y();
-    const place = { moved: 0, look };
-    window.watchedPlace = place;
-    function look() {
-      place.moved = Math.max(place.moved, found.isConnected ? Math.abs(y() - begin) : Infinity);
+    const start = y();
+    const tracked = { moved: 0, update };
+    window.trackedPosition = tracked;
+    function update() {
+      tracked.moved = Math.max(tracked.moved, found.isConnected ? Math.abs(y() - start) : Infinity);
     }
-    // Behind the page's own observers, and before anything is painted.
-    new ResizeObserver(look).observe(document.getElementById('messages'));
-    document.getElementById('log').addEventListener('scroll', look);
+    // Runs after the page's own observers and before paint.
+    new ResizeObserver(update).observe(document.getElementById('messages'));
+    document.getElementById('log').addEventListener('scroll', update);
   }, text);
   return {
     moved: async () => {
-      await standsStill(page);
+      await scrollEnd(page);
       return page.evaluate(() => {
-        window.watchedPlace.look();
-        return window.watchedPlace.moved;
+        window.trackedPosition.update();
+        return window.trackedPosition.moved;
       });
     },
   };
 }
 
-/** As far as one gets. */
+/** Scrolls up as far as possible. */
 export const toTop = (page) => page.$eval('#log', (log) => log.scrollTo(0, -log.scrollHeight));
 
-/** Fills a room, several posts at a time, and returns the texts in the order that they have got. */
+/** Fills a room with concurrent posts, and returns the texts in the order of the stored messages. */
 export async function fill(base, room, count, author = (n) => (n % 5 < 3 ? 'Ada' : 'Bo')) {
   const waiting = Array.from({ length: count }, (_, n) => n);
   const work = async () => {
     for (let n = waiting.shift(); n !== undefined; n = waiting.shift()) {
-      // Some of one line, some of more: nothing may count on their height.
+      // Of different heights, on which nothing may depend.
       const text = `message ${n}${' and so on'.repeat((n * 7) % 23)}${n % 11 === 0 ? '\nand\nmore' : ''}`;
       const { status } = await send(base, room, { from: author(n), text, key: randomUUID() });
-      if (status !== 200) throw new Error(`a post was answered ${status}`);
+      if (status !== 200) throw new Error(`the response to a post was ${status}`);
     }
   };
   await Promise.all(Array.from({ length: 50 }, work));

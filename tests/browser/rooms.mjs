@@ -1,20 +1,20 @@
-// The list of rooms beside a room.
+// The list of rooms next to a room.
 
 import { expect } from './expect.mjs';
 
-/** Until the server lists them. It need not at once. */
+/** Waits until the server lists rooms, which it need not do immediately. */
 export const listed = (base, ...rooms) => expect.eventually(`${rooms} are listed`, async () => {
   const answer = await fetch(`${base}/rooms/`, { headers: { Accept: 'application/json' } });
   const names = (await answer.json()).rooms.map(({ room }) => room);
   return rooms.every((room) => names.includes(room));
 }, 10_000);
 
-/** Where there is no space for it, it is behind a button. */
+/** Opens the list with its button on a narrow page. */
 export async function openList(page) {
   if (!(await page.locator('#rooms').isVisible())) await page.getByRole('button', { name: 'Rooms', exact: true }).click();
 }
 
-/** By the list. */
+/** Goes to a room by its link in the list. */
 export async function follow(page, room) {
   await openList(page);
   await page.locator('#room-list').getByRole('link', { name: room }).click();

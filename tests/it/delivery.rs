@@ -1,4 +1,4 @@
-//! What pages are made of, on its way: compressed for whoever asks for it, kept by browsers, and all there.
+//! Pages and assets over HTTP: complete, compressed if the client accepts it, and cached by browsers.
 
 use std::{collections::BTreeSet, io::Read as _};
 
@@ -14,12 +14,12 @@ use crate::support::{
 
 pub(crate) fn trials() -> Vec<Trial> {
     on_stacks![
-        [ALL] => a_page_comes_compressed_with_its_style_in_it,
-        [ALL] => a_page_that_has_not_changed_is_not_sent_again,
-        [ALL] => what_a_page_loads_is_there_and_kept_for_ever,
-        [ALL] => another_version_is_answered_with_what_there_is,
-        [ALL] => who_accepts_nothing_is_sent_something,
-        [ALL] => nothing_but_pages_and_assets_is_compressed,
+        [ALL] => a_page_is_compressed_and_contains_its_style,
+        [ALL] => an_unchanged_page_is_not_sent_again,
+        [ALL] => the_assets_of_a_page_exist_and_are_immutable,
+        [ALL] => assets_of_another_version_are_answered_with_the_current_ones,
+        [ALL] => a_client_that_accepts_no_coding_gets_an_unencoded_response,
+        [ALL] => only_pages_and_assets_are_compressed,
     ]
 }
 
@@ -28,13 +28,13 @@ const PAGE: &str = "/lobby?user=Ann";
 const VARY: Option<&str> = Some("accept-encoding");
 const IMMUTABLE: &str = "public, max-age=31536000, immutable";
 
-/// What an answer says of itself, and its content without its coding.
-struct Sent {
+/// A response whose body can be decoded.
+struct Received {
     status: u16,
     response: Response,
 }
 
-impl Sent {
+impl Received {
     fn header(&self, name: &str) -> Option<&str> {
         self.response.headers().get(name).map(|value| value.to_str().expect("ASCII"))
     }
@@ -47,7 +47,7 @@ impl Sent {
             Some("br") => _ = brotli::Decompressor::new(&*bytes, 4096).read_to_end(&mut plain)?,
             Some("gzip") => _ = flate2::read::GzDecoder::new(&*bytes).read_to_end(&mut plain)?,
             None => plain = bytes.into(),
-            Some(other) => anyhow::bail!("nobody asked for {other}"),
+            Some(other) => anyhow::bail!("the request did not accept {other}"),
         }
         Ok(plain)
     }
@@ -57,34 +57,35 @@ impl Sent {
     }
 }
 
-async fn send(stack: &Stack, method: Method, url: &str, headers: &[(&str, &str)]) -> anyhow::Result<Sent> {
+async fn send(stack: &Stack, method: Method, url: &str, headers: &[(&str, &str)]) -> anyhow::Result<Received> {
     let request = stack.http().request(method, url);
     let response = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value)).send().await?;
-    Ok(Sent { status: response.status().as_u16(), response })
+    Ok(Received { status: response.status().as_u16(), response })
 }
 
-/// Through the proxy.
-async fn get(stack: &Stack, path: &str, headers: &[(&str, &str)]) -> anyhow::Result<Sent> {
+/// Sends a request through the proxy.
+async fn get(stack: &Stack, path: &str, headers: &[(&str, &str)]) -> anyhow::Result<Received> {
     send(stack, Method::GET, &format!("{}{path}", stack.proxy.url()), headers).await
 }
 
-/// Past it, where nothing is changed.
-async fn at_backend(stack: &Stack, path: &str, headers: &[(&str, &str)]) -> anyhow::Result<Sent> {
+/// Sends a request to the backend directly, so that no proxy changes the response.
+async fn get_direct(stack: &Stack, path: &str, headers: &[(&str, &str)]) -> anyhow::Result<Received> {
     send(stack, Method::GET, &format!("{}{path}", stack.backend.url()), headers).await
 }
 
-/// What the client gets of a coding that it asks for. Pushpin asks the backend for what itself reads, and sends it plain.
-fn passed_on(kind: Kind, coding: &str) -> Option<&str> {
+/// The coding that a client gets through the proxy if it accepts this one. Pushpin requests codings that it decodes itself,
+/// and sends the response without a coding.
+fn through_proxy(kind: Kind, coding: &str) -> Option<&str> {
     (kind.proxy() == proxy::Kind::Edge).then_some(coding)
 }
 
-/// The addresses below /assets/ in a page.
+/// The URLs below /assets/ in a page.
 fn assets(page: &str) -> BTreeSet<String> {
     let values = page.split('"').filter(|value| value.starts_with("/assets/"));
     values.map(str::to_owned).collect()
 }
 
-async fn a_page_comes_compressed_with_its_style_in_it(kind: Kind) -> anyhow::Result<()> {
+async fn a_page_is_compressed_and_contains_its_style(kind: Kind) -> anyhow::Result<()> {
     let stack = Stack::start(kind).await?;
     fill(&stack).await?;
     for path in [PAGE, "/lobby", "/not%20a%20room"] {
@@ -94,7 +95,7 @@ async fn a_page_comes_compressed_with_its_style_in_it(kind: Kind) -> anyhow::Res
         assert!(plain.contains("<style>") && !plain.contains("rel=\"stylesheet\""), "{path}: {plain}");
         for coding in ["br", "gzip"] {
             let packed = get(&stack, path, &[("accept-encoding", coding)]).await?;
-            assert_eq!(packed.header("content-encoding"), passed_on(kind, coding), "{path}");
+            assert_eq!(packed.header("content-encoding"), through_proxy(kind, coding), "{path}");
             assert_eq!(packed.header("vary"), VARY, "{path}");
             assert_eq!(packed.text().await?, plain, "{path}");
         }
@@ -102,7 +103,7 @@ async fn a_page_comes_compressed_with_its_style_in_it(kind: Kind) -> anyhow::Res
     Ok(())
 }
 
-async fn a_page_that_has_not_changed_is_not_sent_again(kind: Kind) -> anyhow::Result<()> {
+async fn an_unchanged_page_is_not_sent_again(kind: Kind) -> anyhow::Result<()> {
     let stack = Stack::start(kind).await?;
     for accepted in ["br", "gzip", "identity"] {
         let first = get(&stack, PAGE, &[("accept-encoding", accepted)]).await?;
@@ -118,39 +119,39 @@ async fn a_page_that_has_not_changed_is_not_sent_again(kind: Kind) -> anyhow::Re
         assert_eq!(head.header("content-encoding"), (accepted != "identity").then_some(accepted));
 
         let other = get(&stack, "/lobby?user=Bob", &known).await?;
-        assert_eq!(other.status, 200, "another's page");
+        assert_eq!(other.status, 200, "the page of another user");
         stack.room("lobby").post(accepted).await?;
         let changed = get(&stack, PAGE, &known).await?;
-        assert_eq!(changed.status, 200, "a message more");
+        assert_eq!(changed.status, 200, "the page with another message");
         assert_ne!(changed.header("etag"), Some(&*etag));
     }
     Ok(())
 }
 
-async fn what_a_page_loads_is_there_and_kept_for_ever(kind: Kind) -> anyhow::Result<()> {
+async fn the_assets_of_a_page_exist_and_are_immutable(kind: Kind) -> anyhow::Result<()> {
     let stack = Stack::start(kind).await?;
     for path in [PAGE, "/lobby"] {
         let page = get(&stack, path, &[]).await?.text().await?;
         let assets = assets(&page);
         let preloads = page.matches("<link rel=\"modulepreload\"").count();
-        assert!(preloads > 0 && assets.len() == preloads + 2, "an icon and an entry more: {page}");
+        assert!(preloads > 0 && assets.len() == preloads + 2, "all modules, and an icon: {page}");
         for asset in &assets {
-            let plain = at_backend(&stack, asset, &[]).await?.decoded().await?;
+            let plain = get_direct(&stack, asset, &[]).await?.decoded().await?;
             let mut tags = BTreeSet::new();
             for coding in ["br", "gzip", "identity"] {
-                let direct = at_backend(&stack, asset, &[("accept-encoding", coding)]).await?;
+                let direct = get_direct(&stack, asset, &[("accept-encoding", coding)]).await?;
                 let expected = (coding != "identity").then_some(coding);
                 assert_eq!((direct.header("content-encoding"), direct.header("vary")), (expected, VARY), "{asset}");
                 let tag = direct.header("etag").expect("a tag").to_owned();
-                assert!(tags.insert(tag.clone()), "{asset}: a tag for each form");
+                assert!(tags.insert(tag.clone()), "{asset}: each coding has its own tag");
                 assert_eq!(direct.decoded().await?, plain, "{asset}");
 
                 let known = [("accept-encoding", coding), ("if-none-match", &tag)];
-                let again = at_backend(&stack, asset, &known).await?;
+                let again = get_direct(&stack, asset, &known).await?;
                 assert_eq!((again.status, again.header("cache-control")), (304, Some(IMMUTABLE)), "{asset}");
 
                 let passed = get(&stack, asset, &[("accept-encoding", coding)]).await?;
-                let expected = expected.and_then(|coding| passed_on(kind, coding));
+                let expected = expected.and_then(|coding| through_proxy(kind, coding));
                 assert_eq!((passed.status, passed.header("content-encoding")), (200, expected), "{asset}");
                 assert_eq!(passed.header("cache-control"), Some(IMMUTABLE), "{asset}");
                 assert_eq!(passed.header("x-content-type-options"), Some("nosniff"), "{asset}");
@@ -163,7 +164,7 @@ async fn what_a_page_loads_is_there_and_kept_for_ever(kind: Kind) -> anyhow::Res
     Ok(())
 }
 
-async fn another_version_is_answered_with_what_there_is(kind: Kind) -> anyhow::Result<()> {
+async fn assets_of_another_version_are_answered_with_the_current_ones(kind: Kind) -> anyhow::Result<()> {
     let stack = Stack::start(kind).await?;
     let page = get(&stack, PAGE, &[]).await?.text().await?;
     for asset in assets(&page) {
@@ -174,45 +175,45 @@ async fn another_version_is_answered_with_what_there_is(kind: Kind) -> anyhow::R
         assert_eq!((passed.status, passed.header("cache-control")), (200, Some("no-cache")), "{path}");
         assert_eq!(passed.decoded().await?, current, "{path}");
 
-        let direct = at_backend(&stack, &path, &[]).await?;
+        let direct = get_direct(&stack, &path, &[]).await?;
         let tag = direct.header("etag").expect("a tag");
         let head = send(&stack, Method::HEAD, &format!("{}{path}", stack.backend.url()), &[]).await?;
         let length = current.len().to_string();
         assert_eq!((head.header("etag"), head.header("content-length")), (Some(tag), Some(&*length)), "{path}");
-        let again = at_backend(&stack, &path, &[("if-none-match", tag)]).await?;
+        let again = get_direct(&stack, &path, &[("if-none-match", tag)]).await?;
         assert_eq!((again.status, again.header("cache-control")), (304, Some("no-cache")), "{path}");
     }
-    // Nor is it kept that a file is not there: a backend of another version may have it.
+    // A 404 is not cached either: a backend of another version may have the file.
     for file in ["package.json", "tsconfig.json", "room.css", "..%2FCargo.toml", "none.js", "chat.js"] {
         for path in [format!("/assets/0ldVersion_1/{file}"), format!("/assets/{file}")] {
-            let there = path == "/assets/0ldVersion_1/chat.js";
+            let exists = path == "/assets/0ldVersion_1/chat.js";
             let answer = get(&stack, &path, &[]).await?;
-            let expected = if there { (200, Some("no-cache")) } else { (404, Some("no-store")) };
+            let expected = if exists { (200, Some("no-cache")) } else { (404, Some("no-store")) };
             assert_eq!((answer.status, answer.header("cache-control")), expected, "{path}");
         }
     }
     Ok(())
 }
 
-async fn who_accepts_nothing_is_sent_something(kind: Kind) -> anyhow::Result<()> {
+async fn a_client_that_accepts_no_coding_gets_an_unencoded_response(kind: Kind) -> anyhow::Result<()> {
     let stack = Stack::start(kind).await?;
-    let page = at_backend(&stack, PAGE, &[]).await?.text().await?;
+    let page = get_direct(&stack, PAGE, &[]).await?.text().await?;
     let nothing = ("accept-encoding", "identity;q=0, *;q=0");
     for path in [PAGE, "/rooms/"].into_iter().map(str::to_owned).chain(assets(&page)) {
-        let answer = at_backend(&stack, &path, &[nothing]).await?;
+        let answer = get_direct(&stack, &path, &[nothing]).await?;
         assert_eq!((answer.status, answer.header("content-encoding")), (200, None), "{path}");
     }
-    let refused = at_backend(&stack, "/rooms/?limit=0", &[nothing]).await?;
+    let refused = get_direct(&stack, "/rooms/?limit=0", &[nothing]).await?;
     assert_eq!(refused.status, 400);
     Ok(())
 }
 
-async fn nothing_but_pages_and_assets_is_compressed(kind: Kind) -> anyhow::Result<()> {
+async fn only_pages_and_assets_are_compressed(kind: Kind) -> anyhow::Result<()> {
     let stack = Stack::start(kind).await?;
     fill(&stack).await?;
     let accepted = ("accept-encoding", "br, gzip, identity;q=0.1");
     let plain = [accepted];
-    // Held by the edge, which passes on what the client accepts, only if the backend does not compress.
+    // The edge forwards what the client accepts, and can hold the response only if the backend does not compress it.
     let stream = [accepted, ("accept", "text/event-stream")];
     for (base, path, headers, status) in [
         (stack.proxy.url(), MESSAGES, &plain[..], 200),

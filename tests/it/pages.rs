@@ -1,4 +1,5 @@
-//! The pages, in a real browser on the real stack: one scenario of tests/browser/scenarios each, under its file's name.
+//! The pages in a real browser on the real stack. Each scenario in tests/browser/scenarios is a test with the name of its
+//! file.
 
 use std::time::{Duration, Instant};
 
@@ -16,17 +17,17 @@ use crate::support::{
     trials::{Need, on, on_stacks},
 };
 
-/// Longer than any scenario: a recheck while the store fails would hold back what a page should show (see [`settled`]),
-/// and one at the right moment would hide what a page failed to repair.
+/// Longer than any scenario: a recheck while the store fails would delay messages that a page should show (see
+/// [`store_is_idle`]), and a recheck at the right time would hide that a page failed to repair its stream.
 const RECHECK: (&str, &str) = ("RECHECK_INTERVAL", "120s");
 
 const SCENARIOS: &[(&str, &[Kind])] = &[
-    // The longest first: it waits for the store's deadline three times.
-    ("what_is_not_stored_is_taken_back", Kind::DYNAMODB),
+    // The longest first: it waits for the deadline of the store three times.
+    ("unstored_messages_are_retracted", Kind::DYNAMODB),
     ("a_long_room_stays_smooth", Kind::APART),
     ("pages_are_accessible", Kind::ALL),
     ("two_browsers_chat", Kind::ALL),
-    ("a_name_leads_into_the_room", Kind::ALL),
+    ("a_name_is_enough_to_join", Kind::ALL),
     ("a_message_is_provisional_until_it_is_stored", Kind::DYNAMODB),
     ("an_own_message_appears_once", Kind::DYNAMODB),
     ("a_killed_backend_loses_nothing", Kind::DYNAMODB),
@@ -34,23 +35,23 @@ const SCENARIOS: &[(&str, &[Kind])] = &[
     ("a_reset_needs_no_reload", Kind::ALL),
     ("hostile_text_stays_text", Kind::ALL),
     ("inline_scripts_and_styles_are_refused", Kind::ALL),
-    ("a_page_back_online_catches_up", Kind::ALL),
-    ("a_phone_is_wide_enough", Kind::ALL),
-    ("a_page_names_all_that_it_loads", Kind::ALL),
+    ("a_page_catches_up_when_back_online", Kind::ALL),
+    ("pages_fit_on_a_phone", Kind::ALL),
+    ("a_page_preloads_all_its_modules", Kind::ALL),
     ("forms_work_without_scripts", Kind::DYNAMODB),
 ];
 
-/// What a page does for who reads and writes on it, on a desktop and on a phone.
+/// Scenarios that run on a desktop and on a phone.
 const ON_DEVICES: &[&str] = &[
     "tabs_share_one_stream",
     "a_failed_message_stays_until_it_is_sent",
     "nothing_moves_when_the_stream_starts",
-    "the_way_back_needs_no_reload",
-    "older_messages_come_in_as_one_scrolls_up",
-    "who_reads_further_up_is_told_of_new_messages",
+    "going_back_needs_no_reload",
+    "older_messages_load_while_scrolling_up",
+    "a_reader_further_up_is_notified_of_new_messages",
     "drafts_are_kept_per_room",
     "the_list_of_rooms_shows_activity",
-    "moments_are_told_in_the_readers_words",
+    "times_are_in_the_readers_language",
     "messages_are_grouped_by_author_and_time",
     "older_messages_and_rooms_need_no_script",
     "a_keyboard_is_enough",
@@ -58,48 +59,48 @@ const ON_DEVICES: &[&str] = &[
 
 pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = on_stacks![
-        [ALL] => only_who_prefers_html_is_answered_with_a_page,
-        [DYNAMODB] => a_page_tells_of_a_store_that_is_away,
+        [ALL] => only_a_client_that_prefers_html_gets_a_page,
+        [DYNAMODB] => an_unavailable_store_is_reported_on_a_page,
     ];
     for (scenario, kinds) in SCENARIOS {
         trials.extend(on(kinds, module_path!(), scenario, &[Need::Browser], async move |kind| {
-            play(Device::Desktop, scenario, kind).await
+            run(Device::Desktop, scenario, kind).await
         }));
     }
     for scenario in ON_DEVICES {
         for (device, suffix) in [(Device::Desktop, ""), (Device::Phone, "_on_a_phone")] {
             let name = format!("{scenario}{suffix}");
             trials.extend(on(Kind::APART, module_path!(), &name, &[Need::Browser], async move |kind| {
-                play(device, scenario, kind).await
+                run(device, scenario, kind).await
             }));
         }
     }
     trials
 }
 
-async fn play(device: Device, scenario: &str, kind: Kind) -> anyhow::Result<()> {
+async fn run(device: Device, scenario: &str, kind: Kind) -> anyhow::Result<()> {
     let stack = Stack::start_with(kind, &[RECHECK]).await?;
     let front = FaultProxy::start(stack.proxy.http_addr()).await?;
-    let mut hand = Hand { stack, front, second: None };
-    let base = hand.stack.proxy.url();
-    browser::run_on(device, scenario, &base, async |request| hand.serve(request).await).await
+    let mut control = StackControl { stack, front, second: None };
+    let base = control.stack.proxy.url();
+    browser::run_on(device, scenario, &base, async |request| control.execute(request).await).await
 }
 
-/// Does to the stack what scenarios ask for.
-struct Hand {
+/// Executes the commands of a scenario on the stack.
+struct StackControl {
     stack: Stack,
-    /// Between a page and the proxy, for scenarios that ask for it.
+    /// Between a page and the proxy, for scenarios that need it.
     front: FaultProxy,
     second: Option<Backend>,
 }
 
-impl Hand {
-    async fn serve(&mut self, request: &str) -> anyhow::Result<String> {
+impl StackControl {
+    async fn execute(&mut self, request: &str) -> anyhow::Result<String> {
         let Self { stack, front, second } = self;
         match request.split(' ').collect::<Vec<_>>()[..] {
             ["front", "url"] => return Ok(front.url()),
             ["front", ref mode @ ..] => set(front, mode)?,
-            ["store", "settled"] => settled(stack.store()).await,
+            ["store", "settled"] => store_is_idle(stack.store()).await,
             ["store", ref mode @ ..] => set(stack.store(), mode)?,
             ["control", ref mode @ ..] => set(&stack.control, mode)?,
             ["backend", "kill"] => stack.backend.kill()?,
@@ -107,13 +108,13 @@ impl Hand {
             ["backend", "url"] => return Ok(stack.backend.url()),
             ["proxy", "stop"] => stack.proxy.stop().await?,
             ["proxy", "restart"] => stack.proxy.restart().await?,
-            // One whose way to the store has no proxy in it.
+            // It reaches the store without a fault proxy.
             ["second", "backend"] => {
                 let env = stack::environment(&stack.table().name, dynamodb::shared().await?, stack.control.addr(), &[]);
                 return Ok(second.insert(Backend::start(env).await?).url());
             }
             ["wipe", room] => stack.wipe(room).await?,
-            _ => bail!("nobody knows how"),
+            _ => bail!("unknown command"),
         }
         Ok(String::new())
     }
@@ -125,18 +126,18 @@ fn set(proxy: &FaultProxy, mode: &[&str]) -> anyhow::Result<()> {
         ["refuse"] => Mode::Refuse,
         ["hang"] => Mode::Hang,
         ["delay", ms] => Mode::Delay(Duration::from_millis(ms.parse()?)),
-        _ => bail!("no such mode"),
+        _ => bail!("unknown mode"),
     });
     Ok(())
 }
 
-/// Waits until nothing is asked of the store any more. Pushpin looks for what it missed one second after the first
-/// subscription to a channel, and delivers nothing on that stream, provisional or not, until the look succeeds.
-async fn settled(store: &FaultProxy) {
+/// Waits until the store gets no requests any more. One second after the first subscription to a channel, Pushpin requests
+/// what it missed, and delivers nothing on that stream, provisional or not, until that succeeds.
+async fn store_is_idle(store: &FaultProxy) {
     const QUIET: Duration = Duration::from_secs(2);
 
     let (mut seen, mut since) = (store.bytes_up(), Instant::now());
-    eventually(SOON, "the store is left alone", || {
+    eventually(SOON, "the store gets no requests", || {
         let now = store.bytes_up();
         if now != seen {
             (seen, since) = (now, Instant::now());
@@ -146,10 +147,10 @@ async fn settled(store: &FaultProxy) {
     .await;
 }
 
-/// As browsers send it when a form is submitted.
+/// The Accept header of browsers that submit a form.
 const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
 
-async fn only_who_prefers_html_is_answered_with_a_page(kind: Kind) -> anyhow::Result<()> {
+async fn only_a_client_that_prefers_html_gets_a_page(kind: Kind) -> anyhow::Result<()> {
     let stack = Stack::start(kind).await?;
     let room = stack.room("%E9%83%A8%E5%B1%8B");
     let http = stack::http()?;
@@ -172,7 +173,7 @@ async fn only_who_prefers_html_is_answered_with_a_page(kind: Kind) -> anyhow::Re
     let location = posted.headers().get("Location").context("a redirect names its target")?;
     assert_eq!(location, "/%E9%83%A8%E5%B1%8B?user=Ada+%26+Zo%C3%AB");
     let stored = room.history("").await?["messages"].as_array().cloned().unwrap_or_default();
-    assert_eq!(stored.len(), 5, "one for each answer that said so");
+    assert_eq!(stored.len(), 5, "one for each response that reported it");
     assert_eq!((&stored[4]["from"], &stored[4]["text"]), (&json!("Ada & Zoë"), &json!("by a person")));
 
     let refused = form("Ada", " ", Some(BROWSER)).send().await?;
@@ -183,7 +184,7 @@ async fn only_who_prefers_html_is_answered_with_a_page(kind: Kind) -> anyhow::Re
     Ok(())
 }
 
-async fn a_page_tells_of_a_store_that_is_away(kind: Kind) -> anyhow::Result<()> {
+async fn an_unavailable_store_is_reported_on_a_page(kind: Kind) -> anyhow::Result<()> {
     let stack = Stack::start(kind).await?;
     stack.store().set(Mode::Refuse);
     let form = stack.http().post(&stack.room("lobby").url).form(&[("from", "Ada"), ("text", "lost")]);

@@ -1,5 +1,5 @@
-import { enter, live, post, say, send, showsStored, texts } from '../chat.mjs';
-import { fill, isAtEnd, standsStill } from '../reading.mjs';
+import { enter, live, post, submit, send, showsStored, texts } from '../chat.mjs';
+import { fill, isAtEnd, scrollEnd } from '../reading.mjs';
 import { listed } from '../rooms.mjs';
 
 const focused = (page) => page.evaluate(() => {
@@ -28,11 +28,11 @@ export default async function aKeyboardIsEnough({ browser, device, baseUrl, expe
   const opener = device === 'phone' ? ['Rooms'] : [];
   const bar = [...opener, 'share', 'Join under another name'];
 
-  // In the order of what one sees, and all of it seen while it has the focus.
+  // In visual order, and visible while focused.
   await press('Tab');
   expect.equal(await focused(page), 'Skip to the message box');
   const { x, y } = await page.locator('.skip').boundingBox();
-  expect(x >= 0 && y >= 0 && (await page.locator('.skip').boundingBox()).width > 40, 'the link is seen');
+  expect(x >= 0 && y >= 0 && (await page.locator('.skip').boundingBox()).width > 40, 'the link is visible');
   expect.equal(await tabs('text'), [...rooms, ...bar, 'log', 'text']);
   await press('Tab');
   expect.equal(await focused(page), 'Send');
@@ -41,32 +41,32 @@ export default async function aKeyboardIsEnough({ browser, device, baseUrl, expe
   await press('Tab');
   await press('Enter');
   await page.keyboard.type('hi');
-  expect.equal([await focused(page), await page.inputValue('#text')], ['text', 'hi'], 'the link leads into the box');
+  expect.equal([await focused(page), await page.inputValue('#text')], ['text', 'hi'], 'the link focuses the composer');
 
-  // To read.
+  // Reading.
   await press('Shift+Tab');
   expect.equal(await focused(page), 'log');
-  expect.equal(await page.getAttribute('#log', 'tabindex'), '0', 'not every browser lets what scrolls have the focus');
+  expect.equal(await page.getAttribute('#log', 'tabindex'), '0', 'not every browser can focus a scrolling element otherwise');
   const at = () => page.$eval('#log', ({ scrollTop }) => scrollTop);
   const goes = async (key, done) => {
     await press(key);
     await expect.eventually(`${key} scrolls`, async () => done(await at()));
-    await standsStill(page);
+    await scrollEnd(page);
   };
   await goes('PageUp', (top) => top < -200);
   const before = await at();
   await goes('ArrowUp', (top) => top < before - 20 && top > before - 100);
   await goes('Home', (top) => top < -1_000);
-  // Off by one, where pixels are smaller than those of the style.
+  // May differ by one with fractional device pixels.
   await goes('End', (top) => top > -2);
   await goes('PageUp', (top) => top < -200);
   await press('Tab');
-  expect.equal(await focused(page), 'jump', 'the way back is right behind it');
+  expect.equal(await focused(page), 'jump', 'the button to the end is next');
   await press('Enter');
   await expect.eventually('the end', () => isAtEnd(page));
   expect.equal(await focused(page), 'log');
 
-  // To write, also when it fails. The pause that the server asks for is short.
+  // Writing, also if it fails. The server asks for a short pause.
   let key;
   const refuse = () => page.route('**/messages/', (route) => {
     if (route.request().method() !== 'POST') return route.continue();
@@ -75,9 +75,9 @@ export default async function aKeyboardIsEnough({ browser, device, baseUrl, expe
   });
   await refuse();
   await press('Tab');
-  await say(page, 'fails');
+  await submit(page, 'fails');
   await page.getByRole('button', { name: 'Retry: fails' }).waitFor();
-  expect.equal(await focused(page), 'text', 'who writes on is not disturbed');
+  expect.equal(await focused(page), 'text', 'the composer keeps the focus');
   await press('Shift+Tab');
   expect.equal(await focused(page), 'Discard: fails');
   await press('Shift+Tab');
@@ -85,25 +85,25 @@ export default async function aKeyboardIsEnough({ browser, device, baseUrl, expe
   await page.unroute('**/messages/');
   await press('Enter');
   await expect.eventually('it is sent', () => showsStored(page, [...all, 'fails']));
-  expect.equal(await focused(page), 'text', 'the focus does not vanish with the button');
-  // It may have arrived all the same, which the stream tells.
+  expect.equal(await focused(page), 'text', 'the focus moves from the removed button');
+  // It may have been stored, and then the stream delivers it.
   await refuse();
-  await say(page, 'arrives');
+  await submit(page, 'arrives');
   await page.getByRole('button', { name: 'Retry: arrives' }).focus();
   await page.unroute('**/messages/');
   await send(baseUrl, 'keys', { from: 'Ann', text: 'arrives', key });
   await expect.eventually('it has arrived', () => showsStored(page, [...all, 'fails', 'arrives']));
-  expect.equal(await focused(page), 'log', 'nor with a button that goes by itself');
+  expect.equal(await focused(page), 'log', 'the focus moves from a button that the stream removed');
   await page.focus('#text');
   await page.keyboard.type('one');
-  // One on the screen has no Shift that could be held.
+  // A screen keyboard has no Shift+Enter.
   await press(device === 'phone' ? 'Enter' : 'Shift+Enter');
   await page.keyboard.type('two');
   if (device === 'phone') await press('Tab');
   await press('Enter');
   await expect.eventually('two lines', async () => (await texts(page)).at(-1) === 'one\ntwo');
 
-  // To go elsewhere.
+  // Navigating.
   if (device === 'phone') {
     await page.locator('.skip').focus();
     await press('Tab');

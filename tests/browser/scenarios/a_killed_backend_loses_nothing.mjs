@@ -1,17 +1,17 @@
-import { countCopies, enter, post, say, shown, showsStored, streamsOf } from '../chat.mjs';
+import { countCopies, enter, post, submit, shown, showsStored, streamsOf } from '../chat.mjs';
 
 export default async function aKilledBackendLosesNothing({ browser, baseUrl, ask, expect, allowErrors }) {
   allowErrors('status of 50[24]');
   const [ann, bob] = await Promise.all(['Ann', 'Bob'].map((user) => enter(browser, `${baseUrl}/kill?user=${user}`)));
   const copies = await Promise.all([ann, bob].map(countCopies));
   const streams = [ann, bob].map(streamsOf);
-  await say(ann, 'before');
+  await submit(ann, 'before');
   await expect.eventually('before', () => showsStored(bob, ['before']));
 
-  // In the middle of a post: everybody has seen it, and it is not stored.
+  // During a post: the message is visible and not stored yet.
   await ask('store settled');
   await ask('store delay 5000');
-  await say(ann, 'under way');
+  await submit(ann, 'under way');
   await expect.eventually('under way', async () => (await shown(bob)).at(-1).state === 'provisional');
   await ask('backend kill');
   await ask('store pass');
@@ -20,10 +20,10 @@ export default async function aKilledBackendLosesNothing({ browser, baseUrl, ask
     await expect.eventually('under way, stored', () => showsStored(page, ['before', 'under way']), 10_000);
   }
 
-  // While there is none at all.
+  // While no backend runs.
   await ask('backend kill');
   const refused = ann.waitForResponse((response) => response.request().method() === 'POST' && response.status() >= 500);
-  await say(ann, 'while it is down');
+  await submit(ann, 'while it is down');
   await refused;
   await ask('backend restart');
   const all = ['before', 'under way', 'while it is down'];

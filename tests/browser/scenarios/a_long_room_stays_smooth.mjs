@@ -4,10 +4,10 @@ const STORED = 5_000;
 const A_SECOND = 20;
 const SECONDS = 5;
 
-/** What a person notices, and what the browser calls a long task. */
+/** The duration of a long task, as browsers define it and people notice it. */
 const LONG_MS = 50;
 
-/** What a task takes by itself it takes each time; what a busy machine adds it does not. */
+/** A slow task is slow each time; a delay by a busy machine is not repeated. */
 const TRIES = 3;
 
 export default async function aLongRoomStaysSmooth({ browser, baseUrl, ask, expect }) {
@@ -31,9 +31,9 @@ export default async function aLongRoomStaysSmooth({ browser, baseUrl, ask, expe
     const before = (await texts(page)).length;
     await browser.startTracing(page, { categories: ['toplevel', 'devtools.timeline', '__metadata'] });
     for (let n = 0; n < SECONDS * A_SECOND; n += 1) {
-      const began = Date.now();
+      const started = Date.now();
       void send(direct, 'long', { from: `Person ${n % 7}`, text: words(n) });
-      await new Promise((resolve) => setTimeout(resolve, 1_000 / A_SECOND - (Date.now() - began)));
+      await new Promise((resolve) => setTimeout(resolve, 1_000 / A_SECOND - (Date.now() - started)));
     }
     const last = words(SECONDS * A_SECOND - 1);
     await expect.eventually('the last', () => page.$eval('#messages', (list, text) =>
@@ -41,7 +41,7 @@ export default async function aLongRoomStaysSmooth({ browser, baseUrl, ask, expe
     const { traceEvents } = JSON.parse(await browser.stopTracing());
     const main = traceEvents.filter(({ name, args }) => name === 'thread_name' && args.name === 'CrRendererMain');
     const mains = new Set(main.map(({ pid, tid }) => `${pid} ${tid}`));
-    // The processor's time, not the clock's: other tests run on this machine.
+    // CPU time, not wall time: other tests run on this machine.
     const tasks = traceEvents
       .filter(({ name, pid, tid, tdur }) => /RunTask$/.test(name) && tdur && mains.has(`${pid} ${tid}`))
       .map(({ tdur }) => tdur / 1000).sort((a, b) => b - a);
@@ -52,18 +52,18 @@ export default async function aLongRoomStaysSmooth({ browser, baseUrl, ask, expe
   };
 
   await smooth('at the end');
-  // All of it, as somebody who reads a whole room.
-  const began = Date.now();
+  // All of it, like a reader of the whole room.
+  const started = Date.now();
   await expect.eventually('all messages', async () => page.evaluate(() => {
     const log = document.getElementById('log');
     log.scrollTop = -log.scrollHeight;
     return document.getElementById('earlier').hidden;
   }), 30_000);
-  console.log(`all of them after ${Date.now() - began} ms`);
+  console.log(`all of them after ${Date.now() - started} ms`);
   expect((await texts(page)).length >= STORED);
   await smooth('at the beginning, with all of them');
   await page.click('#jump');
-  await expect.eventually('the page forgets what nobody looks at', async () => (await texts(page)).length < 2_000, 10_000);
+  await expect.eventually('the page removes old messages', async () => (await texts(page)).length < 2_000, 10_000);
   await smooth('back at the end');
 }
 

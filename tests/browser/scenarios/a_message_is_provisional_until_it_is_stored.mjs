@@ -1,17 +1,17 @@
-import { enter, post, say, send, shown, showsStored } from '../chat.mjs';
+import { enter, post, submit, send, shown, showsStored } from '../chat.mjs';
 
 const DELAY_MS = 2_000;
 
 export default async function aMessageIsProvisionalUntilItIsStored({ browser, baseUrl, ask, expect }) {
   const [ann, bob] = await Promise.all(['Ann', 'Bob'].map((user) => enter(browser, `${baseUrl}/slow?user=${user}`)));
-  // Of a room whose end it knows the backend has nothing to ask first: a message is one write.
-  await say(ann, 'one');
+  // The backend knows the newest message of this room then, so that the next one is a single write.
+  await submit(ann, 'one');
   await expect.eventually('one', () => showsStored(bob, ['one']));
 
   await ask('store settled');
   await ask(`store delay ${DELAY_MS}`);
   const sent = Date.now();
-  await say(ann, 'two');
+  await submit(ann, 'two');
   const stateOf = async (page, text) => (await shown(page)).find((message) => message.text === text);
   const early = await expect.eventually('two, provisionally', () => stateOf(bob, 'two'));
   expect(Date.now() - sent < DELAY_MS, `seen after ${Date.now() - sent} ms`);
@@ -27,7 +27,7 @@ export default async function aMessageIsProvisionalUntilItIsStored({ browser, ba
   const [first, second] = await shown(bob);
   expect.equal([first.seq, second.seq], ['1', '2']);
 
-  // Another backend whose store is quick overtakes the message: it was there first, and gets the later number.
+  // A message by another backend with a faster store overtakes it: it was shown first and gets the later number.
   const second_ = await ask('second backend');
   const overtaken = send(baseUrl, 'slow', { text: 'overtaken' });
   await expect.eventually('overtaken, provisionally', async () => (await stateOf(bob, 'overtaken'))?.state === 'provisional');
@@ -48,7 +48,7 @@ export default async function aMessageIsProvisionalUntilItIsStored({ browser, ba
 
 const opacity = (page, text) => page.locator('.text', { hasText: text })
   .evaluate((element) => new Promise((done) => {
-    // It fades.
+    // The opacity is animated.
     setTimeout(() => done(Number(getComputedStyle(element).opacity)), 200);
   }));
 

@@ -1,7 +1,7 @@
-import { enter, post, say, shown, showsStored } from '../chat.mjs';
+import { enter, post, submit, shown, showsStored } from '../chat.mjs';
 
-// What does not follow on the last message that Pushpin saw in a channel waits there for five seconds, in case what it
-// follows on is late (`message_wait`), and whatever comes behind it waits as well.
+// Pushpin holds a message with a gap before it for five seconds, in case the missing one is late (`message_wait`), and
+// those after it as well.
 const AFTER_A_GAP = 15_000;
 
 export default async function aResetNeedsNoReload({ browser, baseUrl, ask, expect }) {
@@ -13,7 +13,7 @@ export default async function aResetNeedsNoReload({ browser, baseUrl, ask, expec
   await bob.evaluate(() => { window.notReloaded = true; });
 
   await ask('wipe reset');
-  // One that has never seen the room: who remembers its end would go on numbering behind it.
+  // A backend that has never seen the room: one that remembers its newest message would continue its numbers.
   await ask('backend kill');
   await ask('backend restart');
   await post(baseUrl, 'reset', 'new 1');
@@ -22,7 +22,7 @@ export default async function aResetNeedsNoReload({ browser, baseUrl, ask, expec
   expect(id.split('-')[0] !== old.split('-')[0], `another epoch: ${old}, ${id}`);
 
   await post(baseUrl, 'reset', 'new 2');
-  await say(bob, 'new 3');
-  await expect.eventually('it goes on', () => showsStored(bob, ['new 1', 'new 2', 'new 3']), AFTER_A_GAP);
+  await submit(bob, 'new 3');
+  await expect.eventually('the stream continues', () => showsStored(bob, ['new 1', 'new 2', 'new 3']), AFTER_A_GAP);
   expect(await bob.evaluate(() => window.notReloaded === true), 'without a reload');
 }

@@ -1,10 +1,10 @@
-import { countCopies, enter, post, say, shown, showsStored, streamsOf } from '../chat.mjs';
+import { countCopies, enter, post, submit, shown, showsStored, streamsOf } from '../chat.mjs';
 
 export default async function aRestartedProxyLosesNothing({ browser, baseUrl, ask, expect, allowErrors }) {
-  // However a request may end whose server is going away or not there yet.
+  // All the ways in which a request to a stopping or starting server can fail.
   allowErrors('ERR_CONNECTION_|ERR_SOCKET_NOT_CONNECTED|ERR_INCOMPLETE_CHUNKED_ENCODING|ERR_EMPTY_RESPONSE');
   const [ann, bob] = await Promise.all(['Ann', 'Bob'].map((user) => enter(browser, `${baseUrl}/proxy?user=${user}`)));
-  await say(ann, 'before');
+  await submit(ann, 'before');
   await expect.eventually('before', () => showsStored(bob, ['before']));
   const copies = await Promise.all([ann, bob].map(countCopies));
   const streams = [ann, bob].map(streamsOf);
@@ -14,8 +14,8 @@ export default async function aRestartedProxyLosesNothing({ browser, baseUrl, as
   const backend = await ask('backend url');
   const meanwhile = Array.from({ length: 5 }, (_, i) => `meanwhile ${i + 1}`);
   for (const text of meanwhile) await post(backend, 'proxy', text);
-  await expect.eventually('the page says so', async () => /^Reconnecting/.test(await bob.textContent('#status')));
-  expect(await showsStored(bob, ['before']), 'nothing can have come');
+  await expect.eventually('the page shows it', async () => /^Reconnecting/.test(await bob.textContent('#status')));
+  expect(await showsStored(bob, ['before']), 'nothing can have arrived');
   await ask('proxy restart');
 
   for (const page of [ann, bob]) {
@@ -26,7 +26,7 @@ export default async function aRestartedProxyLosesNothing({ browser, baseUrl, as
     expect(urls.length > 0, 'it reconnected');
     expect(urls.every((url) => new URL(url).searchParams.get('lastEventId') === id), `with its cursor: ${urls}`);
   }
-  await say(bob, 'after');
+  await submit(bob, 'after');
   for (const page of [ann, bob]) {
     await expect.eventually('after', () => showsStored(page, ['before', ...meanwhile, 'after']));
   }

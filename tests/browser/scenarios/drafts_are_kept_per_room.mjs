@@ -1,4 +1,4 @@
-import { enter, live, post, say, showsStored } from '../chat.mjs';
+import { enter, live, post, submit, showsStored } from '../chat.mjs';
 import { follow, listed } from '../rooms.mjs';
 
 export default async function draftsAreKeptPerRoom({ browser, baseUrl, expect }) {
@@ -22,7 +22,7 @@ export default async function draftsAreKeptPerRoom({ browser, baseUrl, expect })
   expect.equal(await box(), 'of the garden\nof two lines');
   expect(await page.locator('#composer').evaluate((form) => !form.classList.contains('blank')), 'it can be sent');
 
-  // A page of its own, whose box no browser puts anything back in.
+  // A new page, whose box the browser does not restore.
   const later = await page.context().newPage();
   const visit = async (room) => {
     await later.goto(`${baseUrl}/${room}?user=Ann+%26+Co`);
@@ -34,12 +34,12 @@ export default async function draftsAreKeptPerRoom({ browser, baseUrl, expect })
   await expect.eventually('it is sent', () => showsStored(later, ['hello', 'of the garden\nof two lines']));
   expect.equal(await box(), '', 'no other tab offers it');
   await page.reload();
-  expect.equal(await box(), '', 'nor does the browser put it back');
+  expect.equal(await box(), '', 'the browser does not restore it');
   expect.equal([await box(later), await visit('garden')], ['', ''], 'what is sent is no draft any more');
   expect.equal(await visit('kitchen'), 'of the kitchen', 'the other one is still there');
   await later.fill('#text', '');
   expect.equal(await visit('kitchen'), '', 'what is deleted is gone');
-  await say(later, 'done');
+  await submit(later, 'done');
   await expect.eventually('it is sent', () => showsStored(later, ['hello', 'done']));
 
   await later.goto(`${baseUrl}/attic`);

@@ -1,4 +1,4 @@
-// The browser's own EventSource, without this project's script: every event that must be heard is heard.
+// The EventSource of the browser, without the script of this project, receives all events.
 
 export default async ({ browser, baseUrl, expect }) => {
   const page = await browser.newPage();

@@ -10,10 +10,10 @@ export default async function formsWorkWithoutScripts({ browser, baseUrl, ask, e
   const page = await enter(browser, `${baseUrl}/plain`, { javaScriptEnabled: false });
   await page.fill('#user', 'Ann & Bob');
   await page.click('button');
-  // A page is shown as it comes.
+  // A page is rendered while it arrives.
   await page.waitForLoadState();
   expect.equal(await texts(page), many);
-  expect(await page.isVisible('noscript .notice, .notice'), 'it says that nothing will come by itself');
+  expect(await page.isVisible('noscript .notice, .notice'), 'a notice explains how to see new messages');
   const inView = (text) => page.locator('.message', { hasText: text }).last().evaluate((item) => {
     const log = document.getElementById('log').getBoundingClientRect();
     const { top, bottom } = item.getBoundingClientRect();
@@ -41,7 +41,7 @@ export default async function formsWorkWithoutScripts({ browser, baseUrl, ask, e
   expect.equal(await page.textContent('h1'), 'Your message was not sent');
   expect.match(await page.textContent('main'), /Your message must have 1 to 4000 characters/);
   await page.screenshot({ path: 'target/browser/not-sent.png' });
-  // A page that is kept for the way back is not loaded again.
+  // A page from the back/forward cache is not loaded again.
   await page.goBack({ waitUntil: 'commit' });
 
   await page.fill('#text', 'not lost');

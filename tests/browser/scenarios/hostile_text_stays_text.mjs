@@ -1,4 +1,4 @@
-import { enter, post, say, shown, showsStored } from '../chat.mjs';
+import { enter, post, submit, shown, showsStored } from '../chat.mjs';
 
 const TEXTS = [
   '<script>alert(1)</script>',
@@ -56,19 +56,19 @@ export default async function hostileTextStaysText({ browser, baseUrl, expect })
     expect.equal(messages.map(({ text }) => text), TEXTS);
     expect.equal(messages.map(({ from }) => from), TEXTS.map((_, index) => person(index)));
   }
-  // Element for element the same, whoever made them. What is visible of a moment depends on where the reader lives.
+  // The script and the server produce the same markup, except for times, which depend on the reader's time zone.
   const markup = (page) => page.$$eval('#messages > li', (items) => items.map((item) => {
     const copy = item.cloneNode(true);
-    for (const moment of copy.querySelectorAll('time, .day')) {
-      moment.replaceChildren();
-      moment.removeAttribute('title');
+    for (const time of copy.querySelectorAll('time, .day')) {
+      time.replaceChildren();
+      time.removeAttribute('title');
     }
     return copy.outerHTML;
   }));
   expect.equal(await markup(live), await markup(rendered));
   expect.equal(await markup(live), await markup(silent));
 
-  // Nothing is drawn over what others say, by a text or by a name.
+  // Neither a text nor a name covers other messages.
   const stack = '\u0301'.repeat(60);
   for (const [from, text] of [['Ann', 'above'], [`Z${stack}`, TEXTS.at(-1)], ['Bob', 'below']]) {
     await post(baseUrl, 'stacks', text, from);
@@ -87,12 +87,12 @@ export default async function hostileTextStaysText({ browser, baseUrl, expect })
   expect(JSON.stringify(await around()) === JSON.stringify(drawn), 'marks are drawn over another message');
   await stacks.close();
 
-  // Typed by people with such names, into rooms with such names.
+  // Typed by users with such names, in rooms with such names.
   const [user] = NAMES;
   for (const [index, room] of ROOMS.entries()) {
     const text = TEXTS[(index * 2) % TEXTS.length];
     const page = await open(path(room, NAMES[index]));
-    await say(page, text);
+    await submit(page, text);
     await expect.eventually(room, () => showsStored(page, [text]));
     expect.equal((await shown(page))[0].from, NAMES[index]);
     expect.equal(await page.$eval('#chat', ({ dataset }) => [dataset.room, dataset.user]), [room.normalize('NFC'), NAMES[index]]);
@@ -106,7 +106,7 @@ export default async function hostileTextStaysText({ browser, baseUrl, expect })
   await live.click('button');
   await live.waitForSelector('#chat');
   expect.equal(await live.$eval('#chat', ({ dataset }) => [dataset.room, dataset.user]), [ROOMS[0], user]);
-  // The name belongs to a refusal page as little as to any other.
+  // An error page escapes the name as well.
   await live.goto(`${baseUrl}/lobby?user=${encodeURIComponent(`${'<b>'.repeat(30)}`)}`);
   expect.equal(await live.locator('b').count(), 0);
 

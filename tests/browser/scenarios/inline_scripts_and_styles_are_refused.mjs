@@ -21,11 +21,11 @@ export default async function inlineScriptsAndStylesAreRefused({ browser, baseUr
     expect.equal([policy['base-uri'], policy['frame-ancestors']], [["'none'"], ["'none'"]], path);
     expect.equal(response.headers.get('X-Content-Type-Options'), 'nosniff', path);
   }
-  // Nor can what people say be taken for a page or a script of this origin.
+  // Messages cannot be interpreted as a page or a script of this origin.
   const said = await send(baseUrl, 'lobby', { text: '<script>alert(1)</script>' });
   expect.match(said.headers.get('Content-Type'), /^application\/json/);
 
-  // As if it had come through in the server's HTML. The violations are expected here, so they are kept from the watch.
+  // As if it were in the HTML of the server. The violations are expected, so they are hidden from the error log.
   allowErrors('Content Security Policy');
   const context = await browser.newContext();
   await context.addInitScript(() => {
@@ -49,7 +49,7 @@ export default async function inlineScriptsAndStylesAreRefused({ browser, baseUr
   await expect.eventually('three refusals', async () => (await refused()).length === 3);
   expect.equal((await refused()).toSorted(), ['script-src-attr', 'script-src-elem', 'style-src-attr']);
 
-  // As if a script of the page had made it.
+  // As if a script of the page had inserted it.
   await page.evaluate(() => {
     const script = document.createElement('script');
     script.textContent = 'window.ran = "made"';

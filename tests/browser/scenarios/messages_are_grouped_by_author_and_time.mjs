@@ -1,5 +1,5 @@
-import { enter, live, post, say, shown, texts } from '../chat.mjs';
-import { date } from '../moments.mjs';
+import { enter, live, post, submit, shown, texts } from '../chat.mjs';
+import { date } from '../dates.mjs';
 import { fill, toTop } from '../reading.mjs';
 
 const NAMES = { Ada: 'A 11', 'ada king lovelace': 'AL', '李 小龙': '李小', '🦊': '🦊', '(bob)': 'B', éva: 'É', '- -': '-' };
@@ -9,7 +9,7 @@ const SHAPES = [
   '🎉', '👩‍👩‍👧‍👦👍🏽', '🎉 yes', 'one\n  two\n\nfour',
 ];
 
-/** `D` for the first of a day, `*` for one with a head. */
+/** `D` marks the first message of a day, `*` one with a head. */
 const groups = (page) => page.$$eval('#messages > li', (items) => items.map((item) => {
   const head = item.classList.contains('lead') ? '*' : '';
   return (item.querySelector('.day') ? 'D' : '') + head + item.querySelector('.text').textContent;
@@ -29,17 +29,17 @@ export default async function messagesAreGroupedByAuthorAndTime({ browser, devic
   }
   const five = ['D*a', 'b', '*c', '*d', '*e'];
   await shows(page, 'by author', five);
-  await say(page, 'f');
+  await submit(page, 'f');
   await shows(page, 'an own one', [...five, 'f']);
   await expect.eventually('it is stored', async () => (await shown(page)).at(-1).state === 'final');
-  // What goes concerns the one behind it.
+  // A removed message affects the next one.
   await page.route('**/messages/', (route) => (
     route.request().method() === 'POST' ? route.fulfill({ status: 400, json: { error: 'x', message: 'no' } }) : route.continue()
   ));
   await post(baseUrl, 'groups', 'g', 'Bo');
   await shows(page, 'another', [...five, 'f', '*g']);
-  await say(page, 'refused');
-  await say(page, 'refused too');
+  await submit(page, 'refused');
+  await submit(page, 'refused too');
   await shows(page, 'two that fail', [...five, 'f', '*g', '*refused', 'refused too']);
   await page.getByRole('button', { name: 'Discard: refused', exact: true }).click();
   await shows(page, 'the second alone', [...five, 'f', '*g', '*refused too']);
@@ -53,7 +53,7 @@ export default async function messagesAreGroupedByAuthorAndTime({ browser, devic
   await date(pause, '**/pause?user=Ann', ['2026-01-01T10:00:00.000Z', '2026-01-01T10:05:00.000Z', '2026-01-01T10:10:00.001Z']);
   await pause.goto(`${baseUrl}/pause?user=Ann`);
   await live(pause);
-  expect.equal(await groups(pause), ['D*a', 'b', '*c'], 'five minutes are one breath');
+  expect.equal(await groups(pause), ['D*a', 'b', '*c'], 'a pause of five minutes does not start a group');
 
   const minutes = [0, 4, 8, 12, 15, 16, 20, 24];
   for (const minute of minutes) await post(baseUrl, 'run', `${minute}`, 'Ada');
@@ -61,14 +61,14 @@ export default async function messagesAreGroupedByAuthorAndTime({ browser, devic
   await date(run, '**/run?user=Ann', minutes.map((minute) => `2026-01-01T10:${minute}:00.000Z`.replace(/:(\d):/, ':0$1:')));
   await run.goto(`${baseUrl}/run?user=Ann`);
   await live(run);
-  expect.equal(await groups(run), ['D*0', '4', '8', '12', '15', '*16', '20', '24'], 'no head is long ago');
-  const moment = run.locator('#messages time').nth(1);
-  expect.equal(await moment.evaluate((time) => getComputedStyle(time).opacity), device === 'phone' ? '1' : '0');
-  // Where the first goes, what goes by its head goes by another.
+  expect.equal(await groups(run), ['D*0', '4', '8', '12', '15', '*16', '20', '24'], 'a group is limited to 15 minutes');
+  const time = run.locator('#messages time').nth(1);
+  expect.equal(await time.evaluate((element) => getComputedStyle(element).opacity), device === 'phone' ? '1' : '0');
+  // When the first message is removed, its group gets another head.
   await run.evaluate(() => document.querySelector('#messages > li').remove());
   await shows(run, 'the first is gone', ['D*4', '8', '12', '15', '16', '*20', '24']);
 
-  // Long and short, of others and of one's own, where a moment takes much space.
+  // Long and short, own and others', in a locale with long times.
   const words = ['of many words, so that it is as wide as any message may be, and wider than the page of a phone is', 'short'];
   for (const from of ['Ann', 'Bo']) for (const text of ['a', ...words]) await post(baseUrl, 'wide', text, from);
   const wide = await (await browser.newContext({ locale: 'en-US', timezoneId: 'UTC' })).newPage();
@@ -82,14 +82,14 @@ export default async function messagesAreGroupedByAuthorAndTime({ browser, devic
     const [moment, text, column] = [range, item.querySelector('.text'), item].map((part) => part.getBoundingClientRect());
     return [time.textContent, moment.left >= column.left, moment.right <= text.left, Math.round(text.left - moment.right) < 16];
   }));
-  expect.equal(boxes, Array(4).fill(['10:55', true, true, true]), 'beside the message, whole');
+  expect.equal(boxes, Array(4).fill(['10:55', true, true, true]), 'next to the message, not cut off');
 
-  // Sent by a clock that is ahead, and stored by the server's.
+  // Sent with a clock that is ahead, and stored with the server's.
   const ahead = await open('ahead');
   await post(baseUrl, 'ahead', 'a', 'Ann');
   await shows(ahead, 'one', ['D*a']);
   await ahead.clock.setFixedTime(new Date(Date.now() + 10 * 60_000));
-  await say(ahead, 'b');
+  await submit(ahead, 'b');
   await shows(ahead, 'it is stored where it stands', ['D*a', 'b']);
 
   const older = await fill(baseUrl, 'older', 60, () => 'Ada');
@@ -98,7 +98,7 @@ export default async function messagesAreGroupedByAuthorAndTime({ browser, devic
   await toTop(above);
   await shows(above, 'what comes above takes the head', [`D*${older[0]}`, ...older.slice(1)]);
 
-  // Made by the script, and by the server.
+  // Rendered by the script, and by the server.
   const scripted = await open('shapes');
   for (const name of Object.keys(NAMES)) await post(baseUrl, 'shapes', name, name);
   for (const text of SHAPES) await post(baseUrl, 'shapes', text, 'Ada');
@@ -114,9 +114,9 @@ export default async function messagesAreGroupedByAuthorAndTime({ browser, devic
     expect.equal(links, ['https://example.org/a?b=c&d=%20', 'http://example.org/x_(y)'].map((href) => [href, href, '_blank']));
     for (const rel of await each.$$eval('#messages .text a', (all) => all.map((a) => a.rel))) expect.match(rel, /\bnoopener\b/);
     const size = (text) => item(text).evaluate((element) => parseFloat(getComputedStyle(element).fontSize));
-    expect(await size('🎉') > 1.5 * await size('🎉 yes'), 'emoji alone are larger');
+    expect(await size('🎉') > 1.5 * await size('🎉 yes'), 'emoji without text are larger');
     expect.equal(await size('👩‍👩‍👧‍👦👍🏽'), await size('🎉'));
-    expect.equal(await each.locator('#messages .text').last().innerText(), 'one\n  two\n\nfour', 'lines are kept');
+    expect.equal(await each.locator('#messages .text').last().innerText(), 'one\n  two\n\nfour', 'line breaks are kept');
     const lines = await each.locator('#messages .text').last().evaluate((element) => {
       const range = document.createRange();
       range.selectNodeContents(element);

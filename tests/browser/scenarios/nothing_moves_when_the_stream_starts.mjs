@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { live, post } from '../chat.mjs';
 
-/** Half a page, which is what a slow network shows first. */
+/** Half a page: what a slow network shows first. */
 const PAUSE_MS = 500;
 
 export default async function nothingMovesWhenTheStreamStarts({ browser, baseUrl, expect, allowErrors }) {
@@ -11,7 +11,7 @@ export default async function nothingMovesWhenTheStreamStarts({ browser, baseUrl
   const path = '/still?user=Ann';
   const open = async (url, scripts = true) => {
     const page = await (await browser.newContext({ javaScriptEnabled: scripts })).newPage();
-    if (scripts) await page.addInitScript(watch);
+    if (scripts) await page.addInitScript(observe);
     await page.goto(url);
     const inView = await page.locator('#messages > li').last().evaluate((item) => {
       const { bottom } = item.getBoundingClientRect();
@@ -23,18 +23,18 @@ export default async function nothingMovesWhenTheStreamStarts({ browser, baseUrl
   };
   const stayed = async (page, what) => {
     const { shift, tops } = await page.evaluate(() => ({ shift: window.shift, tops: [...window.tops] }));
-    expect.equal(tops.length, 1, `${what}: the newest message has had one place: ${tops}`);
+    expect.equal(tops.length, 1, `${what}: the newest message has had one position: ${tops}`);
     expect(shift < 0.01, `${what}: layout shift of ${shift}`);
     await page.context().close();
   };
 
   const page = await open(baseUrl + path);
   await live(page);
-  await expect.eventually('the stream has begun', () => page.evaluate(() => document.readyState === 'complete'));
+  await expect.eventually('the stream has started', () => page.evaluate(() => document.readyState === 'complete'));
   await stayed(page, 'with the stream');
   await (await open(baseUrl + path, false)).context().close();
 
-  // The page alone, in two halves.
+  // The page without scripts, in two halves.
   const slow = createServer(async ({ url }, response) => {
     if (url !== path) return response.writeHead(404).end();
     const html = await (await fetch(baseUrl + path)).text();
@@ -48,8 +48,8 @@ export default async function nothingMovesWhenTheStreamStarts({ browser, baseUrl
   slow.close();
 }
 
-/** How far things move, and where the newest message is seen, frame by frame from the first on. */
-function watch() {
+/** Records layout shifts, and the position of the newest message in each frame. */
+function observe() {
   window.shift = 0;
   window.tops = new Set();
   new PerformanceObserver((list) => {

@@ -2,7 +2,7 @@ import { enter, post, texts } from '../chat.mjs';
 import { fill, isAtEnd } from '../reading.mjs';
 import { listed, openList } from '../rooms.mjs';
 
-/** As many as one page has, and some. */
+/** More than one page. */
 const ROOMS = Array.from({ length: 55 }, (_, n) => `room-${n}`);
 
 export default async function olderMessagesAndRoomsNeedNoScript({ browser, device, baseUrl, expect }) {
@@ -17,7 +17,7 @@ export default async function olderMessagesAndRoomsNeedNoScript({ browser, devic
     await loaded;
   };
 
-  // Back through the history, and to its end.
+  // Back through the history, then to the newest messages.
   let seen = await texts(page);
   expect.equal(seen, all.slice(-seen.length));
   expect.equal(await page.locator('#composer').count(), 1);
@@ -28,17 +28,17 @@ export default async function olderMessagesAndRoomsNeedNoScript({ browser, devic
     expect.match(path(), /^\/plain\?user=Ann\+%26\+Co&before=\w+-\d+$/);
     const earlier = await texts(page);
     seen = [...earlier, ...seen];
-    expect.equal(seen, all.slice(-seen.length), 'what comes before, and nothing twice');
-    expect(await isAtEnd(page), 'reading goes on at the end of it');
-    expect.equal(await page.locator('#composer, #status, script').count(), 0, 'nothing is said or live there');
+    expect.equal(seen, all.slice(-seen.length), 'the previous messages, without duplicates');
+    expect(await isAtEnd(page), 'the page starts at its end');
+    expect.equal(await page.locator('#composer, #status, script').count(), 0, 'no composer, status or script');
   }
   expect.equal(seen, all);
   await click(page.getByRole('link', { name: 'Go to the newest messages' }));
   expect.equal(path(), '/plain?user=Ann+%26+Co');
   expect.equal((await texts(page)).at(-1), all.at(-1));
 
-  // The list beside the room.
-  expect(await page.locator('#share').isHidden(), 'what needs a script is not shown');
+  // The list next to the room.
+  expect(await page.locator('#share').isHidden(), 'elements that need a script are hidden');
   if (device === 'phone') {
     expect(await page.locator('#rooms').isHidden());
     await openList(page);
@@ -55,7 +55,7 @@ export default async function olderMessagesAndRoomsNeedNoScript({ browser, devic
   await click(page.getByRole('button', { name: 'Go', exact: true }));
   expect.equal(path(), '/new-room?user=Ann+%26+Co');
 
-  // All of them.
+  // The page of all rooms.
   await openList(page);
   await click(page.getByRole('link', { name: 'All rooms' }));
   expect.equal(path(), '/rooms/?user=Ann+%26+Co');
@@ -73,9 +73,9 @@ export default async function olderMessagesAndRoomsNeedNoScript({ browser, devic
   await page.getByLabel('Open or make a room').fill('#another');
   await page.keyboard.press('Enter');
   await page.waitForURL(`${baseUrl}/another`);
-  expect.equal(await page.textContent('h1'), 'Join another', 'who has no name yet is asked for it');
+  expect.equal(await page.textContent('h1'), 'Join another', 'a user without a name is asked for it');
 
-  // What no link of these pages says is refused with a page that names the remedy.
+  // Malformed queries are refused with a page that names the remedy.
   for (const [where, remedy] of [
     ['/plain?user=Ann&before=x', 'the id of a message'], ['/rooms/?after=x', 'the value of next in an earlier response'],
     ['/rooms/?limit=0', 'must be 1 to 200'], ['/?room=a%20b', 'is none of them'],

@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
-import { enter, live, post, say, texts } from '../chat.mjs';
+import { enter, live, post, submit, texts } from '../chat.mjs';
 
 const AXE = await readFile(new URL('../node_modules/axe-core/axe.min.js', import.meta.url), 'utf8');
 
-/** Levels A and AA up to WCAG 2.2, and what axe knows beyond them. */
+/** Levels A and AA up to WCAG 2.2, and the best practices of axe. */
 const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 
 const PHONE = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true };
@@ -21,7 +21,7 @@ export default async function pagesAreAccessible({ browser, baseUrl, ask, expect
     const found = violations.flatMap(({ id, help, nodes }) => nodes.map((node) =>
       `${id}: ${help}: ${node.html.slice(0, 120)} ${node.failureSummary}`));
     expect.equal(found, [], what);
-    // Which axe does not look at (1.4.11): one sees where one can write, on what is in the field and around it.
+    // Not checked by axe (WCAG 1.4.11): borders of fields contrast with their inside and outside.
     const borders = await page.evaluate(contrastOfFields);
     expect(borders.every((contrast) => contrast >= 3), `${what}: borders of fields have contrasts of ${borders}`);
   };
@@ -45,11 +45,11 @@ export default async function pagesAreAccessible({ browser, baseUrl, ask, expect
         await page.keyboard.press('Escape');
       }
       await page.route('**/messages/', (route) => (route.request().method() === 'POST' ? route.abort() : route.fallback()));
-      await say(page, 'lost');
+      await submit(page, 'lost');
       await expect.eventually('it failed', () => page.locator('.failed').count(), 10_000);
       await page.locator('#log').evaluate((element) => { element.scrollTop = 0; });
       await check(page, `failed, ${where}`);
-      // The switch leaves open streams alone; the proxy in front resets them.
+      // Offline mode does not affect open streams; the fault proxy resets them.
       await page.context().setOffline(true);
       await ask('front hang');
       await ask('front pass');
@@ -67,7 +67,7 @@ export default async function pagesAreAccessible({ browser, baseUrl, ask, expect
     }
   }
 
-  // Older messages on a page of their own, as they are without a script.
+  // The page of older messages, as used without scripts.
   const plain = await browser.newContext({ javaScriptEnabled: false });
   const silent = await plain.newPage();
   await silent.goto(`${baseUrl}/long?user=Ann`);
@@ -79,7 +79,7 @@ export default async function pagesAreAccessible({ browser, baseUrl, ask, expect
   await scripted.goto(baseUrl + older);
   await check(scripted, 'older messages');
 
-  // At 200 % of a small laptop, and as narrow as WCAG 2.2 asks for (1.4.10): nothing is cut off or scrolls sideways.
+  // At 200 % on a small laptop, and at the width of WCAG 2.2 (1.4.10): nothing is cut off or scrolls sideways.
   for (const viewport of [{ width: 640, height: 400 }, { width: 320, height: 256 }]) {
     const page = await enter(browser, `${baseUrl}/axe?user=Ann`, { viewport, deviceScaleFactor: 2 });
     const wide = await page.evaluate(() => ['html', '#log'].map((selector) => {
@@ -95,20 +95,20 @@ export default async function pagesAreAccessible({ browser, baseUrl, ask, expect
     await page.context().close();
   }
 
-  // Screen readers hear what is new, once, and no history.
+  // New messages are announced to screen readers once, and history is not.
   const page = await enter(browser, `${baseUrl}/axe?user=Ann`, { reducedMotion: 'reduce' });
-  const heard = () => page.$$eval('#news p', (lines) => lines.map((line) => line.textContent));
-  expect.equal(await heard(), []);
+  const announced = () => page.$$eval('#news p', (lines) => lines.map((line) => line.textContent));
+  expect.equal(await announced(), []);
   await post(baseUrl, 'axe', 'news', 'Bob');
-  await say(page, 'my own');
+  await submit(page, 'my own');
   await post(baseUrl, 'axe', 'more news', 'Bob');
-  await expect.eventually('news', async () => (await heard()).length === 2);
-  expect.equal(await heard(), ['Bob: news', 'Bob: more news']);
+  await expect.eventually('news', async () => (await announced()).length === 2);
+  expect.equal(await announced(), ['Bob: news', 'Bob: more news']);
   await page.reload();
   await live(page);
-  expect.equal(await heard(), []);
+  expect.equal(await announced(), []);
   const moving = await page.evaluate(() => document.getAnimations().filter((one) => one.effect?.getTiming().iterations === Infinity).length);
-  expect.equal(moving, 0, 'nothing moves for who asked for that');
+  expect.equal(moving, 0, 'no animations with reduced motion');
 }
 
 function contrastOfFields() {

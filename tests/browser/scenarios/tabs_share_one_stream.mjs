@@ -1,4 +1,4 @@
-import { countCopies, live, post, say, showsStored } from '../chat.mjs';
+import { countCopies, live, post, submit, showsStored } from '../chat.mjs';
 
 const ROOMS = 8;
 
@@ -20,11 +20,11 @@ export default async function tabsShareOneStream({ browser, baseUrl, expect }) {
   const copies = await Promise.all([first, second, third].map(countCopies));
   await post(baseUrl, 'tabs', 'from outside');
   await expect.eventually('it came', () => showsStored(first, ['from outside']));
-  await say(second, 'from a tab');
+  await submit(second, 'from a tab');
   for (const page of [first, second, third]) {
     await expect.eventually('both', () => showsStored(page, ['from outside', 'from a tab']));
   }
-  // One that comes later is rendered with what there is, and is told the rest.
+  // A later tab is rendered with the stored messages and receives the rest.
   const fourth = await open('tabs', 'Di');
   await post(baseUrl, 'tabs', 'for the fourth as well');
   const all = ['from outside', 'from a tab', 'for the fourth as well'];
@@ -33,7 +33,7 @@ export default async function tabsShareOneStream({ browser, baseUrl, expect }) {
 
   await first.close();
   await expect.eventually('another tab opens the stream', () => streams.length === 2);
-  expect(streams[1].searchParams.get('lastEventId') !== '0', 'and goes on where it was');
+  expect(streams[1].searchParams.get('lastEventId') !== '0', 'and resumes from its cursor');
   await post(baseUrl, 'tabs', 'after the first has gone');
   for (const page of [second, third, fourth]) {
     await expect.eventually('the rest', () => showsStored(page, [...all, 'after the first has gone']), 10_000);
@@ -42,7 +42,7 @@ export default async function tabsShareOneStream({ browser, baseUrl, expect }) {
   expect.equal(streams.length, 2);
   for (const page of [second, third, fourth]) await page.close();
 
-  // A browser opens six connections to a host: eight rooms with a stream each could not even be loaded.
+  // A browser opens six connections to a host: eight rooms with a stream each would not load.
   streams.length = 0;
   const pages = [];
   for (let room = 0; room < ROOMS; room += 1) pages.push(await open(`room-${room}`, 'Ann'));
@@ -51,9 +51,9 @@ export default async function tabsShareOneStream({ browser, baseUrl, expect }) {
   for (const [room, page] of pages.entries()) {
     await expect.eventually(`room ${room}`, () => showsStored(page, [`in ${room}`]), 10_000);
   }
-  await say(pages.at(-1), 'by a tab that has no stream');
+  await submit(pages.at(-1), 'by a tab that has no stream');
   await expect.eventually('sent', () => showsStored(pages.at(-1), [`in ${ROOMS - 1}`, 'by a tab that has no stream']));
-  // Where a tab with a stream goes, one that waits gets it.
+  // When a tab with a stream closes, a waiting one opens its own.
   await pages[0].close();
   await expect.eventually('the fifth room’s stream', () => streams.at(-1).pathname.includes('room-4'));
   await post(baseUrl, 'room-4', 'live');

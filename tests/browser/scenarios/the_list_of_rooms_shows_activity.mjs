@@ -1,7 +1,7 @@
 import { enter, live, post } from '../chat.mjs';
 import { follow, listed, openList } from '../rooms.mjs';
 
-/** As the page shows it: `*` for the current room, `!` for one with something new. */
+/** The list as the page shows it: `*` marks the current room, `!` one with new messages. */
 const list = (page) => page.$$eval('#room-list li', (items) => items.map((item) => {
   const current = item.querySelector('a').getAttribute('aria-current') === 'page' ? '*' : '';
   const unseen = item.classList.contains('unseen') ? '!' : '';
@@ -38,25 +38,25 @@ export default async function theListOfRoomsShowsActivity({ browser, device, bas
     const { width, height } = page.viewportSize();
     const box = await page.locator('#rooms').boundingBox();
     expect.equal([box.x, box.y, box.height], [0, 0, height]);
-    expect(box.width < width, 'beside it one sees where one is');
+    expect(box.width < width, 'the room is visible next to it');
     await page.getByRole('button', { name: 'Close the list of rooms' }).click();
     await expect.eventually('its own button closes it', closed);
     expect.equal(await focus(page), 'Rooms', 'the focus is back on the button that opened it');
     await opener.click();
     await page.mouse.click(width - 5, height / 2);
-    await expect.eventually('so does a touch beside it', closed);
+    await expect.eventually('so does a touch outside', closed);
   } else {
     expect.equal(await page.locator('.only-narrow:visible').count(), 0, 'nothing to open or close');
   }
 
-  // A room in which something is said while one is there.
+  // Another room gets a message while this one is open.
   await follow(page, 'third');
   await live(page);
   const said = await post(baseUrl, 'third', 'while Ann looks');
   await page.locator('#messages').getByText('while Ann looks').waitFor();
   await follow(page, 'second');
   await live(page);
-  // The server need not tell what else is said in that minute.
+  // The server's list may be up to a minute old.
   await page.route('**/rooms/?limit=*', async (route) => {
     const response = await route.fetch();
     const answer = await response.json();
@@ -65,12 +65,12 @@ export default async function theListOfRoomsShowsActivity({ browser, device, bas
     await route.fulfill({ response, json: { ...answer, rooms } });
   });
   await refresh(page);
-  await expect.eventually('what is new since', async () => (await list(page)).join() === 'third!,second*,first');
+  await expect.eventually('new messages are marked', async () => (await list(page)).join() === 'third!,second*,first');
   expect.equal(await page.locator('#room-list a').first().evaluate((link) => getComputedStyle(link, '::after').content),
     '"" / "new"', 'which is not only a colour');
   await page.unroute('**/rooms/?limit=*');
 
-  // What has the focus keeps it.
+  // A refresh does not move the focus.
   await post(baseUrl, 'fourth', 'hello');
   await listed(baseUrl, 'fourth');
   await openList(page);
@@ -80,12 +80,12 @@ export default async function theListOfRoomsShowsActivity({ browser, device, bas
     link.querySelector('time').textContent = 'stale';
   });
   await refresh(page);
-  await expect.eventually('it is told anew', async () => (await page.locator('#room-list').getByText('stale').count()) === 0);
-  expect.match(await focused(), /^(third|fourth)now/, 'it stays where it is');
+  await expect.eventually('the list is refreshed', async () => (await page.locator('#room-list').getByText('stale').count()) === 0);
+  expect.match(await focused(), /^(third|fourth)now/, 'the focused element stays');
   await page.locator('#open').focus();
   await refresh(page);
   await expect.eventually('another room', async () => (await list(page)).includes('fourth'));
-  expect.equal((await list(page)).sort(), ['first', 'fourth', 'second*', 'third'], 'what was seen is not new');
+  expect.equal((await list(page)).sort(), ['first', 'fourth', 'second*', 'third'], 'a seen message is not new');
 
   await page.fill('#open', ' #attic ');
   await page.keyboard.press('Enter');
@@ -93,16 +93,16 @@ export default async function theListOfRoomsShowsActivity({ browser, device, bas
   expect.equal(page.url(), `${baseUrl}/attic?user=Ann`, 'a room is opened by its name');
   await follow(page, 'fourth');
   await live(page);
-  expect.equal(page.url(), `${baseUrl}/fourth?user=Ann`, 'also by a link that a script has made');
+  expect.equal(page.url(), `${baseUrl}/fourth?user=Ann`, 'also by a link that the script rendered');
 
   await page.context().grantPermissions(['clipboard-read', 'clipboard-write'], { origin: baseUrl });
   const share = page.getByRole('button', { name: 'Copy link' });
   const clipboard = () => page.evaluate(() => navigator.clipboard.readText());
   await share.click();
-  await expect.eventually('it says so', async () => (await page.textContent('#share')) === 'Copied');
+  await expect.eventually('the button shows it', async () => (await page.textContent('#share')) === 'Copied');
   expect.equal(await clipboard(), `${baseUrl}/fourth`, 'without a name');
   await share.waitFor();
-  // As on plain http.
+  // As over plain HTTP.
   await page.evaluate(() => {
     const { clipboard: kept } = navigator;
     window.real = kept;
@@ -110,7 +110,7 @@ export default async function theListOfRoomsShowsActivity({ browser, device, bas
     return kept.writeText('something else');
   });
   await share.click();
-  await expect.eventually('it says so', async () => (await page.textContent('#share')) === 'Copied');
+  await expect.eventually('the button shows it', async () => (await page.textContent('#share')) === 'Copied');
   expect.equal(await page.evaluate(() => window.real.readText()), `${baseUrl}/fourth`);
   expect.equal(await focus(page), 'share', 'the button keeps the focus');
 }

@@ -1,4 +1,4 @@
-import { countCopies, enter, messagesUrl, say, shown, showsStored, texts } from '../chat.mjs';
+import { countCopies, enter, messagesUrl, submit, shown, showsStored, texts } from '../chat.mjs';
 
 export default async function twoBrowsersChat({ browser, baseUrl, expect }) {
   const [ann, bob] = await Promise.all(['Ann', 'Bob'].map((user) => enter(browser, `${baseUrl}/lobby?user=${user}`)));
@@ -6,14 +6,14 @@ export default async function twoBrowsersChat({ browser, baseUrl, expect }) {
 
   const said = [];
   for (const [page, text] of [[ann, 'Hello?'], [bob, 'Hi Ann!'], [ann, 'How are you?'], [bob, 'Live.']]) {
-    await say(page, text);
+    await submit(page, text);
     said.push(text);
     for (const reader of [ann, bob]) await expect.eventually(text, () => showsStored(reader, said));
   }
 
-  // At the same time, without waiting for each other: whatever the order is, it is everybody's.
+  // Concurrently: the order is not fixed, but both see the same.
   await Promise.all([ann, bob].map(async (page, person) => {
-    for (let n = 1; n <= 5; n += 1) await say(page, `${person} ${n}`);
+    for (let n = 1; n <= 5; n += 1) await submit(page, `${person} ${n}`);
   }));
   for (const reader of [ann, bob]) {
     await expect.eventually('14 stored messages', async () => {

@@ -1,5 +1,5 @@
-// What a visitor waits for and pays: `node figures.mjs GRIPCHAT`, which scripts/page-figures calls. The table goes to
-// standard output, for README.md.
+// Measures loading times and transferred bytes of a room: `node figures.mjs GRIPCHAT`, called by scripts/page-figures.
+// Prints the table of docs/page.md to standard output.
 
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -12,7 +12,7 @@ const [binary] = process.argv.slice(2);
 const MESSAGES = 50;
 const RUNS = 9;
 
-/** As Lighthouse simulates them; `null`: as it is. */
+/** The phone has the network and the slowdown that Lighthouse simulates. */
 const VISITORS = {
   'this machine': { options: { viewport: { width: 1280, height: 800 } } },
   'a phone on slow 4G': {
@@ -63,7 +63,7 @@ try {
 }
 process.exit();
 
-/** One visit in a browser of its own; the second one finds in its cache what the first one left. */
+/** Measures one visit in a new browser; before a second visit, a first one fills the cache. */
 async function measure(base, { options, network, slowdown }, visit) {
   const context = await browser.newContext(options);
   const url = `${base}/figures?user=Ann`;
@@ -78,7 +78,7 @@ async function measure(base, { options, network, slowdown }, visit) {
   await session.send('Network.enable');
   if (network) await session.send('Network.emulateNetworkConditions', network);
   if (slowdown) await session.send('Emulation.setCPUThrottlingRate', { rate: slowdown });
-  // What went over the network, heads included. The stream does not end, and counts as its head.
+  // Bytes over the network, including headers. The stream does not end and counts with its headers only.
   const seen = new Map();
   session.on('Network.responseReceived', ({ requestId, response, type }) => {
     if (response.url.startsWith('http') && !response.fromDiskCache) seen.set(requestId, { type, bytes: response.encodedDataLength });
@@ -88,15 +88,15 @@ async function measure(base, { options, network, slowdown }, visit) {
     if (response) response.bytes = encodedDataLength;
   });
   await page.addInitScript(() => {
-    window.figures = { shift: 0, blocked: 0 };
-    const watch = (type, add) => new PerformanceObserver((list) => list.getEntries().forEach(add))
+    window.measurements = { shift: 0, blocked: 0 };
+    const observe = (type, add) => new PerformanceObserver((list) => list.getEntries().forEach(add))
       .observe({ type, buffered: true });
-    watch('layout-shift', ({ value }) => { window.figures.shift += value; });
-    watch('longtask', ({ duration }) => { window.figures.blocked += duration - 50; });
+    observe('layout-shift', ({ value }) => { window.measurements.shift += value; });
+    observe('longtask', ({ duration }) => { window.measurements.blocked += duration - 50; });
     document.addEventListener('DOMContentLoaded', () => {
       new MutationObserver(() => {
         const { state } = document.getElementById('status').dataset;
-        if (state === 'live') window.figures.live ??= performance.now();
+        if (state === 'live') window.measurements.live ??= performance.now();
       }).observe(document.getElementById('status'), { attributes: true });
     });
   });
@@ -106,11 +106,11 @@ async function measure(base, { options, network, slowdown }, visit) {
     new PerformanceObserver((list) => resolve(list.getEntriesByName('first-contentful-paint')[0].startTime))
       .observe({ type: 'paint', buffered: true });
   }));
-  const figures = await page.evaluate(() => window.figures);
+  const measurements = await page.evaluate(() => window.measurements);
   const responses = [...seen.values()];
   await context.close();
   return {
-    ...figures,
+    ...measurements,
     readable: paint,
     requests: responses.length,
     bytes: responses.reduce((sum, { bytes }) => sum + bytes, 0),

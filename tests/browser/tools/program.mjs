@@ -1,4 +1,4 @@
-// The whole chat as one process, for tools that want a page to look at.
+// Runs the whole chat as one process, for tools that need a page.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -6,14 +6,14 @@ import { readdir } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 
 /**
- * Starts `gripchat run` on ports that are free. `ago`, as `faketime` writes it ("-2h"), is how late its clock is.
+ * Starts `gripchat run` on free ports. `ago` sets its clock back, in the format of `faketime` ("-2h").
  *
- * @returns its addresses, and `stop()`, which waits until it has ended.
+ * @returns its addresses, and `stop()`, which waits for its end.
  */
 export async function start(binary, data, ago) {
   const env = {
     ...process.env,
-    // What these tools do to the chat is no flood, but looks like one.
+    // The tools post faster than people.
     POST_RATE: '100000',
     POST_BURST: '100000',
     NO_COLOR: '1',
@@ -31,7 +31,7 @@ export async function start(binary, data, ago) {
         if (addresses) resolve(addresses);
       });
     }
-    program.once('exit', () => reject(new Error(`gripchat has ended; it printed\n${printed.join('\n')}`)));
+    program.once('exit', () => reject(new Error(`gripchat exited; it printed\n${printed.join('\n')}`)));
   });
   const [, direct, base] = await found;
   const stop = async () => {
@@ -52,7 +52,7 @@ async function faketime() {
   throw new Error('libfaketimeMT.so.1 not found: install faketime');
 }
 
-/** As tests/browser/run.mjs starts it. */
+/** How to start Chromium, as in tests/browser/run.mjs. */
 export const LAUNCH = {
   executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
   args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking'],

@@ -1,19 +1,19 @@
-// Pictures of the page's main states: `node screenshots.mjs GRIPCHAT FOLDER [FOLDER_OF_THE_README]`, which
-// scripts/screenshots calls.
+// Takes screenshots of the main states of the pages: `node screenshots.mjs GRIPCHAT FOLDER [FOLDER_OF_THE_README]`, called
+// by scripts/screenshots.
 
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
-import { live, post, say } from '../chat.mjs';
+import { live, post, submit } from '../chat.mjs';
 import { LAUNCH, start } from './program.mjs';
 
 const [binary, folder, readme] = process.argv.slice(2);
 
-/** Those that README.md shows. */
+/** The screenshots in README.md. */
 const SHOWN = ['light', 'dark', 'phone'];
 
-/** How long ago, where, who, what. */
+/** The age of messages; room, author and text of each. */
 const LOG = [
   ['-3d', [
     ['réunion-générale', 'Zoë', 'On se voit mardi ?'],
@@ -80,7 +80,7 @@ try {
   for (const [name, options] of [['failed', DESKTOP], ['failed-phone', PHONE]]) {
     await picture(chat, name, options, {}, async (page) => {
       await page.route('**/messages/', (route) => (route.request().method() === 'POST' ? route.abort() : route.fallback()));
-      await say(page, 'I will bring the runbook, and croissants.');
+      await submit(page, 'I will bring the runbook, and croissants.');
       await page.waitForSelector('.failed');
       await page.evaluate(() => { document.activeElement.blur(); });
     });
@@ -96,7 +96,7 @@ try {
 }
 process.exit();
 
-/** One page in a browser of its own, as `prepare` leaves it. */
+/** Opens a page in a new browser, prepares it and takes a screenshot. */
 async function picture(chat, name, options, { path = '/deploys?user=Ada+Lovelace' } = {}, prepare = async () => {}) {
   const context = await browser.newContext({ deviceScaleFactor: 2, locale: 'en-GB', ...options });
   const page = await context.newPage();
@@ -107,7 +107,7 @@ async function picture(chat, name, options, { path = '/deploys?user=Ada+Lovelace
   console.log(join(folder, `${name}.png`));
   if (readme && SHOWN.includes(name)) {
     const session = await context.newCDPSession(page);
-    // Playwright has no WebP, which is a fifth of the bytes.
+    // Playwright has no WebP, which has a fifth of the bytes.
     const { data: image } = await session.send('Page.captureScreenshot', { format: 'webp', quality: 82 });
     await mkdir(readme, { recursive: true });
     await writeFile(join(readme, `${name}.webp`), image, 'base64');

@@ -1,9 +1,9 @@
-import { enter, post, say, shown, texts } from '../chat.mjs';
-import { fill, isAtEnd, read, scroll, watchPlace } from '../reading.mjs';
+import { enter, post, submit, shown, texts } from '../chat.mjs';
+import { fill, isAtEnd, read, scroll, trackPosition } from '../reading.mjs';
 
 const TITLE = 'news · gripchat';
 
-/** What a page is told when its tab comes to the front or goes away. */
+/** Simulates hiding and showing the tab. */
 async function hide(page, hidden) {
   await page.evaluate((hides) => {
     Object.defineProperty(document, 'hidden', { configurable: true, get: () => hides });
@@ -12,7 +12,7 @@ async function hide(page, hidden) {
   }, hidden);
 }
 
-export default async function whoReadsFurtherUpIsToldOfNewMessages({ browser, baseUrl, expect }) {
+export default async function aReaderFurtherUpIsNotifiedOfNewMessages({ browser, baseUrl, expect }) {
   await fill(baseUrl, 'news', 40);
   const page = await enter(browser, `${baseUrl}/news?user=Ann`);
   const pill = page.locator('#jump');
@@ -20,7 +20,7 @@ export default async function whoReadsFurtherUpIsToldOfNewMessages({ browser, ba
     await post(baseUrl, 'news', text, from);
     await expect.eventually(text, async () => (await texts(page)).at(-1) === text);
   };
-  // Where the end is far away, what comes is put on the page when the reader is back.
+  // Far from the end, messages are added to the page when the reader comes back.
   const isTold = async (text, from, words) => {
     await post(baseUrl, 'news', text, from);
     await expect.eventually(words, async () => (await pill.textContent()) === words);
@@ -30,26 +30,26 @@ export default async function whoReadsFurtherUpIsToldOfNewMessages({ browser, ba
   expect(await pill.isHidden(), 'nothing to jump to');
 
   await scroll(page, -600);
-  await expect.eventually('a way back', async () => (await pill.textContent()) === 'Newest messages');
+  await expect.eventually('a button to the end', async () => (await pill.textContent()) === 'Newest messages');
   expect(await pill.isVisible());
-  const place = await watchPlace(page, await read(page));
+  const position = await trackPosition(page, await read(page));
   await isTold('one', 'Bo', '1 new message');
   await isTold('two\nwith\nmore lines', 'Bo', '2 new messages');
   await post(baseUrl, 'news', 'from another device', 'Ann');
   await isTold('two and a half', 'Bo', '3 new messages');
-  expect(await place.moved() <= 2, `the reader's place moved by ${await place.moved()} px`);
-  expect.equal(await page.title(), TITLE, 'the tab is looked at');
+  expect(await position.moved() <= 2, `the message moved by ${await position.moved()} px`);
+  expect.equal(await page.title(), TITLE, 'the tab is visible');
   await page.fill('#text', 'one\ntwo\nthree\nfour');
-  expect(await place.moved() <= 2, `the growing box moved it by ${await place.moved()} px`);
+  expect(await position.moved() <= 2, `the growing composer moved it by ${await position.moved()} px`);
   await page.fill('#text', '');
 
   await pill.click();
   await endIsKept('after the jump');
   expect(await pill.isHidden());
-  expect.equal(await page.evaluate(() => document.activeElement.id), 'log', 'the focus does not vanish with the button');
+  expect.equal(await page.evaluate(() => document.activeElement.id), 'log', 'the focus moves from the hidden button');
   await scroll(page, -600);
   await expect.eventually('nothing new any more', async () => (await pill.textContent()) === 'Newest messages');
-  await say(page, 'an own message leads back');
+  await submit(page, 'an own message leads back');
   await endIsKept('sent');
   await expect.eventually('it is stored', async () => (await shown(page)).at(-1).state === 'final');
 
@@ -58,7 +58,7 @@ export default async function whoReadsFurtherUpIsToldOfNewMessages({ browser, ba
   await arrives('four');
   expect.equal(await page.title(), `(2) ${TITLE}`);
   await arrives('from another device too', 'Ann');
-  expect.equal(await page.title(), `(2) ${TITLE}`, 'own messages are no news');
+  expect.equal(await page.title(), `(2) ${TITLE}`, 'own messages are not counted');
   await hide(page, false);
   expect.equal(await page.title(), TITLE);
   expect(await pill.isHidden(), 'they are in view');

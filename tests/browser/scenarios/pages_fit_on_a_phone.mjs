@@ -16,8 +16,8 @@ const CONVERSATION = [
   ['Bo', 'Lunch?'],
 ];
 
-/** Pictures of every page in every shape, in target/browser for people to look at, and what can be measured of them. */
-export default async function aPhoneIsWideEnough({ browser, baseUrl, expect, allowErrors }) {
+/** Takes screenshots of all pages on all devices into target/browser, and measures the layout. */
+export default async function pagesFitOnAPhone({ browser, baseUrl, expect, allowErrors }) {
   allowErrors('status of 400');
   await mkdir('target/browser', { recursive: true });
   for (const [from, text] of CONVERSATION) await post(baseUrl, 'lobby', text, from);

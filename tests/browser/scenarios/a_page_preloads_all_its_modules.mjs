@@ -1,6 +1,6 @@
 import { live } from '../chat.mjs';
 
-export default async function aPageNamesAllThatItLoads({ browser, baseUrl, expect }) {
+export default async function aPagePreloadsAllItsModules({ browser, baseUrl, expect }) {
   for (const path of ['/lobby', '/lobby?user=Ann']) {
     const context = await browser.newContext();
     const page = await context.newPage();
@@ -9,14 +9,14 @@ export default async function aPageNamesAllThatItLoads({ browser, baseUrl, expec
     const html = await (await page.goto(baseUrl + path)).text();
     await page.waitForLoadState('load');
 
-    // No style sheet to wait for, no module that another had to name first, and none twice.
+    // No style sheet, no module that only another module's import revealed, and none twice.
     const loaded = asked.filter((request) => ['script', 'stylesheet'].includes(request.resourceType()));
     const urls = loaded.map((request) => new URL(request.url()).pathname).toSorted();
     const named = [...html.matchAll(/(?:<script type="module" src|<link rel="modulepreload" href)="([^"]+)"/g)];
     expect(urls.length > 1, urls);
     expect.equal(urls, named.map(([, url]) => url).toSorted());
 
-    // The next page asks the server for none of them.
+    // The next page requests none of them.
     await page.goto(`${baseUrl}${path.replace('lobby', 'other')}`);
     await page.waitForLoadState('load');
     const again = await page.evaluate(() => performance.getEntriesByType('resource')

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { enter, post, say, send, showsStored, texts } from '../chat.mjs';
+import { enter, post, submit, send, showsStored, texts } from '../chat.mjs';
 
-export default async function whatIsNotStoredIsTakenBack({ browser, baseUrl, ask, expect, allowErrors }) {
+export default async function unstoredMessagesAreRetracted({ browser, baseUrl, ask, expect, allowErrors }) {
   allowErrors('status of 503');
   const [ann, bob] = await Promise.all([
     enter(browser, `${baseUrl}/sender?user=Ann`),
@@ -14,12 +14,12 @@ export default async function whatIsNotStoredIsTakenBack({ browser, baseUrl, ask
   await ask('store refuse');
 
   const posted = ann.waitForRequest((request) => request.method() === 'POST');
-  await say(ann, 'Is anybody there?');
+  await submit(ann, 'Is anybody there?');
   const first = await posted;
-  expect.equal(await texts(ann), ['Is anybody there?'], 'it is on its way');
+  expect.equal(await texts(ann), ['Is anybody there?'], 'it is shown as pending');
   expect.equal(await ann.inputValue('#text'), '');
 
-  // By a program, in another room; Bob looks on.
+  // Posted by a program while Bob watches the page.
   const key = randomUUID();
   const answer = await send(baseUrl, 'reader', { text: 'a phantom', key });
   expect.equal(answer.status, 503);
@@ -27,7 +27,7 @@ export default async function whatIsNotStoredIsTakenBack({ browser, baseUrl, ask
   const { error, message } = await answer.json();
   expect.equal(error, 'store_unavailable');
   expect(!/Dynamo|dispatch|127/.test(message), message);
-  await expect.eventually('the phantom has come and gone', async () => (await seen()).length === 3);
+  await expect.eventually('the phantom appeared and was removed', async () => (await seen()).length === 3);
   expect.equal(await seen(), ['before: final', 'before: final, a phantom: provisional', 'before: final']);
 
   await expect.eventually('it failed', () => ann.isVisible('.message.failed .failure'), 40_000);
@@ -40,21 +40,21 @@ export default async function whatIsNotStoredIsTakenBack({ browser, baseUrl, ask
   expect.equal((await again).headers()['idempotency-key'], first.headers()['idempotency-key'], 'the same message');
   await expect.eventually('the second try', () => showsStored(ann, ['Is anybody there?']), 15_000);
   expect.equal(await ann.locator('.failure').count(), 0);
-  expect(await ann.evaluate(() => document.activeElement?.id === 'text'), 'writing goes on');
+  expect(await ann.evaluate(() => document.activeElement?.id === 'text'), 'the composer has the focus');
   await post(baseUrl, 'reader', 'after');
   await expect.eventually('after', () => showsStored(bob, ['before', 'after']));
-  // Nobody who comes later sees it either.
+  // A later page does not show it.
   const carl = await enter(browser, `${baseUrl}/reader?user=Carl`);
   expect.equal(await texts(carl), ['before', 'after']);
 
-  // Sent again it is the same message, which Bob has been told of.
+  // Sent again it is the same message, which was announced to Bob before.
   await send(baseUrl, 'reader', { text: 'a phantom', key });
   await expect.eventually('it stays', () => showsStored(bob, ['before', 'after', 'a phantom']));
-  const heard = await bob.$$eval('#news p', (lines) => lines.map((line) => line.textContent));
-  expect.equal(heard, ['Ada: before', 'Ada: a phantom', 'Ada: after']);
+  const announced = await bob.$$eval('#news p', (lines) => lines.map((line) => line.textContent));
+  expect.equal(announced, ['Ada: before', 'Ada: a phantom', 'Ada: after']);
 }
 
-/** Every state that the list is in from now on, as words, the present one first. */
+/** Records every state of the list as text, starting with the current one. */
 async function record(page) {
   await page.evaluate(() => {
     const list = document.getElementById('messages');

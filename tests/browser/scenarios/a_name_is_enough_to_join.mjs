@@ -1,6 +1,6 @@
 import { live } from '../chat.mjs';
 
-export default async function aNameLeadsIntoTheRoom({ browser, baseUrl, expect, allowErrors }) {
+export default async function aNameIsEnoughToJoin({ browser, baseUrl, expect, allowErrors }) {
   allowErrors('status of 400');
   const start = await fetch(baseUrl, { redirect: 'manual' });
   expect([302, 303, 307].includes(start.status), `${start.status} is a redirect, and not a permanent one`);
@@ -11,7 +11,7 @@ export default async function aNameLeadsIntoTheRoom({ browser, baseUrl, expect, 
   await page.goto(baseUrl);
   expect.equal(new URL(page.url()).pathname, '/default');
   expect.equal(await page.textContent('h1'), 'Join default');
-  // Straight away: the box has the focus.
+  // Without a click: the box has the focus.
   await page.keyboard.type('  Zoë & <b>Co</b> ');
   await page.keyboard.press('Enter');
   await live(page);

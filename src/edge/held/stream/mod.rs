@@ -3,25 +3,26 @@
 //! Pure except for the [`WriteQueue`] at its end. Everything else to be done is returned as [`Effects`].
 //!
 //! An item of a reliable channel names the item before it, so a stream notices that it misses one. It then requests the
-//! next link, and meanwhile holds back what follows:
+//! next link, and holds back what follows until the answer has arrived:
 //!
 //! ```text
-//!         an item is missing           request (also from Live and Lagging)
-//!   Live ────────────────────► Gap ───────────────────────────────────────► Requested
-//!   │  ▲                        │ ▲                                           │  │
-//!   │  │        write queue full│ └────────────── the answer is a page ───────┘  │
-//!   │  │                        ▼                                                │
-//!   │  └──── caught up ──── Lagging                                              │
-//!   │  ▲                        ▲                                                │
-//!   └──┼─── write queue full ───┘                                                │
-//!      └─────────────────────────────── the request was answered, or has failed ─┘
-//!
-//!   any state ── closed by an item, the backend or the edge ──► Closing
+//!   Live ──── gap ────► Gap ──── request ────► Requested
+//!    ▲                                             │
+//!    └───────────── answer, failure ───────────────┘
 //! ```
 //!
-//! - A reader that has caught up goes back to Gap if items are held back.
-//! - After a failed request, Live, Gap and Lagging remember when it was. They request nothing until the pause is over.
-//! - After an answer, items that the answer contained are discarded, and the others are sent.
+//! | state | event | next state |
+//! |---|---|---|
+//! | Live | an item is missing | Gap |
+//! | Live, Gap | the write queue is full | Lagging |
+//! | Lagging | the reader has caught up | Gap if items are held back, else Live |
+//! | Live, Gap, Lagging | the next link is requested | Requested |
+//! | Requested | the answer is a page, so that another request follows | Gap |
+//! | Requested | the answer is complete, or the request has failed | Live |
+//! | any | an item, the backend or the edge closes the stream | Closing |
+//!
+//! After an answer the items that it contained are discarded, and the others are sent. After a failed request Live, Gap
+//! and Lagging remember when it was, and request nothing until the pause is over.
 
 mod state;
 

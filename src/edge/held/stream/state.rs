@@ -8,7 +8,7 @@ use crate::edge::items::Item;
 /// Items that a stream holds back at most. What exceeds it is recovered by another request.
 pub(super) const MAX_HELD_BACK: usize = 100;
 
-/// What a stream does with the items of its reliable channels. The diagram is in the parent module.
+/// What a stream does with the items of its reliable channels. The parent module lists the transitions.
 #[derive(Debug)]
 pub(super) enum State {
     /// Sends each item that follows the one before it.
@@ -23,7 +23,7 @@ pub(super) enum State {
     Closing,
 }
 
-/// When the last request for the next link failed, until it may be repeated. Meanwhile there is none.
+/// When the last request for the next link failed. `None` when it may be repeated, and if it did not fail.
 pub(super) type Failed = Option<Instant>;
 
 /// Items that wait until it is known what comes before them.

@@ -9,14 +9,14 @@
 //!
 //! | module | what it is | imports |
 //! |---|---|---|
-//! | [`run`] | `gripchat run` | `process`, `shutdown`, `store` |
-//! | [`serve`] | `gripchat serve` | `process`, `shutdown`, `store` |
-//! | [`edge`] | `gripchat edge` | `process`, `shutdown` |
-//! | [`create_table`] | `gripchat create-table` | `aws`, `process` |
-//! | [`store`] | opens the store that the configuration names | `aws` |
-//! | [`aws`] | the AWS settings | nothing |
-//! | [`process`] | the log, ports and the limit of open files | nothing |
-//! | [`shutdown`] | signals | nothing |
+//! | `run` | `gripchat run` | `process`, `shutdown`, `store` |
+//! | `serve` | `gripchat serve` | `process`, `shutdown`, `store` |
+//! | `edge` | `gripchat edge` | `process`, `shutdown` |
+//! | `create_table` | `gripchat create-table` | `aws`, `process` |
+//! | `store` | opens the store that the configuration names | `aws` |
+//! | `aws` | the AWS settings | nothing |
+//! | `process` | the log, ports and the limit of open files | nothing |
+//! | `shutdown` | signals | nothing |
 
 #[cfg(feature = "dynamodb")]
 mod aws;

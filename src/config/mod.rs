@@ -6,15 +6,15 @@
 //!
 //! | module | what it is | imports |
 //! |---|---|---|
-//! | [`serve`] | `gripchat serve` | `backend`, `log`, `store`, `values` |
-//! | [`edge`] | `gripchat edge` | `log`, `problems`, `proxy`, `values` |
-//! | [`run`] | `gripchat run`: backend, edge and store on one machine | `backend`, `log`, `problems`, `proxy`, `store`, `values` |
-//! | [`backend`] | the backend, with any proxy and any store | `proxy`, `values` |
-//! | [`proxy`] | the edge, alone or together with a backend | `problems`, `values` |
-//! | [`store`] | where the messages are stored | `values` |
-//! | [`log`] | the log | `problems`, `values` |
-//! | [`values`] | how the text of a value is parsed | `problems` |
-//! | [`problems`] | everything that is wrong, reported together | nothing |
+//! | `serve` | `gripchat serve` | `backend`, `log`, `store`, `values` |
+//! | `edge` | `gripchat edge` | `log`, `problems`, `proxy`, `values` |
+//! | `run` | `gripchat run`: backend, edge and store on one machine | `backend`, `log`, `problems`, `proxy`, `store`, `values` |
+//! | `backend` | the backend, with any proxy and any store | `proxy`, `values` |
+//! | `proxy` | the edge, alone or together with a backend | `problems`, `values` |
+//! | `store` | where the messages are stored | `values` |
+//! | `log` | the log | `problems`, `values` |
+//! | `values` | how the text of a value is parsed | `problems` |
+//! | `problems` | everything that is wrong, reported together | nothing |
 
 mod backend;
 mod edge;

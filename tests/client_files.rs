@@ -1,4 +1,4 @@
-//! How the build script prepares the files of `client/`.
+//! How the build script strips the files of `client/`.
 
 use std::{
     env, fs,
@@ -55,7 +55,7 @@ fn templates_stay_as_they_are() {
 }
 
 #[test]
-fn slashes_are_told_apart() {
+fn divisions_and_regular_expressions_are_distinguished() {
     for code in [
         "/[/'\"`]  \\/  \\]/gu.test('// a')",
         "a = /'/; b = c => /\"/.test(c)",
@@ -105,7 +105,7 @@ fn a_script_that_cannot_be_read_is_refused() {
 }
 
 #[test]
-fn a_style_sheet_loses_what_has_no_meaning() {
+fn a_style_sheet_loses_comments_and_white_space_without_meaning() {
     for (css, expected) in [
         ("/* a */\n.b,\n.c { color: red; /* d */ top: 0 }\n", ".b,.c{color:red;top:0}"),
         (
@@ -133,7 +133,7 @@ fn a_style_sheet_that_cannot_be_read_is_refused() {
     }
 }
 
-/// The JavaScript tests run on what browsers get as they do on the sources.
+/// Runs the JavaScript tests on the files that browsers get.
 #[test]
 fn the_stripped_scripts_pass_the_tests_of_their_sources() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

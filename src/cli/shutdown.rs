@@ -33,6 +33,7 @@ pub(super) fn on_signal(delay: Duration) -> anyhow::Result<Stop> {
         tokio::spawn(async move {
             either().await;
             eprintln!("gripchat: stopped at once, by a second signal");
+            #[expect(clippy::disallowed_methods, reason = "the second signal asks for exactly this")]
             std::process::exit(INTERRUPTED);
         });
         if !delay.is_zero() {

@@ -26,7 +26,7 @@ pub(super) enum Settings {
     #[cfg(feature = "dynamodb")]
     DynamoDb {
         table: String,
-        aws: aws_config::SdkConfig,
+        client: aws_sdk_dynamodb::Client,
     },
     Embedded {
         folder: PathBuf,
@@ -50,7 +50,8 @@ pub(super) async fn settings(config: &config::Store, problems: &mut Problems) ->
 
 #[cfg(feature = "dynamodb")]
 async fn dynamodb(config: &config::Store, problems: &mut Problems) -> Option<Settings> {
-    Some(Settings::DynamoDb { table: config.table.name.clone(), aws: aws::config(problems).await })
+    let client = aws_sdk_dynamodb::Client::new(&aws::config(problems).await);
+    Some(Settings::DynamoDb { table: config.table.name.clone(), client })
 }
 
 #[cfg(not(feature = "dynamodb"))]
@@ -71,8 +72,8 @@ pub(super) fn open(settings: Settings, backend: &Backend) -> anyhow::Result<Open
             })
         }
         #[cfg(feature = "dynamodb")]
-        Settings::DynamoDb { table, aws } => {
-            let store = DynamoDb::new(aws_sdk_dynamodb::Client::new(&aws), table, backend.message_retention);
+        Settings::DynamoDb { table, client } => {
+            let store = DynamoDb::new(client, table, backend.message_retention);
             let store = if backend.room_list { store } else { store.without_room_list() };
             Ok(Opened { store: Arc::new(Instrumented::new(Kind::DynamoDb, store.clone())), dynamodb: Some(store) })
         }

@@ -109,6 +109,7 @@ impl Held {
 
 impl ShardHandle {
     pub(in crate::edge) fn new() -> (Self, Inbox) {
+        #[expect(clippy::disallowed_methods, reason = "publishers wait in `has_room`; other commands must not wait")]
         let (sender, commands) = mpsc::unbounded_channel();
         let handle = Self { commands: sender, backlog: Arc::default() };
         (handle.clone(), Inbox { commands, handle })

@@ -46,7 +46,7 @@ async fn parts_that_start_later_are_used_without_a_restart(kind: Kind) -> anyhow
     for warning in ["WARN gripchat::serve: the store is unavailable", "cannot publish to the GRIP proxy"] {
         eventually(SOON, warning, || backend.log().contains(warning)).await;
     }
-    let response = reqwest::get(format!("{}/rooms/lobby/messages/", backend.url())).await?;
+    let response = http()?.get(format!("{}/rooms/lobby/messages/", backend.url())).send().await?;
     assert_eq!(response.status(), 503);
     assert_eq!(response.headers()["Retry-After"], "1");
 

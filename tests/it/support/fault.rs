@@ -208,7 +208,7 @@ async fn answer_with(client: &mut TcpStream, answer: &str, shared: &Shared) -> i
 async fn relay(client: &mut TcpStream, cuts: u64, shared: &Shared) -> io::Result<()> {
     client.set_nodelay(true)?;
     let (from_client, to_client) = client.split();
-    // As long as the test lets it be: a bound would stop the reading, and so change what is counted.
+    #[expect(clippy::disallowed_methods, reason = "a bound would stop the reading, and so change what is counted")]
     let (held, holding) = mpsc::unbounded_channel();
     if shared.state.borrow().mode == Mode::Hang {
         // The upstream is to see nothing of it, and may not even be there.

@@ -63,6 +63,7 @@ impl Stream {
         ensure!(essence.eq_ignore_ascii_case("text/event-stream"), "GET {url}: not a stream but {media_type:?}");
 
         let parser = Arc::new(Mutex::new(Parser::default()));
+        #[expect(clippy::disallowed_methods, reason = "a test may read its events late, and must lose none")]
         let (send_event, events) = mpsc::unbounded_channel();
         let (send_end, end) = watch::channel(None);
         let reading = tokio::spawn({

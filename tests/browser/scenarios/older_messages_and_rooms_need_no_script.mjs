@@ -78,7 +78,7 @@ export default async function olderMessagesAndRoomsNeedNoScript({ browser, devic
   // Malformed queries are refused with a page that names the remedy.
   for (const [where, remedy] of [
     ['/plain?user=Ann&before=x', 'the id of a message'], ['/rooms/?after=x', 'the value of next in an earlier response'],
-    ['/rooms/?limit=0', 'must be 1 to 200'], ['/?room=a%20b', 'is none of them'],
+    ['/rooms/?limit=0', 'a number from 1 to 200'], ['/?room=a%20b', 'is none of them'],
   ]) {
     const response = await fetch(baseUrl + where, { headers: { Accept: 'text/html' } });
     expect.equal([response.status, response.headers.get('content-type')], [400, 'text/html; charset=utf-8'], where);

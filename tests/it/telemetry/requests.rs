@@ -70,8 +70,8 @@ async fn an_id_is_the_same_in_every_log_and_in_the_response(kind: Kind) -> anyho
         }
         if let Proxy::Edge(edge) = &stack.proxy {
             let log = edge.log();
-            let proxied: Vec<_> = log.lines().filter(|line| line.contains(&id)).collect();
-            assert!(proxied.iter().any(|line| line.contains("proxied") && line.contains("status=200")), "{log}");
+            let forwarded: Vec<_> = log.lines().filter(|line| line.contains(&id)).collect();
+            assert!(forwarded.iter().any(|line| line.contains("forwarded") && line.contains("status=200")), "{log}");
         }
     }
     Ok(())
@@ -133,7 +133,7 @@ async fn responses_of_the_edge_itself_have_the_request_id() -> anyhow::Result<()
     let answer = request.send(setup.http_addr()).await?;
     assert_eq!((answer.status, answer.headers.get("x-request-id")), (502, Some("no-backend")));
     let log = || setup.edge().map(|edge| edge.log()).unwrap_or_default();
-    let line = line("answered 502", log).await?;
+    let line = line("responded 502", log).await?;
     assert!(line.contains(" WARN ") && line.contains("request.id=no-backend"), "{line}");
     Ok(())
 }

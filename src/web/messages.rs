@@ -16,7 +16,7 @@ use super::{
     respond::{stream, stream_head},
 };
 use crate::{
-    app::NEWEST,
+    app::INITIAL_MESSAGES,
     chat::{Cursor, CursorError, Message, RoomId},
     feed::Variant,
     telemetry::metrics,
@@ -59,7 +59,7 @@ pub(super) async fn get(
 }
 
 async fn snapshot(web: &Web, room: &RoomId, query: &MessagesQuery) -> Result<Response, WebError> {
-    let limit = query.limit.unwrap_or(NEWEST);
+    let limit = query.limit.unwrap_or(INITIAL_MESSAGES);
     if !(1..=MAX_LIMIT).contains(&limit) {
         return Err(WebError::Query(format!("limit must be a number from 1 to {MAX_LIMIT}")));
     }

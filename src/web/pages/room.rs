@@ -13,7 +13,7 @@ use super::{
     view::{MessageView, ReaderView, RoomView},
 };
 use crate::{
-    app::NEWEST,
+    app::INITIAL_MESSAGES,
     chat::{Author, MessageId, RoomId},
     feed,
     store::Activity,
@@ -82,7 +82,7 @@ pub(in crate::web) async fn room(
     let before = query.before.as_deref().map(str::parse::<MessageId>).transpose();
     let before = before.map_err(|_| WebError::Query("before must be the id of a message".to_owned()))?;
     let (history, (rooms, more_rooms)) =
-        tokio::join!(web.app.history(&room, before.as_ref(), NEWEST), listed_rooms(&web));
+        tokio::join!(web.app.history(&room, before.as_ref(), INITIAL_MESSAGES), listed_rooms(&web));
     let history = history.map_err(WebError::from)?;
     let room = RoomPage {
         room: room.to_string(),

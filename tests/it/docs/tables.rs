@@ -97,11 +97,11 @@ fn pascal_case(name: &str) -> String {
 }
 
 async fn the_numbers_match_the_constants() -> anyhow::Result<()> {
-    use gripchat::{app::NEWEST, store};
+    use gripchat::{app::INITIAL_MESSAGES, store};
     let api = API.split_whitespace().collect::<Vec<_>>().join(" ");
     for sentence in [
-        format!("the newest messages, {NEWEST} unless `limit` (1 to 200) is given"),
-        format!("is a stream: the newest {NEWEST} messages"),
+        format!("the newest messages, {INITIAL_MESSAGES} unless `limit` (1 to 200) is given"),
+        format!("is a stream: the newest {INITIAL_MESSAGES} messages"),
         format!("among the {},000 messages after `Last-Event-ID`", store::KEY_SEARCH_MAX / 1_000),
         format!("the server searches the newest {} messages", store::KEY_SEARCH_NEWEST),
     ] {

@@ -1,0 +1,137 @@
+//! Posting a message: the steps in order of effect.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    sync::oneshot,
+    time::{Instant, timeout_at},
+};
+use tracing::{Instrument as _, Span};
+
+use super::{App, publishing::publish};
+use crate::{
+    chat::{Draft, Message, RoomId, Timestamp},
+    failpoint, feed,
+    store::{Announce, Append, Appended, KeySearch, StoreError},
+    telemetry::metrics::{posts, publish::Kind},
+};
+
+/// A post is answered or refused within this time, even if everything hangs: the longest append, and a second before and
+/// after it for a control port.
+const POST_DEADLINE: Duration = Duration::from_millis(9_500);
+
+/// A duplicate is published again if its message is younger than this. Proxies ignore an id that they have received within
+/// the last 60 s (Pushpin's `id_cache_ttl`), so the message is not delivered twice.
+const REPUBLISH_WITHIN: Duration = Duration::from_secs(55);
+
+/// Why a message was not posted.
+#[derive(Debug, thiserror::Error)]
+pub enum PostError {
+    /// The store did not accept the message.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Another message was posted with the same key.
+    #[error("this idempotency key belongs to another message; use a new one")]
+    KeyReused,
+    /// The post was not finished.
+    #[error("the post was interrupted")]
+    Interrupted,
+}
+
+impl App {
+    /// Posts a message: publishes it provisionally, stores it, and publishes it with its id.
+    ///
+    /// The post is finished even if the returned future is dropped because the client has disconnected. Otherwise a
+    /// provisional message could remain that is neither stored nor retracted.
+    pub async fn post_message(
+        self: &Arc<Self>,
+        room: RoomId,
+        draft: Draft,
+        key_search: KeySearch,
+    ) -> Result<Message, PostError> {
+        let app = Arc::clone(self);
+        let post = async move {
+            let outcome = app.post(&room, draft, key_search).await;
+            count(&outcome);
+            outcome.map(|appended| appended.message)
+        };
+        self.posts.spawn(post.in_current_span()).await.unwrap_or_else(|_| {
+            let interrupted = Err(PostError::Interrupted);
+            count(&interrupted);
+            interrupted.map(|appended| appended.message)
+        })
+    }
+
+    async fn post(&self, room: &RoomId, draft: Draft, key_search: KeySearch) -> Result<Appended, PostError> {
+        let deadline = Instant::now() + POST_DEADLINE;
+        failpoint::pass(failpoint::POST_BEGUN);
+        publish(&self.publisher, room, Kind::Provisional, &feed::provisional_item(room, &draft)).await;
+        failpoint::pass(failpoint::POST_SHOWN);
+
+        let (announce, announced) = self.announce(room);
+        let appended = match self.store.append(room, Append { draft: draft.clone(), key_search, announce }).await {
+            Ok(appended) => appended,
+            Err(error) => {
+                self.retract(room, &draft);
+                return Err(error.into());
+            }
+        };
+        if appended.duplicate && !draft.has_same_content(&appended.message) {
+            self.retract(room, &draft);
+            // The stored message is published again. This sender does not wait for it.
+            if let Ok(published) = announced.await {
+                self.posts.spawn(published.in_current_span());
+            }
+            return Err(PostError::KeyReused);
+        }
+        // A stored message is posted, whatever the outcome of the publish: the publisher retries, and proxies notice and
+        // recover what it cannot publish.
+        failpoint::pass(failpoint::POST_ANNOUNCED);
+        if let Ok(published) = announced.await {
+            // A publish that misses the deadline is counted as unconfirmed when it is dropped.
+            let _ = timeout_at(deadline, published).await;
+        }
+        failpoint::pass(failpoint::POST_PUBLISHED);
+        Ok(appended)
+    }
+
+    /// Returns a function that publishes a stored message, for the store to call during the room's turn, and a receiver
+    /// of that publish.
+    ///
+    /// A young duplicate is published again: the process may have died after storing the message and before publishing
+    /// it.
+    fn announce(&self, room: &RoomId) -> (Announce, oneshot::Receiver<impl Future<Output = ()> + use<>>) {
+        let (publisher, room) = (Arc::clone(&self.publisher), room.clone());
+        let (announced, receiver) = oneshot::channel();
+        // The store may call it from any task, but its logs belong to this request.
+        let span = Span::current();
+        let announce = Box::new(move |appended: &Appended| {
+            let _entered = span.enter();
+            failpoint::pass(failpoint::POST_STORED);
+            let old = Timestamp::now() > appended.message.date.plus(REPUBLISH_WITHIN);
+            if !(appended.duplicate && old) {
+                let published = publish(&publisher, &room, Kind::Persisted, &feed::persisted_item(&room, appended));
+                // If the post has ended, nothing waits for the outcome. The item is published in order nevertheless.
+                let _ = announced.send(published);
+            }
+        });
+        (announce, receiver)
+    }
+
+    /// Takes a provisional message back. The sender does not wait for this, because its response is already late.
+    fn retract(&self, room: &RoomId, draft: &Draft) {
+        failpoint::pass(failpoint::POST_REFUSED);
+        // The item is queued after the provisional message before the task starts.
+        let retracted = publish(&self.publisher, room, Kind::Retraction, &feed::retraction_item(room, draft));
+        self.posts.spawn(retracted.in_current_span());
+    }
+}
+
+fn count(outcome: &Result<Appended, PostError>) {
+    match outcome {
+        Ok(appended) => posts::stored(appended.duplicate),
+        Err(PostError::Store(error)) => posts::failed(error.kind()),
+        Err(PostError::KeyReused) => posts::refused("idempotency_key_reused"),
+        Err(PostError::Interrupted) => posts::failed("interrupted"),
+    }
+}

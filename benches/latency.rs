@@ -1,5 +1,5 @@
-//! What the backend adds to a delivery: from a POST to its first event at a subscriber, against what Pushpin alone
-//! takes from a direct publish to the same subscriber, in turn, in one run.
+//! The latency that the backend adds to a delivery. It compares the time from a POST to its first event at a subscriber
+//! with the time that Pushpin alone takes from a direct publish to the same subscriber, alternating in one run.
 //!
 //! `cargo bench --bench latency`; needs Pushpin and DynamoDB Local, as `scripts/test` installs them.
 
@@ -17,8 +17,9 @@ use crate::support::{
 #[expect(dead_code, unused_imports, unused_macros, reason = "the tests use the rest")]
 mod support;
 
-/// Deliveries of each kind that are counted, after some that are not.
+/// Deliveries of each kind that are measured.
 const COUNTED: usize = 500;
+/// Deliveries of each kind before that, which are not measured.
 const WARM_UP: usize = 50;
 
 #[tokio::main]
@@ -50,7 +51,7 @@ async fn measure() -> anyhow::Result<()> {
         publish.await??.error_for_status()?;
         record(&mut alone, n, took);
 
-        for (room, name, figures) in [(&direct, "posted", &mut posted), (&through_proxy, "proxied", &mut proxied)] {
+        for (room, name, durations) in [(&direct, "posted", &mut posted), (&through_proxy, "proxied", &mut proxied)] {
             let text = format!("{name} {n}");
             let started = Instant::now();
             let post = tokio::spawn({
@@ -59,14 +60,14 @@ async fn measure() -> anyhow::Result<()> {
             });
             let took = arrival(&mut stream, &text).await? - started;
             post.await??;
-            record(figures, n, took);
+            record(durations, n, took);
         }
 
-        // What Pushpin takes to forward any request: `/` answers without a look at the store.
-        for (base, figures) in [(stack.backend.url(), &mut straight), (stack.proxy.url(), &mut forwarded)] {
+        // The time that Pushpin takes to forward any request: `/` is answered without reading the store.
+        for (base, durations) in [(stack.backend.url(), &mut straight), (stack.proxy.url(), &mut forwarded)] {
             let started = Instant::now();
             client.get(format!("{base}/")).send().await?;
-            record(figures, n, started.elapsed());
+            record(durations, n, started.elapsed());
         }
     }
 
@@ -81,41 +82,41 @@ async fn measure() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What the backend would publish, published without it.
+/// Returns the body of a publish request with an item like those of the backend.
 fn publication(text: &str) -> Value {
     let message = json!({"from": "Ada", "text": text});
     let content = format!("event: message\ndata: {message}\n\n");
     json!({"items": [{"channel": "provisional-bench", "formats": {"http-stream": {"content": content}}}]})
 }
 
-/// When the first event with this text came; later ones with it are passed over.
+/// Waits for the first event with this text, and returns when it arrived.
 async fn arrival(stream: &mut Stream, text: &str) -> anyhow::Result<Instant> {
     loop {
-        let (at, event) = stream.next_at(SOON).await.context("nothing came")?;
+        let (at, event) = stream.next_at(SOON).await.context("no event arrived")?;
         if event.event == "message" && event.json()?["text"] == text {
             return Ok(at.into());
         }
     }
 }
 
-fn record(figures: &mut Vec<Duration>, n: usize, took: Duration) {
+fn record(durations: &mut Vec<Duration>, n: usize, took: Duration) {
     if n >= WARM_UP {
-        figures.push(took);
+        durations.push(took);
     }
 }
 
-/// Prints the figures; the median.
-fn report(what: &str, mut figures: Vec<Duration>) -> Duration {
-    let median = median(&mut figures);
-    let at = |share: usize| millis(figures[(figures.len() - 1) * share / 100]);
+/// Prints the percentiles, and returns the median.
+fn report(what: &str, mut durations: Vec<Duration>) -> Duration {
+    let median = median(&mut durations);
+    let at = |share: usize| millis(durations[(durations.len() - 1) * share / 100]);
     println!("{what:>30}: p50 {:6.2} ms   p90 {:6.2} ms   p99 {:6.2} ms", millis(median), at(90), at(99));
     median
 }
 
-/// Sorts the figures.
-fn median(figures: &mut [Duration]) -> Duration {
-    figures.sort();
-    figures[figures.len() / 2]
+/// Sorts the durations, and returns their median.
+fn median(durations: &mut [Duration]) -> Duration {
+    durations.sort();
+    durations[durations.len() / 2]
 }
 
 fn millis(duration: Duration) -> f64 {

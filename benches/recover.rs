@@ -1,8 +1,8 @@
-//! How many recoveries a second one core answers: what a proxy asks when a stream may have missed something, and the
-//! request there is most of. The store is in memory, so the figure is the backend's own.
+//! How many recoveries one core answers in a second. Proxies send these requests when a stream may have missed something,
+//! and they are the most frequent ones. The store is in memory, so the result is the cost of the backend alone.
 //!
-//! `cargo bench --bench recover`; needs nothing but Rust. The server has a thread of its own, whose processor time is
-//! what counts; the client, on another, only keeps it busy.
+//! `cargo bench --bench recover`; needs nothing but Rust. The server runs in its own thread, whose processor time is
+//! measured. The client runs in another thread and keeps the server busy.
 
 use std::{
     net::SocketAddr,
@@ -36,7 +36,7 @@ mod memory;
 const CONNECTIONS: usize = 32;
 const WARM_UP: usize = 200;
 const COUNTED: usize = 2_000;
-/// Messages in the room, of which a recovery gets one.
+/// Messages in the room. A recovery returns the last one.
 const MESSAGES: usize = 100;
 
 fn main() -> anyhow::Result<()> {
@@ -46,14 +46,14 @@ fn main() -> anyhow::Result<()> {
     let (addr, last_id) = address.recv()?;
 
     let request = request(&last_id)?;
-    let (taken, answer) = runtime()?.block_on(load(addr, &request, COUNTED))?;
-    // The receiver is gone only if the server failed, which the join tells.
+    let (took, answer) = runtime()?.block_on(load(addr, &request, COUNTED))?;
+    // The receiver is dropped only if the server failed, and then the join returns the error.
     let _ = stop.send(());
     let busy = server.join().expect("the server does not panic")?;
 
     let total = CONNECTIONS * (COUNTED + WARM_UP);
     println!("{total} recoveries of one message over {CONNECTIONS} connections; an answer has {answer} bytes");
-    println!("  {:8.0} /s in {:.2} s", (CONNECTIONS * COUNTED) as f64 / taken.as_secs_f64(), taken.as_secs_f64());
+    println!("  {:8.0} /s in {:.2} s", (CONNECTIONS * COUNTED) as f64 / took.as_secs_f64(), took.as_secs_f64());
     println!("  {:8.1} µs of processor time each", busy.as_secs_f64() * 1e6 / total as f64);
     println!("  {:8.0} /s per core", total as f64 / busy.as_secs_f64());
     Ok(())
@@ -63,7 +63,7 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
 }
 
-/// Serves until it is told to stop; the processor time of this thread since it began to listen.
+/// Serves until `stopped`, and returns the processor time of this thread since it started to listen.
 async fn serve(
     listening: std::sync::mpsc::Sender<(SocketAddr, String)>,
     stopped: oneshot::Receiver<()>,
@@ -105,7 +105,7 @@ fn processor_time() -> Duration {
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default())
 }
 
-/// As Pushpin sends it.
+/// Returns a request like those of Pushpin.
 fn request(last_id: &str) -> anyhow::Result<String> {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs();
     let claims = serde_json::json!({"iss": "pushpin", "exp": now + 3600});
@@ -118,20 +118,21 @@ fn request(last_id: &str) -> anyhow::Result<String> {
     ))
 }
 
-/// Keeps that many connections busy; how long the counted requests took, and the length of one answer.
+/// Keeps all connections busy, and returns the time that `count` requests on each took and the length of one response.
 async fn load(addr: SocketAddr, request: &str, count: usize) -> anyhow::Result<(Duration, usize)> {
     let mut connections = try_join_all((0..CONNECTIONS).map(|_| TcpStream::connect(addr))).await?;
     for connection in &connections {
         connection.set_nodelay(true)?;
     }
-    try_join_all(connections.iter_mut().map(|connection| ask(connection, request, WARM_UP))).await?;
+    try_join_all(connections.iter_mut().map(|connection| request_repeatedly(connection, request, WARM_UP))).await?;
     let started = Instant::now();
-    let lengths = try_join_all(connections.iter_mut().map(|connection| ask(connection, request, count))).await?;
+    let lengths =
+        try_join_all(connections.iter_mut().map(|connection| request_repeatedly(connection, request, count))).await?;
     Ok((started.elapsed(), lengths[0]))
 }
 
-/// Asks one after the other. All answers are alike, so the first tells how long they are.
-async fn ask(connection: &mut TcpStream, request: &str, count: usize) -> anyhow::Result<usize> {
+/// Sends requests one after the other. All responses have the length of the first one.
+async fn request_repeatedly(connection: &mut TcpStream, request: &str, count: usize) -> anyhow::Result<usize> {
     let mut buffer = [0; 16 * 1024];
     let mut length = 0;
     for _ in 0..count {
@@ -141,9 +142,9 @@ async fn ask(connection: &mut TcpStream, request: &str, count: usize) -> anyhow:
             let read = connection.read(&mut buffer[got..]).await?;
             anyhow::ensure!(read > 0, "the server closed the connection");
             got += read;
-            length = whole(&buffer[..got])?.unwrap_or(0).max(length);
+            length = response_length(&buffer[..got])?.unwrap_or(0).max(length);
         }
-        anyhow::ensure!(got == length, "an answer of another length");
+        anyhow::ensure!(got == length, "a response of another length");
     }
     let answer = String::from_utf8_lossy(&buffer[..length]);
     anyhow::ensure!(answer.starts_with("HTTP/1.1 200") && answer.contains("grip-hold: stream"), "answered {answer}");
@@ -151,8 +152,8 @@ async fn ask(connection: &mut TcpStream, request: &str, count: usize) -> anyhow:
     Ok(length)
 }
 
-/// The length of the answer that begins here, once its head is whole.
-fn whole(bytes: &[u8]) -> anyhow::Result<Option<usize>> {
+/// Returns the length of the response at the start of `bytes`, if its head is complete.
+fn response_length(bytes: &[u8]) -> anyhow::Result<Option<usize>> {
     let text = std::str::from_utf8(bytes)?;
     let Some((head, _)) = text.split_once("\r\n\r\n") else { return Ok(None) };
     let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).context("no content-length")?;

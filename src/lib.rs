@@ -1,46 +1,47 @@
-//! gripchat: chat rooms over Server-Sent Events, from a backend that holds no connection.
+//! gripchat: chat rooms over Server-Sent Events, from a backend that holds no connections.
 //!
-//! A GRIP proxy (Pushpin, Fanout) keeps the browsers' streams open. The backend answers short requests,
-//! tells the proxy what to hold, and publishes. Messages live in DynamoDB.
+//! A GRIP proxy (Pushpin, Fastly Fanout, or the built-in edge) keeps the browsers' streams open. The backend answers short
+//! requests, tells the proxy which streams to hold, and publishes to it. Messages are stored in DynamoDB or in a local
+//! file.
 //!
-//! # One message's life
+//! # The life of a message
 //!
 //! ```text
 //! browser ──POST /rooms/lobby/messages/──► proxy ──► backend
 //!                                                      1 parse and validate            web::extract, chat
 //!           ◄─ event: message (no id) ── proxy ◄────── 2 publish provisionally         feed, grip::publish
 //!                                                      3 append to the store           store
-//!           ◄─ event: message, id e-57 ─ proxy ◄────── 4 publish, with the id before   feed, grip::publish
-//!           ◄──────────────── 200 {id, …} ──────────── 5 answer                        web::messages
+//!           ◄─ event: message, id e-57 ─ proxy ◄────── 4 publish with its prev-id      feed, grip::publish
+//!           ◄──────────────── 200 {id, …} ──────────── 5 respond                       web::messages
 //! ```
 //!
-//! [`app`] holds these steps in order. A crash between any two of them loses nothing that was
-//! acknowledged and leaves no gap: every persisted message names the one before it, so a proxy
-//! that missed one notices, and asks.
+//! [`app`] performs these steps in order. A crash between any two of them loses no acknowledged message and leaves no gap
+//! in a stream: every stored message is published with the id of the previous one, so a proxy that missed a message
+//! notices, and requests it from the backend.
 //!
-//! # The modules, and who may import whom
+//! # The modules and their imports
 //!
-//! | module | is | imports of ours |
+//! | module | is | imports of this crate |
 //! |---|---|---|
-//! | [`cli`] | commands, exit codes | `config`, `edge`, `failpoint`, `features`, `serve`, `store`, `telemetry` |
-//! | [`config`] | the whole configuration, validated | `edge`, `features`, `forwarded`, `grip`, `store`, `telemetry`, `web` |
-//! | [`serve`] | wiring, shutdown | `app`, `config`, `grip`, `server`, `store`, `web` |
-//! | [`web`] | HTTP: routes, parsing, pages | `app`, `chat`, `feed`, `forwarded`, `grip`, `health`, `store`, `telemetry` |
-//! | [`app`] | the use cases | `chat`, `failpoint`, `feed`, `grip`, `store`, `telemetry` |
-//! | [`feed`] | channels, events, holds | `chat`, `grip`, `sse`, `store` |
-//! | [`store`] | the trait, DynamoDB, a file | `chat`, `failpoint`, `telemetry` |
+//! | [`cli`] | the commands and their exit codes | `config`, `edge`, `failpoint`, `features`, `serve`, `store`, `telemetry` |
+//! | [`config`] | the configuration, validated as a whole | `edge`, `features`, `forwarded`, `grip`, `store`, `telemetry`, `web` |
+//! | [`serve`] | the backend process: start and shutdown | `app`, `config`, `grip`, `server`, `store`, `web` |
+//! | [`web`] | HTTP: routes, extractors, pages | `app`, `chat`, `feed`, `forwarded`, `grip`, `health`, `store`, `telemetry` |
+//! | [`app`] | the use cases, in order of effect | `chat`, `failpoint`, `feed`, `grip`, `store`, `telemetry` |
+//! | [`feed`] | what a subscriber receives: channels, events, held streams | `chat`, `grip`, `sse`, `store` |
+//! | [`store`] | the `Store` trait, and its implementations: DynamoDB and a local file | `chat`, `failpoint`, `telemetry` |
 //! | [`edge`] | a GRIP proxy for one machine | `forwarded`, `grip`, `health`, `server`, `telemetry` |
-//! | [`grip`] | the GRIP protocol | `telemetry` |
-//! | [`chat`] | the domain, no I/O | nothing |
-//! | [`sse`] | the encoder | nothing |
-//! | [`forwarded`] | whose request it is, behind trusted proxies | nothing |
-//! | [`health`] | what probes are told | nothing |
+//! | [`grip`] | the GRIP protocol, and the publishing client | `telemetry` |
+//! | [`chat`] | the domain, without I/O | nothing |
+//! | [`sse`] | the encoder for Server-Sent Events | nothing |
+//! | [`forwarded`] | the address of a client behind trusted proxies | nothing |
+//! | [`health`] | health checks and responses to probes | nothing |
 //! | [`server`] | HTTP connections of the program's own routers | nothing |
-//! | [`features`] | what this binary was built with | nothing |
-//! | [`failpoint`] | where tests crash it | nothing |
-//! | [`telemetry`] | the log, metrics, request ids | nothing |
+//! | [`features`] | the optional features of this binary | nothing |
+//! | [`failpoint`] | points at which tests crash the program | nothing |
+//! | [`telemetry`] | logs, metrics, request ids | nothing |
 //!
-//! `tests/architecture.rs` holds this table to be true.
+//! `tests/architecture.rs` checks this table. Larger modules have a table of their own files in the docs of their `mod.rs`.
 
 pub mod app;
 pub mod chat;

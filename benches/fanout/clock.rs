@@ -1,4 +1,4 @@
-//! The one clock of publishers and subscribers, which therefore live in one process.
+//! The clock of publishers and subscribers. They share it because they run in one process.
 
 use std::{
     sync::LazyLock,
@@ -7,12 +7,12 @@ use std::{
 
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
-/// Nanoseconds since the first call.
+/// Returns the nanoseconds since the first call.
 pub(crate) fn now() -> u64 {
     u64::try_from(START.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// From one reading to a later one. A reading of another thread may be the later by a hair.
+/// Returns the time between two readings, or zero if the reading of another thread is slightly later.
 pub(crate) fn between(earlier: u64, later: u64) -> Duration {
     Duration::from_nanos(later.saturating_sub(earlier))
 }

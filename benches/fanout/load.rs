@@ -1,4 +1,4 @@
-//! Publishes to a crowd and listens for what it gets.
+//! Publishes to subscribers, and counts what they receive.
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
@@ -10,41 +10,41 @@ use anyhow::ensure;
 
 use crate::{
     clock,
-    crowd::Crowd,
     publisher::{Publisher, Target},
     stamp,
+    subscribers::Subscribers,
     tally::{Percentiles, Tally},
 };
 
-/// Nothing has come for this long after the last publish: what is missing then, is lost.
+/// If nothing has arrived for this long after the last publish, the missing messages count as lost.
 const SILENCE: Duration = Duration::from_secs(5);
 
 /// What to publish.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Load {
     pub(crate) messages: u32,
-    /// Per second, all publishers together; without one, each message follows the answer to the one before.
+    /// Messages per second of all publishers together. `None`: each publisher sends its next message after the response.
     pub(crate) rate: Option<f64>,
     pub(crate) publishers: usize,
-    /// How often each message comes to each subscriber.
+    /// How often each subscriber receives each message.
     pub(crate) copies: usize,
 }
 
-/// What came of it.
+/// The measurements of a load.
 pub(crate) struct Outcome {
     pub(crate) tally: Tally,
-    /// From the request to the answer.
+    /// The times from a publish request to its response.
     pub(crate) answers: Percentiles,
-    /// From the first publish to the last delivery.
+    /// The time from the first publish to the last delivery.
     pub(crate) taken: Duration,
-    /// From the first publish to the last answer.
+    /// The time from the first publish to the last response.
     pub(crate) posting: Duration,
 }
 
 impl Load {
-    /// Publishes on threads, listens on this one.
-    pub(crate) fn run(self, crowd: &mut Crowd, target: &Target) -> anyhow::Result<Outcome> {
-        let mut tally = Tally::new(crowd.len(), self.messages, self.publishers, self.copies);
+    /// Publishes on new threads, and receives on this one.
+    pub(crate) fn run(self, subscribers: &mut Subscribers, target: &Target) -> anyhow::Result<Outcome> {
+        let mut tally = Tally::new(subscribers.len(), self.messages, self.publishers, self.copies);
         let publishing = AtomicUsize::new(self.publishers);
         let began = clock::now();
         let mut answers = thread::scope(|scope| {
@@ -58,13 +58,13 @@ impl Load {
                     })
                 })
                 .collect();
-            let heard = self.listen(crowd, &mut tally, &publishing);
+            let received = self.listen(subscribers, &mut tally, &publishing);
             let mut answers = Vec::new();
             for lane in lanes {
                 answers.extend(lane.join().expect("a publisher does not panic")?);
             }
-            // After what the publishers have to say: it may be the reason.
-            heard.map(|()| answers)
+            // The error of a publisher comes first, because it may be the cause of the other.
+            received.map(|()| answers)
         })?;
         let posted = answers.iter().map(|answer: &Answer| answer.at).max().unwrap_or(began);
         let mut durations: Vec<u32> = answers.drain(..).map(|answer| answer.micros).collect();
@@ -92,17 +92,17 @@ impl Load {
         Ok(answers)
     }
 
-    fn listen(self, crowd: &mut Crowd, tally: &mut Tally, publishing: &AtomicUsize) -> anyhow::Result<()> {
-        let mut heard = clock::now();
+    fn listen(self, subscribers: &mut Subscribers, tally: &mut Tally, publishing: &AtomicUsize) -> anyhow::Result<()> {
+        let mut last_received = clock::now();
         while !tally.is_complete() {
-            let active = crowd.read(Duration::from_millis(100), |subscriber, stamp, now| {
+            let active = subscribers.read(Duration::from_millis(100), |subscriber, stamp, now| {
                 if stamp.number != stamp::WARM_UP {
                     tally.count(subscriber, stamp, now);
                 }
             })?;
             if active > 0 || publishing.load(Ordering::Acquire) > 0 {
-                heard = clock::now();
-            } else if clock::between(heard, clock::now()) > SILENCE {
+                last_received = clock::now();
+            } else if clock::between(last_received, clock::now()) > SILENCE {
                 break;
             }
         }
@@ -111,7 +111,7 @@ impl Load {
     }
 }
 
-/// To one publish.
+/// The response to a publish.
 struct Answer {
     at: u64,
     micros: u32,

@@ -7,16 +7,16 @@
 //! cargo bench --bench fanout -- --subscribers 100 --rate 10   other numbers; --help lists them
 //! ```
 //!
-//! Needs what is compared: nchan (`nginx-light`, `libnginx-mod-nchan`) and Pushpin; what is missing is skipped by name.
-//! All servers get events of about 100 bytes on one channel over loopback, from the same publishers and the same
-//! client. Both are threads of this process, which takes its share of the machine: the table says how much.
+//! Needs the servers that are compared: nchan (`nginx-light`, `libnginx-mod-nchan`) and Pushpin. A missing server is
+//! skipped, and the report names it. All servers get events of about 100 bytes on one channel over loopback, from the same
+//! publishers and the same client. Both are threads of this process, and the table shows their processor time.
 //!
-//! - [`runs`]: the measurements, made of what follows
-//! - [`servers`]: what is compared
-//! - [`load`], [`publisher`]: what is published
-//! - [`crowd`]: subscribers by the thousand
-//! - [`stamp`], [`tally`], [`clock`]: how a delivery is known, timed and checked
-//! - [`usage`], [`report`]: processor time and memory; the table
+//! - [`runs`]: the measurements
+//! - [`servers`]: the servers that are compared
+//! - [`load`], [`publisher`]: publishing
+//! - [`subscribers`]: thousands of subscribers
+//! - [`stamp`], [`tally`], [`clock`]: recognizing, timing and checking deliveries
+//! - [`usage`], [`report`]: processor time and memory, and the table of results
 
 use std::fs;
 
@@ -27,17 +27,17 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 use crate::{
     report::Report,
     runs::Run,
-    servers::{Kind, Stand},
+    servers::{Kind, Launcher},
 };
 
 mod clock;
-mod crowd;
 mod load;
 mod publisher;
 mod report;
 mod runs;
 mod servers;
 mod stamp;
+mod subscribers;
 mod tally;
 mod usage;
 
@@ -45,7 +45,7 @@ mod usage;
 #[expect(dead_code, unused_imports, unused_macros, reason = "the tests use the rest")]
 mod support;
 
-/// Of all subscribers; also the name of the room in a chat.
+/// The channel of all subscribers, and the name of the chat room.
 const CHANNEL: &str = "bench";
 
 /// Compares how nchan, Pushpin and the edge deliver
@@ -89,7 +89,7 @@ struct Plan {
 
 fn publishers() -> impl clap::builder::TypedValueParser<Value = usize> {
     use clap::builder::{RangedU64ValueParser, TypedValueParser as _};
-    RangedU64ValueParser::<u64>::new().range(1..=tally::MOST_LANES as u64).map(|number| number as usize)
+    RangedU64ValueParser::<u64>::new().range(1..=tally::MAX_LANES as u64).map(|number| number as usize)
 }
 
 fn main() -> anyhow::Result<()> {
@@ -98,7 +98,7 @@ fn main() -> anyhow::Result<()> {
     print!("load average {}", fs::read_to_string("/proc/loadavg")?);
     let mut report = Report::default();
     let outcome = compare(&plan, &mut report);
-    // What was measured before a failure was measured.
+    // Print also if a later measurement failed.
     report.print();
     outcome
 }
@@ -107,7 +107,7 @@ fn compare(plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
     let everything = [Run::Latency, Run::Throughput, Run::Memory, Run::Churn, Run::Chat];
     let runs = if plan.runs.is_empty() { &everything[..] } else { &plan.runs };
     let mut wanted = plan.server.clone();
-    wanted.retain(|kind| match Stand::available(*kind) {
+    wanted.retain(|kind| match Launcher::available(*kind) {
         Ok(()) => true,
         Err(reason) => {
             report.note(format!("{kind} is skipped: {reason}"));
@@ -115,12 +115,12 @@ fn compare(plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
         }
     });
 
-    let stand = Stand::new()?;
+    let launcher = Launcher::new()?;
     for round in 1..=plan.rounds {
         for run in runs {
             for kind in run.kinds(&wanted) {
                 println!("round {round} of {}: {run:?}, {kind}", plan.rounds);
-                let server = stand.start(*kind, run.bursts())?;
+                let server = launcher.start(*kind, run.bursts())?;
                 run.measure(plan, *kind, &server, report).with_context(|| format!("{run:?} of {kind}"))?;
             }
         }
@@ -128,7 +128,7 @@ fn compare(plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// As many as the system allows without a question, here and in the servers, which inherit it.
+/// Raises the limit of open files to the hard limit, for this process and for the servers, which inherit it.
 fn raise_descriptors() -> anyhow::Result<()> {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;

@@ -1,4 +1,4 @@
-//! Publishes one message after the other, over one connection where the server leaves it open.
+//! Publishes one message after the other, over one connection if the server keeps it open.
 
 use std::{
     io::{Read as _, Write as _},
@@ -11,22 +11,22 @@ use anyhow::{Context as _, bail, ensure};
 
 use crate::{clock, stamp::Stamp};
 
-/// For one answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The time limit for one response.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How a server is told what to publish.
+/// The form of a publish request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Dialect {
-    /// nchan makes an event of the body, and gives it an id itself.
+    /// The body is the data of an event. nchan gives it an id.
     Nchan,
-    /// A stream item, as it goes to the subscribers.
+    /// An item with a complete event.
     Grip,
     /// A message to a chat room.
     Chat,
 }
 
 impl Dialect {
-    /// The body for a message whose event has about 100 bytes, in every dialect.
+    /// Returns the body for a message. In every dialect its event has about 100 bytes.
     fn body(self, stamp: Stamp) -> String {
         let data = format!(r#"{{"from":"Ada","text":"{} and as it goes on"}}"#, stamp.text());
         match self {
@@ -60,7 +60,8 @@ impl<'a> Publisher<'a> {
         Self { target, connection: None, answer: Vec::new() }
     }
 
-    /// Publishes one, and returns when the server has answered: when it was sent, which is once there is a connection.
+    /// Publishes a message, waits for the response, and returns the time at which the request was sent, without the time
+    /// to connect.
     pub(crate) fn publish(&mut self, number: u32) -> anyhow::Result<u64> {
         let Target { addr, path, dialect } = self.target;
         let mut connection = match self.connection.take() {
@@ -68,7 +69,7 @@ impl<'a> Publisher<'a> {
             None => {
                 let connection = TcpStream::connect(addr).context("no connection to publish")?;
                 connection.set_nodelay(true)?;
-                connection.set_read_timeout(Some(PATIENCE))?;
+                connection.set_read_timeout(Some(RESPONSE_TIMEOUT))?;
                 connection
             }
         };
@@ -80,14 +81,14 @@ impl<'a> Publisher<'a> {
             body.len()
         );
         connection.write_all(request.as_bytes())?;
-        if self.hear(&mut connection)? {
+        if self.read_response(&mut connection)? {
             self.connection = Some(connection);
         }
         Ok(sent)
     }
 
-    /// Reads the answer, which must be one of success; whether the connection stays open.
-    fn hear(&mut self, connection: &mut TcpStream) -> anyhow::Result<bool> {
+    /// Reads the response, which must be a success, and returns whether the connection stays open.
+    fn read_response(&mut self, connection: &mut TcpStream) -> anyhow::Result<bool> {
         self.answer.clear();
         let mut buffer = [0; 4096];
         loop {
@@ -101,7 +102,7 @@ impl<'a> Publisher<'a> {
     }
 }
 
-/// Whether the answer is whole, and then whether another request may follow it.
+/// If the response is complete, returns whether another request may follow it.
 fn end(answer: &[u8], closed: bool) -> anyhow::Result<Option<bool>> {
     let answer = str::from_utf8(answer)?;
     let Some((head, body)) = answer.split_once("\r\n\r\n") else { return Ok(None) };

@@ -1,8 +1,8 @@
-//! Figures of several rounds, and the table of their medians.
+//! The results of several rounds, and the table of their medians.
 
 use crate::servers::Kind;
 
-/// What was measured, in the order of the first figure of each row.
+/// All results. Rows are in the order of their first result.
 #[derive(Default)]
 pub(crate) struct Report {
     rows: Vec<Row>,
@@ -11,26 +11,26 @@ pub(crate) struct Report {
 
 struct Row {
     label: String,
-    figures: Vec<(Kind, f64)>,
+    results: Vec<(Kind, f64)>,
 }
 
 impl Report {
-    pub(crate) fn add(&mut self, label: impl Into<String>, kind: Kind, figure: f64) {
+    pub(crate) fn add(&mut self, label: impl Into<String>, kind: Kind, result: f64) {
         let label = label.into();
         match self.rows.iter_mut().find(|row| row.label == label) {
-            Some(row) => row.figures.push((kind, figure)),
-            None => self.rows.push(Row { label, figures: vec![(kind, figure)] }),
+            Some(row) => row.results.push((kind, result)),
+            None => self.rows.push(Row { label, results: vec![(kind, result)] }),
         }
     }
 
-    /// What must be said with the table.
+    /// Adds a note that is printed with the table.
     pub(crate) fn note(&mut self, note: String) {
         println!("  {note}");
         self.notes.push(note);
     }
 
     pub(crate) fn print(&self) {
-        let mut kinds: Vec<Kind> = self.rows.iter().flat_map(|row| &row.figures).map(|(kind, _)| *kind).collect();
+        let mut kinds: Vec<Kind> = self.rows.iter().flat_map(|row| &row.results).map(|(kind, _)| *kind).collect();
         kinds.sort_unstable();
         kinds.dedup();
         let ratios: Vec<Kind> =
@@ -52,26 +52,26 @@ impl Report {
 }
 
 impl Row {
-    /// In order.
+    /// Returns the results of one server in ascending order.
     fn of(&self, kind: Kind) -> Vec<f64> {
-        let mut figures: Vec<f64> =
-            self.figures.iter().filter(|(of, _)| *of == kind).map(|(_, figure)| *figure).collect();
-        figures.sort_by(f64::total_cmp);
-        figures
+        let mut results: Vec<f64> =
+            self.results.iter().filter(|(of, _)| *of == kind).map(|(_, result)| *result).collect();
+        results.sort_by(f64::total_cmp);
+        results
     }
 
     fn median(&self, kind: Kind) -> Option<f64> {
-        let figures = self.of(kind);
-        figures.get(figures.len() / 2).copied()
+        let results = self.of(kind);
+        results.get(results.len() / 2).copied()
     }
 
     fn cell(&self, kind: Kind) -> String {
-        let figures = self.of(kind);
-        match (self.median(kind), figures.first(), figures.last()) {
-            (Some(median), Some(least), Some(most)) if figures.len() > 1 => {
+        let results = self.of(kind);
+        match (self.median(kind), results.first(), results.last()) {
+            (Some(median), Some(least), Some(most)) if results.len() > 1 => {
                 format!("{} ({} – {})", number(median), number(*least), number(*most))
             }
-            (Some(figure), ..) => number(figure),
+            (Some(result), ..) => number(result),
             (None, ..) => "-".to_owned(),
         }
     }
@@ -84,10 +84,10 @@ impl Row {
     }
 }
 
-fn number(figure: f64) -> String {
-    match figure {
-        _ if figure.fract() == 0.0 || figure >= 1000.0 => format!("{figure:.0}"),
-        _ if figure >= 10.0 => format!("{figure:.1}"),
-        _ => format!("{figure:.2}"),
+fn number(result: f64) -> String {
+    match result {
+        _ if result.fract() == 0.0 || result >= 1000.0 => format!("{result:.0}"),
+        _ if result >= 10.0 => format!("{result:.1}"),
+        _ => format!("{result:.2}"),
     }
 }

@@ -1,4 +1,4 @@
-//! The measurements. Each gets a server that has just been started.
+//! The measurements. Each one has a newly started server.
 
 use std::{thread, time::Duration};
 
@@ -6,20 +6,21 @@ use clap::ValueEnum;
 
 use crate::{
     Plan,
-    crowd::Crowd,
     load::{Load, Outcome},
     publisher::Publisher,
     report::Report,
     servers::{Kind, Server},
-    stamp, usage,
+    stamp,
+    subscribers::Subscribers,
+    usage,
 };
 
-/// Open at once while connections come and go.
+/// Connections that are open at the same time.
 const CHURN_AT_ONCE: usize = 200;
-/// Before the first look, so that what a server keeps for later is there.
+/// Connections before the first measurement, so that the server has allocated what it keeps.
 const CHURN_WARM_UP: usize = 50 * CHURN_AT_ONCE;
 
-/// Which of them.
+/// A measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Run {
     /// Processor time per delivery and latency, at a given rate
@@ -35,12 +36,12 @@ pub(crate) enum Run {
 }
 
 impl Run {
-    /// The servers that it compares.
+    /// Returns the servers that it compares.
     pub(crate) fn kinds(self, wanted: &[Kind]) -> &[Kind] {
         if self == Self::Chat { &[Kind::Run] } else { wanted }
     }
 
-    /// Whether subscribers get more at once than a server may keep for each of them.
+    /// Returns whether subscribers receive bursts that need larger buffers in some servers.
     pub(crate) fn bursts(self) -> bool {
         match self {
             Self::Latency | Self::Throughput | Self::Chat => true,
@@ -60,9 +61,9 @@ impl Run {
 }
 
 fn latency(plan: &Plan, kind: Kind, server: &Server, report: &mut Report) -> anyhow::Result<()> {
-    let mut crowd = listening(server, plan.subscribers)?;
+    let mut subscribers = listening(server, plan.subscribers)?;
     let load = Load { messages: plan.messages, rate: Some(plan.rate), publishers: 1, copies: 1 };
-    let (mut outcome, busy) = measured(load, &mut crowd, server)?;
+    let (mut outcome, busy) = measured(load, &mut subscribers, server)?;
     let delivered = outcome.tally.delivered() as f64;
     let latency = outcome.tally.latencies(0);
     let at = format!("at {}/s:", plan.rate);
@@ -74,9 +75,9 @@ fn latency(plan: &Plan, kind: Kind, server: &Server, report: &mut Report) -> any
 }
 
 fn throughput(plan: &Plan, kind: Kind, server: &Server, report: &mut Report) -> anyhow::Result<()> {
-    let mut crowd = listening(server, plan.subscribers)?;
+    let mut subscribers = listening(server, plan.subscribers)?;
     let load = Load { messages: plan.messages, rate: None, publishers: plan.publishers, copies: 1 };
-    let (outcome, busy) = measured(load, &mut crowd, server)?;
+    let (outcome, busy) = measured(load, &mut subscribers, server)?;
     if faults("at most:", kind, &outcome, report) {
         let delivered = outcome.tally.delivered() as f64;
         report.add("at most: deliveries/s", kind, delivered / outcome.taken.as_secs_f64());
@@ -89,10 +90,10 @@ fn memory(plan: &Plan, kind: Kind, server: &Server, report: &mut Report) -> anyh
     let processes = Server::processes();
     let look = || usage::memory(&processes);
     let before = usage::settled(look)?;
-    let mut crowd = Crowd::open(&server.door, plan.idle)?;
+    let mut subscribers = Subscribers::open(&server.endpoint, plan.idle)?;
     let after = usage::settled(look)?;
-    // They are not only connected: each of them hears.
-    warm_up(&mut crowd, server)?;
+    // Check that each of them is subscribed and not only connected.
+    warm_up(&mut subscribers, server)?;
     let each = after.saturating_sub(before) as f64 / plan.idle as f64;
     report.add(format!("memory for each of {}, KB", plan.idle), kind, each / 1024.0);
     Ok(())
@@ -100,7 +101,8 @@ fn memory(plan: &Plan, kind: Kind, server: &Server, report: &mut Report) -> anyh
 
 fn churn(plan: &Plan, kind: Kind, server: &Server, report: &mut Report) -> anyhow::Result<()> {
     let come_and_go = |count: usize| {
-        (0..count.div_ceil(CHURN_AT_ONCE)).try_for_each(|_| Crowd::open(&server.door, CHURN_AT_ONCE).map(drop))
+        (0..count.div_ceil(CHURN_AT_ONCE))
+            .try_for_each(|_| Subscribers::open(&server.endpoint, CHURN_AT_ONCE).map(drop))
     };
     let processes = Server::processes();
     let look = || anyhow::Ok((usage::memory(&processes)? / 1024, usage::descriptors(&processes)?));
@@ -119,23 +121,23 @@ fn churn(plan: &Plan, kind: Kind, server: &Server, report: &mut Report) -> anyho
 }
 
 fn chat(plan: &Plan, kind: Kind, server: &Server, report: &mut Report) -> anyhow::Result<()> {
-    let mut crowd = listening(server, plan.subscribers)?;
+    let mut subscribers = listening(server, plan.subscribers)?;
     let load = Load { messages: plan.messages, rate: Some(plan.chat_rate), publishers: 1, copies: 2 };
-    let mut outcome = load.run(&mut crowd, &server.target)?;
+    let mut outcome = load.run(&mut subscribers, &server.target)?;
     let at = format!("chat at {}/s:", plan.chat_rate);
-    let figures = [
+    let percentiles = [
         ("answer to the post", outcome.answers),
         ("provisional", outcome.tally.latencies(0)),
         ("final", outcome.tally.latencies(1)),
     ];
-    for (what, figures) in figures {
-        report.add(format!("{at} {what} p50, ms"), kind, figures.p50);
-        report.add(format!("{at} {what} p99, ms"), kind, figures.p99);
+    for (what, percentiles) in percentiles {
+        report.add(format!("{at} {what} p50, ms"), kind, percentiles.p50);
+        report.add(format!("{at} {what} p99, ms"), kind, percentiles.p99);
     }
     faults(&at, kind, &outcome, report);
 
     let load = Load { rate: None, publishers: plan.publishers, ..load };
-    let outcome = load.run(&mut crowd, &server.target)?;
+    let outcome = load.run(&mut subscribers, &server.target)?;
     if faults("chat at most:", kind, &outcome, report) {
         report.add("chat at most: posts/s", kind, f64::from(load.messages) / outcome.posting.as_secs_f64());
         report.add("chat at most: deliveries/s", kind, outcome.tally.delivered() as f64 / outcome.taken.as_secs_f64());
@@ -143,19 +145,19 @@ fn chat(plan: &Plan, kind: Kind, server: &Server, report: &mut Report) -> anyhow
     Ok(())
 }
 
-/// A crowd in which everybody hears.
-fn listening(server: &Server, count: usize) -> anyhow::Result<Crowd> {
-    let mut crowd = Crowd::open(&server.door, count)?;
-    warm_up(&mut crowd, server)?;
-    Ok(crowd)
+/// Connects subscribers, and waits until all of them are subscribed.
+fn listening(server: &Server, count: usize) -> anyhow::Result<Subscribers> {
+    let mut subscribers = Subscribers::open(&server.endpoint, count)?;
+    warm_up(&mut subscribers, server)?;
+    Ok(subscribers)
 }
 
-fn warm_up(crowd: &mut Crowd, server: &Server) -> anyhow::Result<()> {
+fn warm_up(subscribers: &mut Subscribers, server: &Server) -> anyhow::Result<()> {
     let mut publisher = Publisher::new(&server.target);
-    crowd.warm_up(|| publisher.publish(stamp::WARM_UP).map(drop))
+    subscribers.warm_up(|| publisher.publish(stamp::WARM_UP).map(drop))
 }
 
-/// Processor time.
+/// Processor time of a measurement.
 struct Busy {
     server: Duration,
     client: Duration,
@@ -169,13 +171,13 @@ impl Busy {
     }
 }
 
-/// Runs the load; what server and client took for it.
-fn measured(load: Load, crowd: &mut Crowd, server: &Server) -> anyhow::Result<(Outcome, Busy)> {
+/// Runs the load, and returns its outcome and the processor time of server and client.
+fn measured(load: Load, subscribers: &mut Subscribers, server: &Server) -> anyhow::Result<(Outcome, Busy)> {
     let (processes, this) = (Server::processes(), [std::process::id()]);
-    // What the start left to do is done.
+    // Let the server finish the work of its start.
     thread::sleep(Duration::from_millis(500));
     let (server_before, client_before) = (usage::processor(&processes)?, usage::processor(&this)?);
-    let outcome = load.run(crowd, &server.target)?;
+    let outcome = load.run(subscribers, &server.target)?;
     let busy = Busy {
         server: usage::processor(&processes)? - server_before,
         client: usage::processor(&this)? - client_before,
@@ -183,7 +185,7 @@ fn measured(load: Load, crowd: &mut Crowd, server: &Server) -> anyhow::Result<(O
     Ok((outcome, busy))
 }
 
-/// Whether each subscriber got all messages once and in order; says so if not.
+/// Returns whether each subscriber received all messages once and in order. Otherwise adds a note to the report.
 fn faults(what: &str, kind: Kind, outcome: &Outcome, report: &mut Report) -> bool {
     let (lost, misplaced) = (outcome.tally.lost(), outcome.tally.misplaced());
     report.add(format!("{what} lost or misplaced"), kind, (lost + misplaced) as f64);

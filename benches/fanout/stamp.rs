@@ -1,7 +1,7 @@
-//! What every message carries, found again in the bytes that a subscriber reads: its number, and when it was sent.
+//! The stamp in every message, which is found again in the bytes that a subscriber reads: the number of the message, and
+//! the time at which it was sent.
 //!
-//! A stamp is plain ASCII of a fixed length, so that it survives JSON, SSE and chunks as they are, and is found by its
-//! first bytes alone.
+//! A stamp is plain ASCII of a fixed length, so it is unchanged in JSON, SSE and chunks, and its first bytes identify it.
 
 use memchr::memmem::Finder;
 
@@ -9,10 +9,10 @@ const MARK: &[u8] = b"~gc:";
 const NUMBER: usize = 8;
 const SENT: usize = 16;
 
-/// `~gc:`, the number, `@`, nanoseconds of [`crate::clock`].
+/// The length of a stamp: `~gc:`, the number, `@`, and nanoseconds of [`crate::clock`].
 pub(crate) const LENGTH: usize = MARK.len() + NUMBER + 1 + SENT;
 
-/// The number of messages that are published only to see whether everybody listens.
+/// The number in messages that only show whether all subscribers are subscribed.
 pub(crate) const WARM_UP: u32 = 99_999_999;
 
 /// The number of a message, and when it was sent.
@@ -27,7 +27,7 @@ impl Stamp {
         format!("~gc:{:0NUMBER$}@{:0SENT$}", self.number, self.sent)
     }
 
-    /// The stamp that begins here; nothing if these bytes only look like one.
+    /// Parses the stamp at the start of `bytes`.
     fn parse(bytes: &[u8]) -> Option<Self> {
         let (number, sent) = bytes.get(MARK.len()..LENGTH)?.split_at(NUMBER);
         let (b'@', sent) = sent.split_first()? else { return None };
@@ -47,7 +47,7 @@ impl Scanner {
         Self(Finder::new(MARK))
     }
 
-    /// Calls back for every whole stamp in `bytes`; where the last of them ends. One that is cut off begins behind
+    /// Calls back for every complete stamp in `bytes`, and returns where the last one ends. An incomplete stamp starts after
     /// that, and in the last [`LENGTH`] - 1 bytes.
     pub(crate) fn scan(&self, bytes: &[u8], mut found: impl FnMut(Stamp)) -> usize {
         let mut from = 0;

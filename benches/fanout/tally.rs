@@ -1,25 +1,25 @@
-//! What was delivered: to whom, in which order, how late.
+//! Counts deliveries by subscriber, with their order and latency.
 
 use crate::{clock, stamp::Stamp};
 
 /// The most publishers at once.
-pub(crate) const MOST_LANES: usize = 8;
+pub(crate) const MAX_LANES: usize = 8;
 
-/// The most times a message comes to each subscriber: provisional and final.
-const MOST_COPIES: usize = 2;
+/// The most copies of a message that a subscriber receives: provisional and final.
+const MAX_COPIES: usize = 2;
 
 /// Counts deliveries, and checks that every subscriber gets every message once, in order.
 ///
-/// A lane is what one publisher sends, one message after the answer to the one before; number n is in lane n modulo
-/// their count. Between lanes there is no order. A message that comes in copies comes in its order as each of them.
+/// A lane is the messages of one publisher, which sends each message after the response to the one before. Message n is in
+/// lane n modulo the number of lanes. Lanes have no order between them. Each copy of the messages has its own order.
 pub(crate) struct Tally {
     lanes: usize,
     copies: usize,
     expected: usize,
-    /// By subscriber, copy and lane: the place in the lane of what should come next.
-    next: Vec<[[u32; MOST_LANES]; MOST_COPIES]>,
-    /// By copy, in µs. Memory for all of them is there from the start.
-    latencies: [Vec<u32>; MOST_COPIES],
+    /// By subscriber, copy and lane: the position in the lane of the next message.
+    next: Vec<[[u32; MAX_LANES]; MAX_COPIES]>,
+    /// By copy, in µs. The memory for all of them is allocated at the start.
+    latencies: [Vec<u32>; MAX_COPIES],
     misplaced: usize,
     last: u64,
 }
@@ -34,15 +34,15 @@ impl Tally {
 
     pub(crate) fn count(&mut self, subscriber: usize, stamp: Stamp, now: u64) {
         let lane = stamp.number as usize % self.lanes;
-        let place = stamp.number / self.lanes as u32;
+        let position = stamp.number / self.lanes as u32;
         let next = &mut self.next[subscriber];
-        let later = |copy: usize| next[copy][lane] <= place;
-        // The first copy that it can be without coming twice.
+        let later = |copy: usize| next[copy][lane] <= position;
+        // The first copy for which it is not a duplicate.
         let Some(copy) = (0..self.copies).find(|copy| later(*copy)) else {
             self.misplaced += 1;
             return;
         };
-        next[copy][lane] = place + 1;
+        next[copy][lane] = position + 1;
         let latency = clock::between(stamp.sent, now).as_micros();
         self.latencies[copy].push(u32::try_from(latency).unwrap_or(u32::MAX));
         self.last = now;
@@ -56,22 +56,22 @@ impl Tally {
         self.delivered() >= self.expected
     }
 
-    /// How many are missing.
+    /// Returns the number of missing deliveries.
     pub(crate) fn lost(&self) -> usize {
         self.expected.saturating_sub(self.delivered())
     }
 
-    /// How many came twice, or after a later one.
+    /// Returns the number of deliveries that were duplicates or out of order.
     pub(crate) fn misplaced(&self) -> usize {
         self.misplaced
     }
 
-    /// When the last one came.
+    /// Returns the time of the last delivery.
     pub(crate) fn last(&self) -> u64 {
         self.last
     }
 
-    /// The latencies of a copy.
+    /// Returns the latencies of a copy.
     pub(crate) fn latencies(&mut self, copy: usize) -> Percentiles {
         Percentiles::of(&mut self.latencies[copy])
     }
@@ -85,12 +85,12 @@ pub(crate) struct Percentiles {
 }
 
 impl Percentiles {
-    /// Of figures in µs, which get sorted. Of no figures there are none: not a number.
-    pub(crate) fn of(figures: &mut [u32]) -> Self {
-        figures.sort_unstable();
+    /// Returns the percentiles of durations in µs, and sorts them. Without durations, the percentiles are not a number.
+    pub(crate) fn of(durations: &mut [u32]) -> Self {
+        durations.sort_unstable();
         let at = |share: usize| {
-            let index = figures.len().saturating_sub(1) * share / 100;
-            figures.get(index).map_or(f64::NAN, |figure| f64::from(*figure) / 1000.0)
+            let index = durations.len().saturating_sub(1) * share / 100;
+            durations.get(index).map_or(f64::NAN, |duration| f64::from(*duration) / 1000.0)
         };
         Self { p50: at(50), p99: at(99) }
     }

@@ -1,4 +1,4 @@
-//! What processes take, by /proc; proc(5).
+//! Processor time, memory and descriptors of processes, from /proc; see proc(5).
 
 use std::{
     fs, thread,
@@ -11,9 +11,9 @@ use anyhow::Context as _;
 pub(crate) fn processor(ids: &[u32]) -> anyhow::Result<Duration> {
     let mut ticks = 0;
     for id in ids {
-        let stat = fs::read_to_string(format!("/proc/{id}/stat")).context("a process of the server is gone")?;
-        // The second field may hold blanks; user and system time are the 14th and 15th, the 12th and 13th behind it.
-        let (_, fields) = stat.rsplit_once(')').context("/proc/ID/stat has another form")?;
+        let stat = fs::read_to_string(format!("/proc/{id}/stat")).context("a process of the server has ended")?;
+        // The second field may contain spaces. User and system time are fields 14 and 15: the 12th and 13th after it.
+        let (_, fields) = stat.rsplit_once(')').context("/proc/ID/stat has an unknown format")?;
         for field in fields.split_ascii_whitespace().skip(11).take(2) {
             ticks += field.parse::<u64>()?;
         }
@@ -26,7 +26,7 @@ pub(crate) fn memory(ids: &[u32]) -> anyhow::Result<u64> {
     let mut bytes = 0;
     for id in ids {
         let rollup =
-            fs::read_to_string(format!("/proc/{id}/smaps_rollup")).context("a process of the server is gone")?;
+            fs::read_to_string(format!("/proc/{id}/smaps_rollup")).context("a process of the server has ended")?;
         let pss = rollup.lines().find_map(|line| line.strip_prefix("Pss:")).context("no Pss in smaps_rollup")?;
         bytes += pss.trim().trim_end_matches(" kB").parse::<u64>()? * 1024;
     }
@@ -36,10 +36,10 @@ pub(crate) fn memory(ids: &[u32]) -> anyhow::Result<u64> {
 /// Open descriptors.
 pub(crate) fn descriptors(ids: &[u32]) -> anyhow::Result<usize> {
     let count = |id| fs::read_dir(format!("/proc/{id}/fd")).map(Iterator::count);
-    ids.iter().map(|id| count(id).context("a process of the server is gone")).sum()
+    ids.iter().map(|id| count(id).context("a process of the server has ended")).sum()
 }
 
-/// Looks until two looks in a row see the same, at most five seconds; what it saw last.
+/// Reads a value until two readings in a row are equal, for at most five seconds, and returns the last one.
 pub(crate) fn settled<T: PartialEq>(look: impl Fn() -> anyhow::Result<T>) -> anyhow::Result<T> {
     const BETWEEN: Duration = Duration::from_millis(300);
     const AT_MOST: Duration = Duration::from_secs(5);

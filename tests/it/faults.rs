@@ -1,4 +1,4 @@
-//! What becomes of messages and streams when something breaks: they stay whole.
+//! Messages and streams stay complete when something fails.
 
 use std::time::{Duration, Instant};
 
@@ -25,19 +25,19 @@ use crate::{
 
 pub(crate) fn trials() -> Vec<Trial> {
     on_stacks![
-        [DYNAMODB] => with_a_slow_store_the_provisional_message_is_there_long_before_the_write,
-        [DYNAMODB] => a_failing_store_is_a_503_and_a_retraction,
-        [DYNAMODB] => streams_outlive_a_store_that_is_away_for_long,
+        [DYNAMODB] => with_a_slow_store_the_provisional_message_arrives_long_before_the_write,
+        [DYNAMODB] => a_failing_store_causes_a_503_and_a_retraction,
+        [DYNAMODB] => streams_survive_a_long_outage_of_the_store,
         [DYNAMODB] => a_message_that_was_never_published_reaches_every_stream,
         [DYNAMODB] => a_message_that_was_never_published_comes_before_the_next_one,
-        [DYNAMODB] => a_crash_before_the_write_leaves_no_trace_but_the_provisional_message,
-        [DYNAMODB] => a_crash_before_the_final_publish_delivers_all_the_same,
-        [DYNAMODB] => a_retry_after_such_a_crash_delivers_at_once,
-        [ALL] => a_publish_that_fails_at_first_is_made_up_for,
-        [DYNAMODB] => a_dead_or_hanging_proxy_does_not_hold_back_the_others,
-        [ALL] => a_redeploy_under_two_hundred_streams_drops_and_loses_nothing,
-        [ALL] => a_killed_backend_keeps_what_it_acknowledged,
-        [DYNAMODB] => a_client_that_goes_away_leaves_no_half_posted_message,
+        [DYNAMODB] => a_crash_before_the_write_leaves_only_the_provisional_message,
+        [DYNAMODB] => a_message_is_delivered_despite_a_crash_before_its_final_publish,
+        [DYNAMODB] => a_retry_after_such_a_crash_delivers_the_message_at_once,
+        [ALL] => a_publish_that_fails_at_first_is_retried,
+        [DYNAMODB] => a_dead_or_hanging_proxy_does_not_delay_the_others,
+        [ALL] => a_redeploy_under_two_hundred_streams_drops_no_stream_and_loses_no_message,
+        [ALL] => a_killed_backend_keeps_acknowledged_messages,
+        [DYNAMODB] => the_post_of_a_client_that_disconnects_is_finished,
     ]
 }
 
@@ -45,7 +45,7 @@ fn id(message: &serde_json::Value) -> &str {
     message["id"].as_str().unwrap_or("no id")
 }
 
-/// Puts a message into the log and publishes nothing: as a backend does that dies in between.
+/// Stores a message and publishes nothing, like a backend that dies in between.
 async fn store_silently(stack: &Stack, room: &str, text: &str) -> anyhow::Result<String> {
     let store = DynamoDb::new(stack.table().client.clone(), stack.table().name.clone(), Retention::FOREVER);
     let draft = Draft {
@@ -58,7 +58,7 @@ async fn store_silently(stack: &Stack, room: &str, text: &str) -> anyhow::Result
     Ok(appended.message.id.to_string())
 }
 
-/// The provisional message with this text.
+/// Returns the next provisional message with this text.
 async fn provisional(stream: &mut Stream, text: &str) -> anyhow::Result<serde_json::Value> {
     let shows = |event: &crate::support::sse::Event| {
         event.id.is_none() && event.json().is_ok_and(|message| message["text"] == text)
@@ -66,20 +66,20 @@ async fn provisional(stream: &mut Stream, text: &str) -> anyhow::Result<serde_js
     stream.until(SOON, shows).await?.pop().context("until ends with a match")?.json()
 }
 
-/// Waits for the look that Pushpin takes a second after the first subscription to a channel: while it waits for the
-/// answer it delivers nothing.
+/// Waits for the recovery that Pushpin requests one second after the first subscription to a channel. It delivers nothing
+/// while it waits for the response.
 async fn first_recheck(stack: &Stack) {
     let so_far = stack.store().bytes_up();
-    eventually(SOON, "Pushpin asks what its first stream has missed", || stack.store().bytes_up() > so_far).await;
+    eventually(SOON, "Pushpin requests what its first stream has missed", || stack.store().bytes_up() > so_far).await;
 }
 
-/// Posts in the background: the answer comes when the store allows it.
+/// Posts in a task, because the store may delay the response.
 fn posting(room: &Room, text: &str) -> tokio::task::JoinHandle<anyhow::Result<Answer>> {
     let (room, text) = (room.clone(), text.to_owned());
     tokio::spawn(async move { room.post_with(&text, &[]).await })
 }
 
-async fn with_a_slow_store_the_provisional_message_is_there_long_before_the_write(kind: Kind) -> anyhow::Result<()> {
+async fn with_a_slow_store_the_provisional_message_arrives_long_before_the_write(kind: Kind) -> anyhow::Result<()> {
     let stack = Stack::start_with(kind, &[("RECHECK_INTERVAL", "1h")]).await?;
     let room = stack.room("lobby");
     let mut stream = room.stream(None).await?;
@@ -93,12 +93,12 @@ async fn with_a_slow_store_the_provisional_message_is_there_long_before_the_writ
     let answer = post.await??;
     assert_eq!(answer.status, 200);
     assert!(started.elapsed() >= Duration::from_secs(2), "the store was not slow");
-    assert!(provisional_after < Duration::from_secs(1), "it came after {provisional_after:?}");
+    assert!(provisional_after < Duration::from_secs(1), "it arrived after {provisional_after:?}");
     up_to(&mut stream, id(&answer.body)).await?;
     Ok(())
 }
 
-async fn a_failing_store_is_a_503_and_a_retraction(kind: Kind) -> anyhow::Result<()> {
+async fn a_failing_store_causes_a_503_and_a_retraction(kind: Kind) -> anyhow::Result<()> {
     let stack = Stack::start(kind).await?;
     let room = stack.room("lobby");
     let mut stream = room.stream(None).await?;
@@ -117,7 +117,7 @@ async fn a_failing_store_is_a_503_and_a_retraction(kind: Kind) -> anyhow::Result
         assert_eq!(room.get("").await?.status, 503, "{mode:?}");
     }
     stack.store().set(Mode::Pass);
-    // The next message follows the last one that was stored, at the place the lost ones did not take.
+    // The next message follows the last stored one directly: the lost messages used no ids.
     let after = room.post("after").await?;
     let events = up_to(&mut stream, id(&after)).await?;
     assert_eq!(ids(&events), [id(&after)]);
@@ -125,16 +125,16 @@ async fn a_failing_store_is_a_503_and_a_retraction(kind: Kind) -> anyhow::Result
     Ok(())
 }
 
-/// Longer than a proxy retries a question that is answered with an error, before it ends the stream.
-async fn streams_outlive_a_store_that_is_away_for_long(kind: Kind) -> anyhow::Result<()> {
+/// The outage is longer than a proxy retries a failing recovery before it ends the stream.
+async fn streams_survive_a_long_outage_of_the_store(kind: Kind) -> anyhow::Result<()> {
     let stack = Stack::start(kind).await?;
     let room = stack.room("lobby");
     let mut stream = room.stream(None).await?;
     let before = room.post("before").await?;
     up_to(&mut stream, id(&before)).await?;
     stack.store().set(Mode::Refuse);
-    let away = Duration::from_secs(45);
-    assert!(!stream.closed(away).await, "the stream ended: {:?}", stream.end());
+    let outage = Duration::from_secs(45);
+    assert!(!stream.closed(outage).await, "the stream ended: {:?}", stream.end());
     stack.store().set(Mode::Pass);
     let after = room.post("after").await?;
     assert_eq!(ids(&up_to(&mut stream, id(&after)).await?), [id(&after)]);
@@ -157,7 +157,7 @@ async fn a_message_that_was_never_published_reaches_every_stream(kind: Kind) -> 
         assert_eq!(ids(&events), [silent.as_str()]);
         assert!(started.elapsed() <= RECHECK + Duration::from_secs(2), "repaired after {:?}", started.elapsed());
     }
-    // Once: the next message comes right behind it.
+    // It is delivered once: the next message follows directly.
     let next = room.post("next").await?;
     for stream in &mut streams {
         assert_eq!(ids(&up_to(stream, id(&next)).await?), [id(&next)]);
@@ -165,9 +165,9 @@ async fn a_message_that_was_never_published_reaches_every_stream(kind: Kind) -> 
     Ok(())
 }
 
-/// The proxy sees the gap when the next message names the one it missed.
+/// The proxy notices the gap when the next message names the id that it missed.
 async fn a_message_that_was_never_published_comes_before_the_next_one(kind: Kind) -> anyhow::Result<()> {
-    // So long that the recheck has no part in it.
+    // The interval is too long for a recheck to repair the stream.
     let stack = Stack::start_with(kind, &[("RECHECK_INTERVAL", "1h")]).await?;
     let room = stack.room("lobby");
     let mut streams = try_join_all((0..3).map(|_| room.stream(None))).await?;
@@ -184,7 +184,7 @@ async fn a_message_that_was_never_published_comes_before_the_next_one(kind: Kind
     Ok(())
 }
 
-async fn a_crash_before_the_write_leaves_no_trace_but_the_provisional_message(kind: Kind) -> anyhow::Result<()> {
+async fn a_crash_before_the_write_leaves_only_the_provisional_message(kind: Kind) -> anyhow::Result<()> {
     let mut stack = Stack::start(kind).await?;
     let room = stack.room("lobby");
     let mut stream = room.stream(None).await?;
@@ -206,7 +206,7 @@ async fn a_crash_before_the_write_leaves_no_trace_but_the_provisional_message(ki
     Ok(())
 }
 
-/// Kills the backend when it has stored a message and not published it yet.
+/// Kills the backend after it has stored a message and before it has published it.
 async fn crash_before_the_final_publish(stack: &mut Stack, stream: &mut Stream, key: Uuid) -> anyhow::Result<()> {
     let room = stack.room("lobby");
     room.post("before").await?;
@@ -216,7 +216,7 @@ async fn crash_before_the_final_publish(stack: &mut Stack, stream: &mut Stream, 
         tokio::spawn(async move { room.post_with("crash", &[("Idempotency-Key", &key.to_string())]).await })
     };
     provisional(stream, "crash").await?;
-    // The write is on its way; what is published from here on is lost.
+    // The write is in progress. What is published from now on is lost.
     stack.control.set(Mode::Hang);
     let stored = RoomId::parse("lobby")?;
     let store = DynamoDb::new(stack.table().client.clone(), stack.table().name.clone(), Retention::FOREVER);
@@ -231,7 +231,7 @@ async fn crash_before_the_final_publish(stack: &mut Stack, stream: &mut Stream, 
     stack.backend.restart().await
 }
 
-async fn a_crash_before_the_final_publish_delivers_all_the_same(kind: Kind) -> anyhow::Result<()> {
+async fn a_message_is_delivered_despite_a_crash_before_its_final_publish(kind: Kind) -> anyhow::Result<()> {
     let mut stack = Stack::start(kind).await?;
     let room = stack.room("lobby");
     let mut stream = room.stream(None).await?;
@@ -243,7 +243,7 @@ async fn a_crash_before_the_final_publish_delivers_all_the_same(kind: Kind) -> a
     Ok(())
 }
 
-async fn a_retry_after_such_a_crash_delivers_at_once(kind: Kind) -> anyhow::Result<()> {
+async fn a_retry_after_such_a_crash_delivers_the_message_at_once(kind: Kind) -> anyhow::Result<()> {
     let mut stack = Stack::start_with(kind, &[("RECHECK_INTERVAL", "1h")]).await?;
     let room = stack.room("lobby");
     let mut stream = room.stream(None).await?;
@@ -257,7 +257,7 @@ async fn a_retry_after_such_a_crash_delivers_at_once(kind: Kind) -> anyhow::Resu
     Ok(())
 }
 
-async fn a_publish_that_fails_at_first_is_made_up_for(kind: Kind) -> anyhow::Result<()> {
+async fn a_publish_that_fails_at_first_is_retried(kind: Kind) -> anyhow::Result<()> {
     let stack = Stack::start_with(kind, &[("RECHECK_INTERVAL", "1h")]).await?;
     let room = stack.room("lobby");
     let mut stream = room.stream(None).await?;
@@ -276,9 +276,9 @@ async fn a_publish_that_fails_at_first_is_made_up_for(kind: Kind) -> anyhow::Res
     Ok(())
 }
 
-async fn a_dead_or_hanging_proxy_does_not_hold_back_the_others(kind: Kind) -> anyhow::Result<()> {
+async fn a_dead_or_hanging_proxy_does_not_delay_the_others(kind: Kind) -> anyhow::Result<()> {
     let stack = Stack::start(kind).await?;
-    // Its backlog takes connections that nobody ever answers.
+    // The backlog accepts connections, and nothing ever answers them.
     let hanging = TcpListener::bind("127.0.0.1:0").await?;
     let dead = TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
     let urls = format!(
@@ -289,7 +289,7 @@ async fn a_dead_or_hanging_proxy_does_not_hold_back_the_others(kind: Kind) -> an
     let other = stack.another_backend_with(&[("GRIP_URL", &urls)]).await?;
     let room = stack.room_at(&other.url(), "lobby");
     let mut stream = stack.room("lobby").stream(None).await?;
-    // The first posts find out; nobody waits for a proxy that is known to be away.
+    // The first posts find out that a proxy is down. After that no post waits for it.
     for n in 0..4 {
         room.post(&format!("finding out {n}")).await?;
     }
@@ -304,7 +304,7 @@ async fn a_dead_or_hanging_proxy_does_not_hold_back_the_others(kind: Kind) -> an
     Ok(())
 }
 
-async fn a_redeploy_under_two_hundred_streams_drops_and_loses_nothing(kind: Kind) -> anyhow::Result<()> {
+async fn a_redeploy_under_two_hundred_streams_drops_no_stream_and_loses_no_message(kind: Kind) -> anyhow::Result<()> {
     let mut stack = Stack::start(kind).await?;
     let rooms: Vec<Room> = (0..5).map(|n| stack.room(&format!("room-{n}"))).collect();
     let mut streams = Vec::new();
@@ -316,10 +316,10 @@ async fn a_redeploy_under_two_hundred_streams_drops_and_loses_nothing(kind: Kind
         if round > 0 {
             stack.backend.stop().await?;
             let refused = join_all(rooms.iter().map(|room| room.get(""))).await;
-            // A proxy's own words need not be JSON.
+            // A proxy's own response need not be JSON.
             let is_refused =
                 |answer: &anyhow::Result<Answer>| answer.as_ref().is_ok_and(|a| a.status == 502) || answer.is_err();
-            assert!(refused.iter().all(is_refused), "the proxy had nobody to ask, and answered {refused:?}");
+            assert!(refused.iter().all(is_refused), "without a backend the proxy answered {refused:?}");
             stack.backend.restart().await?;
         }
         for (room, posted) in rooms.iter().zip(&mut posted) {
@@ -338,15 +338,15 @@ async fn a_redeploy_under_two_hundred_streams_drops_and_loses_nothing(kind: Kind
     Ok(())
 }
 
-/// Those that were not acknowledged may be there or not; none is there twice, and none is missing in between.
-async fn a_killed_backend_keeps_what_it_acknowledged(kind: Kind) -> anyhow::Result<()> {
+/// Messages that were not acknowledged may be stored or not. No message is stored twice, and the ids have no gap.
+async fn a_killed_backend_keeps_acknowledged_messages(kind: Kind) -> anyhow::Result<()> {
     let mut stack = Stack::start(kind).await?;
     let room = stack.room("lobby");
     let mut stream = room.stream_at("?provisional=false", &[]).await?;
     let mut acknowledged = vec![room.post("before").await?];
     for round in 0..3 {
         let posts: Vec<_> = (0..40).map(|n| posting(&room, &format!("{round} {n}"))).collect();
-        // Some have their answers by now, others have not.
+        // Some posts have been answered by now, and others have not.
         stream.until(SOON, |event| event.event == "message").await?;
         stack.backend.kill()?;
         for post in posts {
@@ -361,7 +361,7 @@ async fn a_killed_backend_keeps_what_it_acknowledged(kind: Kind) -> anyhow::Resu
     }
     let seqs = stored.iter().map(|message| id(message).rsplit_once('-')?.1.parse().ok());
     assert_eq!(seqs.collect::<Option<Vec<usize>>>(), Some((1..=stored.len()).collect()));
-    // The stream saw them all, in order, over every restart; what it began with was read above.
+    // The stream received all of them in order, over every restart. Its first messages were read above.
     let seen = up_to(&mut stream, id(&last)).await?;
     let stored: Vec<String> = stored.iter().map(|message| id(message).to_owned()).collect();
     assert!(stored.ends_with(&ids(&seen)), "{seen:?}");
@@ -369,7 +369,7 @@ async fn a_killed_backend_keeps_what_it_acknowledged(kind: Kind) -> anyhow::Resu
     Ok(())
 }
 
-async fn a_client_that_goes_away_leaves_no_half_posted_message(kind: Kind) -> anyhow::Result<()> {
+async fn the_post_of_a_client_that_disconnects_is_finished(kind: Kind) -> anyhow::Result<()> {
     let stack = Stack::start(kind).await?;
     let direct = stack.room_at(&stack.backend.url(), "lobby");
     let mut stream = stack.room("lobby").stream(None).await?;

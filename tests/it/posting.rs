@@ -1,4 +1,4 @@
-//! Density and idempotency under concurrency, over several processes where these can share a store, as clients meet them.
+//! Dense ids and idempotency under concurrency, as clients see them, with several backends if they can share a store.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,24 +19,24 @@ use crate::support::{
 
 pub(crate) fn trials() -> Vec<Trial> {
     on_stacks![
-        [ALL] => eight_hundred_writers_number_a_rooms_messages_without_a_hole,
-        [ALL] => a_key_posted_twenty_times_at_once_is_one_message_and_one_answer,
+        [ALL] => eight_hundred_concurrent_posts_get_dense_ids,
+        [ALL] => twenty_concurrent_posts_with_one_key_are_one_message_with_one_answer,
         [ALL] => a_key_of_another_message_is_refused,
         [ALL] => a_key_in_the_form_is_the_key_in_the_header,
         [DYNAMODB] => a_post_whose_write_lost_its_answer_yields_one_message,
         [DYNAMODB] => a_post_repeated_after_an_error_yields_one_message,
-        [DYNAMODB] => a_post_that_waited_too_long_for_its_turn_is_not_stored,
+        [DYNAMODB] => a_post_that_waits_too_long_for_its_turn_is_not_stored,
     ]
 }
 
-/// All of a room, oldest first, a page at a time.
+/// Reads all messages of a room page by page, and returns them oldest first.
 async fn paged_back(room: &Room, limit: usize) -> anyhow::Result<Vec<Value>> {
     let mut all: Vec<Value> = Vec::new();
     loop {
         let before = all.first().map(|oldest| format!("&before={}", text_of(oldest, "id")));
         let page = room.history(&format!("?limit={limit}{}", before.unwrap_or_default())).await?;
         let messages = page["messages"].as_array().context("a list")?.clone();
-        ensure!(!messages.is_empty() || page["more"] == false, "more is before an empty page");
+        ensure!(!messages.is_empty() || page["more"] == false, "an empty page says that there is more");
         all.splice(0..0, messages);
         if page["more"] == false {
             return Ok(all);
@@ -53,28 +53,28 @@ fn seq(message: &Value) -> u64 {
     id.rsplit_once('-').and_then(|(_, seq)| seq.parse().ok()).unwrap_or_else(|| panic!("{id:?} has no number"))
 }
 
-/// As a client should: under one key, and where the store is too busy, which it may be with so many in one room, again
-/// after ever longer pauses.
-async fn post_until_taken(room: &Room, text: &str) -> anyhow::Result<Value> {
-    const TRIES: u32 = 10;
+/// Posts like a client should: with a key, and again after growing pauses if the store is too busy. With so many posts in
+/// one room, it may be.
+async fn post_until_stored(room: &Room, text: &str) -> anyhow::Result<Value> {
+    const ATTEMPTS: u32 = 10;
     let key = Uuid::new_v4().to_string();
-    for attempt in 0..TRIES {
+    for attempt in 0..ATTEMPTS {
         let Answer { status, body } = room.post_with(text, &[("Idempotency-Key", &key)]).await?;
         match status {
             200 => return Ok(body),
-            503 => println!("not taken yet: {text}"),
+            503 => println!("not stored yet: {text}"),
             _ => bail!("{status}: {body}"),
         }
         sleep(Duration::from_secs(1 << attempt.min(3)).mul_f64(rand::random_range(0.5..1.0))).await;
     }
-    bail!("not taken at {TRIES} tries")
+    bail!("not stored after {ATTEMPTS} attempts")
 }
 
-async fn eight_hundred_writers_number_a_rooms_messages_without_a_hole(kind: Kind) -> anyhow::Result<()> {
+async fn eight_hundred_concurrent_posts_get_dense_ids(kind: Kind) -> anyhow::Result<()> {
     const ALL: usize = 800;
 
     let stack = Stack::start(kind).await?;
-    // No other process can have an embedded store's file.
+    // Only one process can open the file of an embedded store.
     let processes = if stack.is_shared() { 8 } else { 1 };
     let mut stream = stack.room("lobby").stream_at("?provisional=false", &[]).await?;
     let open = stream.next(SOON).await.context("no stream-open")?;
@@ -90,7 +90,7 @@ async fn eight_hundred_writers_number_a_rooms_messages_without_a_hole(kind: Kind
             let room = stack.room_at(&backend.url(), "lobby");
             writers.spawn(async move {
                 let text = format!("process {process}, writer {writer}");
-                let message = post_until_taken(&room, &text).await?;
+                let message = post_until_stored(&room, &text).await?;
                 ensure!(message["text"] == text, "another text was acknowledged: {message}");
                 Ok(message)
             });
@@ -112,7 +112,7 @@ async fn eight_hundred_writers_number_a_rooms_messages_without_a_hole(kind: Kind
     Ok(())
 }
 
-async fn a_key_posted_twenty_times_at_once_is_one_message_and_one_answer(kind: Kind) -> anyhow::Result<()> {
+async fn twenty_concurrent_posts_with_one_key_are_one_message_with_one_answer(kind: Kind) -> anyhow::Result<()> {
     let stack = Stack::start(kind).await?;
     let other = if stack.is_shared() { Some(stack.another_backend().await?) } else { None };
     let rooms = [&stack.backend, other.as_ref().unwrap_or(&stack.backend)];
@@ -156,7 +156,7 @@ async fn a_key_in_the_form_is_the_key_in_the_header(kind: Kind) -> anyhow::Resul
     let in_form = answer(post(&key)?).await?;
     assert_eq!((in_form.status, &in_form.body["provisionalId"]), (200, &json!(key)));
     assert_eq!(room.post_with("hello", &[("Idempotency-Key", &key)]).await?, in_form);
-    // A string of RFC 9651, as the header's draft standard has it.
+    // The draft standard of the header specifies a string of RFC 9651.
     assert_eq!(room.post_with("hello", &[("Idempotency-Key", &format!("\"{key}\""))]).await?, in_form);
     assert_eq!(answer(post(&key)?.header("Idempotency-Key", &key)).await?, in_form);
     let differing = answer(post(&key)?.header("Idempotency-Key", Uuid::new_v4().to_string())).await?;
@@ -165,25 +165,25 @@ async fn a_key_in_the_form_is_the_key_in_the_header(kind: Kind) -> anyhow::Resul
     Ok(())
 }
 
-/// The backend does not know whether it has written; it looks, and the poster notices nothing.
+/// The backend does not know whether it has stored the message, and reads to find out. The client notices nothing.
 async fn a_post_whose_write_lost_its_answer_yields_one_message(kind: Kind) -> anyhow::Result<()> {
     let stack = Stack::start(kind).await?;
     let room = stack.room("lobby");
-    // Now the backend needs no read before it writes.
+    // After this post the backend needs no read before it writes.
     let before = room.post("before").await?;
     stack.store().set(Mode::LoseAnswers);
     let post = tokio::spawn({
         let room = room.clone();
         async move { room.post("hello").await }
     });
-    lost_an_answer(&stack).await;
+    wait_for_a_lost_answer(&stack).await;
     stack.store().set(Mode::Pass);
     let posted = post.await??;
     assert_eq!(paged_back(&room, 50).await?, [before, posted]);
     Ok(())
 }
 
-/// The store stays silent for so long that the backend gives up; the client does not.
+/// The store does not answer for so long that the backend gives up, and the client tries again.
 async fn a_post_repeated_after_an_error_yields_one_message(kind: Kind) -> anyhow::Result<()> {
     let stack = Stack::start(kind).await?;
     let other = stack.another_backend().await?;
@@ -195,7 +195,7 @@ async fn a_post_repeated_after_an_error_yields_one_message(kind: Kind) -> anyhow
     stack.store().set(Mode::LoseAnswers);
     let refused = room.post_with("hello", &headers).await?;
     assert_eq!((refused.status, &refused.body["error"]), (503, &json!("store_unavailable")));
-    assert!(stack.store().bytes_lost() > 0, "the store has answered, and so has written");
+    assert!(stack.store().bytes_lost() > 0, "the store has not answered, so it may not have written");
     stack.store().set(Mode::Pass);
 
     let repeated = room.post_with("hello", &headers).await?;
@@ -207,13 +207,13 @@ async fn a_post_repeated_after_an_error_yields_one_message(kind: Kind) -> anyhow
     Ok(())
 }
 
-/// A table that is slow, but answers: whoever is refused had to wait for the others, and knows what became of the message.
-async fn a_post_that_waited_too_long_for_its_turn_is_not_stored(kind: Kind) -> anyhow::Result<()> {
+/// The table is slow but answers. Posts are refused because they wait for others, and it is certain that they are not stored.
+async fn a_post_that_waits_too_long_for_its_turn_is_not_stored(kind: Kind) -> anyhow::Result<()> {
     const WRITERS: usize = 12;
 
     let stack = Stack::start(kind).await?;
     let other = stack.another_backend().await?;
-    // As many as can be written in eight seconds, and a half.
+    // Each write takes 1.5 s, so about five of them fit into the deadline of an append, 8 s.
     stack.store().set(Mode::DelayAnswers(Duration::from_millis(1_500)));
     let mut posts = JoinSet::new();
     for n in 0..WRITERS {
@@ -233,7 +233,7 @@ async fn a_post_that_waited_too_long_for_its_turn_is_not_stored(kind: Kind) -> a
     Ok(())
 }
 
-async fn lost_an_answer(stack: &Stack) {
+async fn wait_for_a_lost_answer(stack: &Stack) {
     let within = Duration::from_secs(10);
     let lost = || stack.store().bytes_lost() > 0;
     crate::support::eventually::eventually(within, "the store answers a write", lost).await;

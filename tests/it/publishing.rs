@@ -1,6 +1,7 @@
 //! What the publisher sends to control ports of every kind, and what it does when they fail.
 //!
-//! Clouds cannot be had here, and Pushpin's port takes anything: a recording control port stands in for both.
+//! Cloud services are not available to tests, and Pushpin's control port accepts anything, so these tests use a control
+//! port that records requests.
 
 use std::{
     sync::{
@@ -27,25 +28,25 @@ pub(crate) fn trials() -> Vec<Trial> {
     trials![
         [] => items_have_the_form_of_the_protocol,
         [] => a_realm_gets_a_token_signed_with_its_key,
-        [] => fastly_gets_its_token_as_a_bearer,
-        [] => userinfo_goes_as_basic_authorization,
-        [] => an_item_with_an_id_is_retried_in_its_place_and_one_without_is_not,
-        [] => a_refused_request_is_not_repeated,
-        [] => what_waits_goes_out_in_one_request_in_order,
-        [] => what_is_refused_together_is_tried_one_by_one,
+        [] => fastly_gets_a_bearer_token,
+        [] => userinfo_is_sent_as_basic_authorization,
+        [] => an_item_with_an_id_is_retried_in_order_and_one_without_is_not,
+        [] => a_refused_request_is_not_retried,
+        [] => waiting_items_are_sent_in_one_request_in_order,
+        [] => items_that_are_refused_together_are_sent_one_by_one,
         [] => closing_waits_until_everything_is_published,
     ]
 }
 
-/// Instead of a status: 413 for more than one item, 200 for one.
+/// Used instead of a status: 413 for several items, 200 for one.
 const TOO_LARGE_IF_SEVERAL: u16 = 0;
 
-/// A control port that answers with a status of the test's choice and remembers what it was asked.
+/// A control port that answers with a status that the test sets, and records the requests.
 #[derive(Clone)]
 struct Control {
     requests: Arc<Mutex<Vec<Request>>>,
     status: Arc<AtomicU16>,
-    /// Requests are taken in while a test does not hold this.
+    /// A test that locks this for writing delays the responses.
     gate: Arc<RwLock<()>>,
     url: String,
 }
@@ -69,7 +70,7 @@ impl Control {
         Ok(control)
     }
 
-    /// A publisher to this port, with the rest of the URL.
+    /// Returns a publisher to this port. `rest` is the rest of the URL.
     fn publisher(&self, rest: &str) -> anyhow::Result<Publisher> {
         Ok(Publisher::new(GripUrl::parse_list(&format!("{}{rest}", self.url))?)?)
     }
@@ -82,12 +83,12 @@ impl Control {
         self.requests.lock().expect("no request panics").clone()
     }
 
-    /// The items of all requests, in order.
+    /// Returns the items of all requests, in order.
     fn items(&self) -> Vec<Value> {
         self.requests().into_iter().flat_map(|request| request.items).collect()
     }
 
-    /// The items of those requests that were answered well.
+    /// Returns the items of the requests that succeeded, in order.
     fn published(&self) -> Vec<Value> {
         self.requests().into_iter().filter(|request| request.answered == 200).flat_map(|r| r.items).collect()
     }
@@ -112,7 +113,7 @@ async fn record(
     control.requests.lock().expect("no request panics").push(request);
     match answered {
         200 => Ok("Published\n"),
-        status => Err(StatusCode::from_u16(status).expect("a status of the test's")),
+        status => Err(StatusCode::from_u16(status).expect("the test set a valid status")),
     }
 }
 
@@ -139,7 +140,7 @@ async fn items_have_the_form_of_the_protocol() -> anyhow::Result<()> {
     assert_eq!(publisher.publish("a", &ephemeral("data: \u{1F600}\n\n")).await, Outcome::Published);
     assert_eq!(publisher.publish("a", &sequenced(7)).await, Outcome::Published);
     let expected = json!([
-        // Neither id nor prev-id, not even as null: Pushpin refuses that with the whole request.
+        // Without id and prev-id, not even as null: Pushpin would refuse the whole request.
         {"channel": "provisional-a%20b", "formats": {"http-stream": {"content": "data: \u{1F600}\n\n"}}},
         {"channel": "messages-a", "id": "e-7", "prev-id": "e-6", "formats": {"http-stream": {"content": "7"}}},
     ]);
@@ -164,7 +165,7 @@ async fn a_realm_gets_a_token_signed_with_its_key() -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn fastly_gets_its_token_as_a_bearer() -> anyhow::Result<()> {
+async fn fastly_gets_a_bearer_token() -> anyhow::Result<()> {
     let control = Control::start().await?;
     let publisher = control.publisher("/service/S1?key=token&verify-iss=fastly:S1&verify-key=k")?;
     assert_eq!(publisher.publish("a", &ephemeral("x")).await, Outcome::Published);
@@ -176,7 +177,7 @@ async fn fastly_gets_its_token_as_a_bearer() -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn userinfo_goes_as_basic_authorization() -> anyhow::Result<()> {
+async fn userinfo_is_sent_as_basic_authorization() -> anyhow::Result<()> {
     let control = Control::start().await?;
     let url = control.url.replace("http://", "http://me:pass@");
     let publisher = Publisher::new(GripUrl::parse_list(&url)?)?;
@@ -185,7 +186,7 @@ async fn userinfo_goes_as_basic_authorization() -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn an_item_with_an_id_is_retried_in_its_place_and_one_without_is_not() -> anyhow::Result<()> {
+async fn an_item_with_an_id_is_retried_in_order_and_one_without_is_not() -> anyhow::Result<()> {
     let control = Control::start().await?;
     let publisher = control.publisher("")?;
     control.answer(500);
@@ -202,8 +203,8 @@ async fn an_item_with_an_id_is_retried_in_its_place_and_one_without_is_not() -> 
     Ok(())
 }
 
-/// Repeating it would only hold back what comes after it.
-async fn a_refused_request_is_not_repeated() -> anyhow::Result<()> {
+/// A retry would only delay the items after it.
+async fn a_refused_request_is_not_retried() -> anyhow::Result<()> {
     let control = Control::start().await?;
     let publisher = control.publisher("")?;
     control.answer(400);
@@ -215,10 +216,10 @@ async fn a_refused_request_is_not_repeated() -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn what_waits_goes_out_in_one_request_in_order() -> anyhow::Result<()> {
+async fn waiting_items_are_sent_in_one_request_in_order() -> anyhow::Result<()> {
     let control = Control::start().await?;
     let publisher = control.publisher("")?;
-    // They gather behind the first.
+    // The other items are queued while the first request waits.
     let closed = control.gate.write().await;
     for n in 1..=500 {
         drop(publisher.publish("a", &sequenced(n)));
@@ -231,8 +232,8 @@ async fn what_waits_goes_out_in_one_request_in_order() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A service may take less in one request than is known here, and one bad item must not cost the others.
-async fn what_is_refused_together_is_tried_one_by_one() -> anyhow::Result<()> {
+/// A service may accept less in one request than the publisher assumes, and one bad item must not drop the others.
+async fn items_that_are_refused_together_are_sent_one_by_one() -> anyhow::Result<()> {
     let control = Control::start().await?;
     let publisher = control.publisher("")?;
     control.answer(TOO_LARGE_IF_SEVERAL);
@@ -244,7 +245,7 @@ async fn what_is_refused_together_is_tried_one_by_one() -> anyhow::Result<()> {
     publisher.close(SOON).await;
     let expected: Vec<String> = (1..=50).map(|n| format!("e-{n}")).collect();
     assert_eq!(ids(&control.published()), expected);
-    assert!(control.requests().iter().any(|request| request.answered == 413), "they never went out together");
+    assert!(control.requests().iter().any(|request| request.answered == 413), "they were never sent together");
     Ok(())
 }
 
@@ -258,7 +259,7 @@ async fn closing_waits_until_everything_is_published() -> anyhow::Result<()> {
     assert!(started.elapsed() >= Duration::from_millis(300), "it gave up before its deadline");
     control.answer(200);
     publisher.close(SOON).await;
-    assert!(started.elapsed() < SOON, "it waited for its deadline although nothing was left");
+    assert!(started.elapsed() < SOON, "it waited for its deadline although the queue was empty");
     assert_eq!(ids(&control.items()).last(), Some(&"e-1"));
     Ok(())
 }

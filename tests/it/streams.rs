@@ -1,4 +1,4 @@
-//! What a subscriber sees, through a real proxy: messages, replays, resets, and nobody else's room.
+//! What a subscriber receives through a real proxy: messages, replays, resets, and nothing of other rooms.
 
 use std::time::Duration;
 
@@ -15,27 +15,27 @@ use crate::support::{
 
 pub(crate) fn trials() -> Vec<Trial> {
     on_stacks![
-        [ALL] => a_message_is_seen_provisionally_and_then_persisted,
-        [ALL] => a_stream_of_persisted_messages_has_no_others,
-        [ALL] => without_a_cursor_a_stream_begins_with_the_newest_fifty,
-        [ALL] => a_killed_subscriber_comes_back_to_exactly_what_it_missed,
-        [ALL] => a_replay_of_several_pages_is_whole_and_goes_on_live,
-        [ALL] => a_subscriber_of_an_empty_room_comes_back_to_all_of_it,
-        [ALL] => every_cursor_is_answered_as_the_table_says,
-        [DYNAMODB] => a_cursor_before_what_has_expired_is_answered_with_a_reset,
-        [ALL] => the_header_goes_before_the_query,
-        [ALL, Browser] => a_real_event_source_sees_a_reset,
-        [ALL] => a_quiet_stream_is_kept_alive_with_events,
-        [ALL] => hostile_room_names_subscribe_to_nothing,
-        [ALL] => rooms_of_any_script_have_channels_of_their_own,
+        [ALL] => a_message_arrives_provisionally_and_then_persisted,
+        [ALL] => a_stream_of_persisted_messages_has_no_provisional_ones,
+        [ALL] => without_a_cursor_a_stream_starts_with_the_newest_fifty,
+        [ALL] => a_reconnecting_subscriber_gets_exactly_what_it_missed,
+        [ALL] => a_replay_of_several_pages_is_complete_and_continues_live,
+        [ALL] => a_subscriber_of_an_empty_room_gets_all_messages_when_it_reconnects,
+        [ALL] => every_kind_of_cursor_has_its_documented_response,
+        [DYNAMODB] => a_cursor_before_expired_messages_gets_a_reset,
+        [ALL] => the_header_takes_precedence_over_the_query,
+        [ALL, Browser] => a_browsers_event_source_receives_a_reset,
+        [ALL] => a_quiet_stream_gets_keep_alive_events,
+        [ALL] => invalid_room_names_subscribe_to_nothing,
+        [ALL] => rooms_in_any_script_have_their_own_channels,
         [ALL] => any_text_arrives_byte_for_byte,
         [ALL] => a_head_request_is_not_held,
         [ALL] => a_stream_outside_the_proxy_is_refused_with_a_remedy,
-        [ALL] => what_clients_claim_in_grip_headers_counts_for_nothing,
+        [ALL] => grip_headers_of_clients_are_ignored,
     ]
 }
 
-/// The ids of the persisted messages among these.
+/// Returns the ids of the persisted messages among the events.
 pub(crate) fn ids(events: &[Event]) -> Vec<String> {
     events.iter().filter(|event| event.event == "message").filter_map(|event| event.id.clone()).collect()
 }
@@ -49,7 +49,7 @@ pub(crate) async fn up_to(stream: &mut Stream, id: &str) -> anyhow::Result<Vec<E
     stream.until(SOON, |event| event.event == "message" && event.id.as_deref() == Some(id)).await
 }
 
-/// Posts that many messages, a few at a time; their ids in the room's order.
+/// Posts messages one after the other, and returns their ids in order.
 async fn fill(room: &Room, count: usize) -> anyhow::Result<Vec<String>> {
     let mut ids = Vec::new();
     for n in 0..count {
@@ -59,16 +59,16 @@ async fn fill(room: &Room, count: usize) -> anyhow::Result<Vec<String>> {
     Ok(ids)
 }
 
-async fn a_message_is_seen_provisionally_and_then_persisted(kind: Kind) -> anyhow::Result<()> {
+async fn a_message_arrives_provisionally_and_then_persisted(kind: Kind) -> anyhow::Result<()> {
     let stack = Stack::start(kind).await?;
     let room = stack.room("lobby");
     let mut stream = room.stream(None).await?;
-    let open = stream.next(SOON).await.context("a stream opens with an event")?;
+    let open = stream.next(SOON).await.context("a stream starts with an event")?;
     assert_eq!((open.event.as_str(), open.json()?["lastEventId"].as_str()), ("stream-open", Some("0")));
 
     let posted = room.post("hello").await?;
     let provisional = stream.next(SOON).await.context("the provisional message")?;
-    assert_eq!(provisional.id, None, "a provisional message has no place in the log");
+    assert_eq!(provisional.id, None, "a provisional message has no position in the log");
     let provisional = provisional.json()?;
     assert_eq!(provisional.get("id"), None);
     for field in ["provisionalId", "from", "text", "date"] {
@@ -81,7 +81,7 @@ async fn a_message_is_seen_provisionally_and_then_persisted(kind: Kind) -> anyho
     Ok(())
 }
 
-async fn a_stream_of_persisted_messages_has_no_others(kind: Kind) -> anyhow::Result<()> {
+async fn a_stream_of_persisted_messages_has_no_provisional_ones(kind: Kind) -> anyhow::Result<()> {
     let stack = Stack::start(kind).await?;
     let room = stack.room("lobby");
     let mut stream = room.stream_at("?provisional=false", &[]).await?;
@@ -93,21 +93,21 @@ async fn a_stream_of_persisted_messages_has_no_others(kind: Kind) -> anyhow::Res
     Ok(())
 }
 
-async fn without_a_cursor_a_stream_begins_with_the_newest_fifty(kind: Kind) -> anyhow::Result<()> {
+async fn without_a_cursor_a_stream_starts_with_the_newest_fifty(kind: Kind) -> anyhow::Result<()> {
     let stack = Stack::start(kind).await?;
     let room = stack.room("lobby");
     let posted = fill(&room, 53).await?;
     let mut stream = room.stream(None).await?;
     let events = up_to(&mut stream, &posted[52]).await?;
     assert_eq!(ids(&events), posted[3..]);
-    // Cut off right here, a client would come back to all fifty.
+    // A client whose connection ends here would get all fifty when it reconnects.
     assert_eq!(events[0].json()?["lastEventId"], Value::from(posted[2].as_str()));
     let live = fill(&room, 1).await?;
     assert_eq!(ids(&up_to(&mut stream, &live[0]).await?), live);
     Ok(())
 }
 
-async fn a_killed_subscriber_comes_back_to_exactly_what_it_missed(kind: Kind) -> anyhow::Result<()> {
+async fn a_reconnecting_subscriber_gets_exactly_what_it_missed(kind: Kind) -> anyhow::Result<()> {
     let stack = Stack::start(kind).await?;
     let room = stack.room("lobby");
     let mut stream = room.stream(None).await?;
@@ -124,17 +124,17 @@ async fn a_killed_subscriber_comes_back_to_exactly_what_it_missed(kind: Kind) ->
     Ok(())
 }
 
-async fn a_replay_of_several_pages_is_whole_and_goes_on_live(kind: Kind) -> anyhow::Result<()> {
+async fn a_replay_of_several_pages_is_complete_and_continues_live(kind: Kind) -> anyhow::Result<()> {
     let stack = Stack::start(kind).await?;
     let room = stack.room("lobby");
     let mut posted = fill(&room, 450).await?;
     for query in ["?lastEventId=0", "?lastEventId=0&provisional=false"] {
         let mut stream = room.stream_at(query, &[]).await?;
-        let last = posted.last().context("it was filled")?;
+        let last = posted.last().context("no message was posted")?;
         let events = up_to(&mut stream, last).await?;
         assert_eq!(ids(&events), posted, "{query}");
         let opened = events.iter().filter(|event| event.event == "stream-open").count();
-        assert_eq!(opened, 1, "a stream opens once, not with every page");
+        assert_eq!(opened, 1, "there is one stream-open, and not one for every page");
         let live = fill(&room, 1).await?;
         assert_eq!(ids(&up_to(&mut stream, &live[0]).await?), live, "{query}");
         posted.extend(live);
@@ -142,50 +142,50 @@ async fn a_replay_of_several_pages_is_whole_and_goes_on_live(kind: Kind) -> anyh
     Ok(())
 }
 
-async fn a_subscriber_of_an_empty_room_comes_back_to_all_of_it(kind: Kind) -> anyhow::Result<()> {
+async fn a_subscriber_of_an_empty_room_gets_all_messages_when_it_reconnects(kind: Kind) -> anyhow::Result<()> {
     let stack = Stack::start(kind).await?;
     let room = stack.room("lobby");
     let mut stream = room.stream(None).await?;
     stream.next(SOON).await.context("the stream opens")?;
     let cursor = stream.last_event_id();
     stream.close().await;
-    // More than a stream without a cursor would begin with.
+    // More messages than at the start of a stream without a cursor.
     let posted = fill(&room, 60).await?;
     let mut stream = room.stream(Some(&cursor)).await?;
     assert_eq!(ids(&up_to(&mut stream, &posted[59]).await?), posted);
     Ok(())
 }
 
-/// Opens a stream with a cursor and tells how it begins.
-async fn beginning(room: &Room, cursor: &str) -> anyhow::Result<(Stream, Event)> {
+/// Opens a stream with a cursor, and returns it and its first event.
+async fn open_after(room: &Room, cursor: &str) -> anyhow::Result<(Stream, Event)> {
     let mut stream = room.stream(Some(cursor)).await?;
-    let first = stream.next(SOON).await.with_context(|| format!("nothing came for {cursor:?}"))?;
+    let first = stream.next(SOON).await.with_context(|| format!("no event for {cursor:?}"))?;
     Ok((stream, first))
 }
 
-/// A stream with this cursor begins with a reset to the head, and goes on live from there; the new head.
-async fn is_reset(room: &Room, cursor: &str, reason: &str, head: &str) -> anyhow::Result<String> {
-    let (mut stream, first) = beginning(room, cursor).await?;
+/// Checks that a stream with this cursor starts with a reset to the head and continues live. Returns the new head.
+async fn check_reset(room: &Room, cursor: &str, reason: &str, head: &str) -> anyhow::Result<String> {
+    let (mut stream, first) = open_after(room, cursor).await?;
     assert_eq!(first.event, "stream-reset", "{cursor}");
     assert_eq!(first.json()?, serde_json::json!({"reason": reason, "lastEventId": head}), "{cursor}");
     assert_eq!(first.id.as_deref(), Some(head), "{cursor}");
-    let open = stream.next(SOON).await.context("it opens all the same")?;
+    let open = stream.next(SOON).await.context("no stream-open after the reset")?;
     assert_eq!(open.event, "stream-open", "{cursor}");
     let live = room.post(cursor).await?;
     assert_eq!(ids(&up_to(&mut stream, id(&live)).await?), [id(&live)], "{cursor}");
     Ok(id(&live).to_owned())
 }
 
-async fn every_cursor_is_answered_as_the_table_says(kind: Kind) -> anyhow::Result<()> {
+async fn every_kind_of_cursor_has_its_documented_response(kind: Kind) -> anyhow::Result<()> {
     let stack = Stack::start(kind).await?;
     let room = stack.room("lobby");
     let posted = fill(&room, 6).await?;
     let epoch = posted[0].split('-').next().context("an id has an epoch")?;
     let head = &posted[5];
 
-    // Everything after it is still stored.
+    // Everything after these cursors is still stored.
     for (cursor, follows) in [("0", &posted[..]), (&posted[0], &posted[1..]), (head, &[])] {
-        let (mut stream, first) = beginning(&room, cursor).await?;
+        let (mut stream, first) = open_after(&room, cursor).await?;
         assert_eq!((first.event.as_str(), first.id.as_deref()), ("stream-open", Some(cursor)));
         let mut seen = Vec::new();
         if let Some(last) = follows.last() {
@@ -204,35 +204,35 @@ async fn every_cursor_is_answered_as_the_table_says(kind: Kind) -> anyhow::Resul
         (&format!("{epoch}-0"), "malformed"),
         ("<script>alert(1)</script>", "malformed"),
     ] {
-        head = is_reset(&room, cursor, reason, &head).await?;
+        head = check_reset(&room, cursor, reason, &head).await?;
     }
     Ok(())
 }
 
-async fn a_cursor_before_what_has_expired_is_answered_with_a_reset(kind: Kind) -> anyhow::Result<()> {
+async fn a_cursor_before_expired_messages_gets_a_reset(kind: Kind) -> anyhow::Result<()> {
     let stack = Stack::start(kind).await?;
     let room = stack.room("lobby");
     let posted = fill(&room, 6).await?;
     let mut head = posted[5].clone();
-    // Messages 1 to 3 expire: behind 3 everything is still stored, behind 0, 1 and 2 it is not.
+    // Messages 1 to 3 expire. Everything after 3 is still stored, and not everything after 0, 1 and 2.
     for message in &posted[..3] {
         stack.table().expire("lobby", message).await?;
     }
-    let (mut stream, first) = beginning(&room, &posted[2]).await?;
+    let (mut stream, first) = open_after(&room, &posted[2]).await?;
     assert_eq!(first.event, "stream-open");
     assert_eq!(ids(&up_to(&mut stream, &head).await?), posted[3..]);
     for cursor in ["0", &posted[0], &posted[1]] {
-        head = is_reset(&room, cursor, "expired", &head).await?;
+        head = check_reset(&room, cursor, "expired", &head).await?;
     }
     Ok(())
 }
 
-async fn the_header_goes_before_the_query(kind: Kind) -> anyhow::Result<()> {
+async fn the_header_takes_precedence_over_the_query(kind: Kind) -> anyhow::Result<()> {
     let stack = Stack::start(kind).await?;
     let room = stack.room("lobby");
     let posted = fill(&room, 3).await?;
     let query = format!("?lastEventId={}", posted[0]);
-    // As an EventSource does it that was opened with a query and reconnects.
+    // An EventSource that was opened with a query reconnects like this.
     let mut stream = room.stream_at(&query, &[("Last-Event-ID", &posted[1])]).await?;
     assert_eq!(ids(&up_to(&mut stream, &posted[2]).await?), posted[2..]);
     let mut stream = room.stream_at(&query, &[]).await?;
@@ -240,17 +240,17 @@ async fn the_header_goes_before_the_query(kind: Kind) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A browser drops an event without a data line, and then nobody hears of the reset.
-async fn a_real_event_source_sees_a_reset(kind: Kind) -> anyhow::Result<()> {
+/// A browser ignores an event without a data line, so the page would not receive the reset.
+async fn a_browsers_event_source_receives_a_reset(kind: Kind) -> anyhow::Result<()> {
     let stack = Stack::start(kind).await?;
     stack.room("lobby").post("hello").await?;
     browser::run("event-source-reset", &stack.proxy.url(), async |question| {
-        anyhow::bail!("the scenario asked {question:?}, and there is nothing to ask")
+        anyhow::bail!("the scenario asked {question:?}, but it must not ask anything")
     })
     .await
 }
 
-async fn a_quiet_stream_is_kept_alive_with_events(kind: Kind) -> anyhow::Result<()> {
+async fn a_quiet_stream_gets_keep_alive_events(kind: Kind) -> anyhow::Result<()> {
     let stack = Stack::start(kind).await?;
     let mut stream = stack.room("lobby").stream(None).await?;
     let quiet = Duration::from_secs(20);
@@ -259,7 +259,7 @@ async fn a_quiet_stream_is_kept_alive_with_events(kind: Kind) -> anyhow::Result<
     Ok(())
 }
 
-async fn hostile_room_names_subscribe_to_nothing(kind: Kind) -> anyhow::Result<()> {
+async fn invalid_room_names_subscribe_to_nothing(kind: Kind) -> anyhow::Result<()> {
     let stack = Stack::start(kind).await?;
     for name in [
         "a,messages-b",
@@ -282,7 +282,7 @@ async fn hostile_room_names_subscribe_to_nothing(kind: Kind) -> anyhow::Result<(
         let posted = stack.room(name).post_with("x", &[]).await?;
         assert!([400, 404].contains(&posted.status), "{name} was posted to");
     }
-    // Two rooms one of whose names begins with the other's hear nothing of each other.
+    // Two rooms are separate even if the name of one is a prefix of the other's.
     let mut stream = stack.room("a").stream(None).await?;
     stack.room("a-b").post("not for a").await?;
     let mine = stack.room("a").post("for a").await?;
@@ -291,12 +291,12 @@ async fn hostile_room_names_subscribe_to_nothing(kind: Kind) -> anyhow::Result<(
     Ok(())
 }
 
-async fn rooms_of_any_script_have_channels_of_their_own(kind: Kind) -> anyhow::Result<()> {
+async fn rooms_in_any_script_have_their_own_channels(kind: Kind) -> anyhow::Result<()> {
     let stack = Stack::start(kind).await?;
     for (path, other_spelling) in [
         ("%D0%BA%D0%BE%D0%BC%D0%BD%D0%B0%D1%82%D0%B0", None),
         ("%E0%A4%B9%E0%A4%BF%E0%A4%A8%E0%A5%8D%E0%A4%A6%E0%A5%80", None),
-        // Composed and decomposed accents are one room.
+        // Composed and decomposed accents are the same room.
         ("caf%C3%A9", Some("cafe%CC%81")),
     ] {
         let room = stack.room(path);
@@ -337,7 +337,7 @@ async fn any_text_arrives_byte_for_byte(kind: Kind) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Pushpin obeys GRIP headers on HEAD too, and the body would have no end.
+/// Pushpin follows GRIP headers on HEAD too, and the body would be endless.
 async fn a_head_request_is_not_held(kind: Kind) -> anyhow::Result<()> {
     let stack = Stack::start(kind).await?;
     let room = stack.room("lobby");
@@ -346,7 +346,7 @@ async fn a_head_request_is_not_held(kind: Kind) -> anyhow::Result<()> {
     assert_eq!(head.headers()["content-type"], "text/event-stream");
     let grip: Vec<_> = head.headers().keys().filter(|name| name.as_str().starts_with("grip-")).collect();
     assert!(grip.is_empty(), "{grip:?}");
-    // Straight from the backend too: there Pushpin's own removal of the headers plays no part.
+    // Check the backend's own response too, because Pushpin removes the headers from its responses.
     let direct = stack.room_at(&stack.backend.url(), "lobby");
     let head = stack.http().head(&direct.url).header("Accept", "text/event-stream").send().await?;
     assert!(head.headers().keys().all(|name| !name.as_str().starts_with("grip-")));
@@ -372,17 +372,17 @@ async fn a_stream_outside_the_proxy_is_refused_with_a_remedy(kind: Kind) -> anyh
     Ok(())
 }
 
-async fn what_clients_claim_in_grip_headers_counts_for_nothing(kind: Kind) -> anyhow::Result<()> {
+async fn grip_headers_of_clients_are_ignored(kind: Kind) -> anyhow::Result<()> {
     let stack = Stack::start(kind).await?;
     let room = stack.room("lobby");
     let posted = fill(&room, 3).await?;
-    let claim = format!("messages-lobby; last-id={}", posted[0]);
-    let mut stream = room.stream_at("", &[("Grip-Last", &claim), ("Last-Event-ID", &posted[1])]).await?;
+    let forged = format!("messages-lobby; last-id={}", posted[0]);
+    let mut stream = room.stream_at("", &[("Grip-Last", &forged), ("Last-Event-ID", &posted[1])]).await?;
     assert_eq!(ids(&up_to(&mut stream, &posted[2]).await?), posted[2..]);
-    // Straight at the backend they are not believed without the proxy's signature.
+    // The backend itself does not trust them without the signature of the proxy.
     let recover = format!("{}/rooms/lobby/recover/", stack.backend.url());
-    let forged = stack.http().get(recover).header("Grip-Last", &claim).header("Grip-Sig", "forged");
-    assert_eq!(crate::support::stack::answer(forged).await?.status, 501);
+    let request = stack.http().get(recover).header("Grip-Last", &forged).header("Grip-Sig", "forged");
+    assert_eq!(crate::support::stack::answer(request).await?.status, 501);
     ensure!(stream.is_open(), "the stream ended");
     Ok(())
 }

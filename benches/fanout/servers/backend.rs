@@ -1,11 +1,11 @@
-//! The least a GRIP backend can be: it lets every request be held, on the one channel.
+//! A minimal GRIP backend: every request is held, on the one channel.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
 use axum::{Router, http::header::CONTENT_TYPE};
 use tokio::net::TcpListener;
 
-/// Serves for as long as the runtime runs.
+/// Serves until the runtime is dropped.
 pub(super) async fn start() -> anyhow::Result<SocketAddr> {
     let hold =
         [(CONTENT_TYPE.as_str(), "text/event-stream"), ("grip-hold", "stream"), ("grip-channel", crate::CHANNEL)];

@@ -1,4 +1,4 @@
-//! The program under test: its edge alone, and all of it.
+//! gripchat: the edge alone, and the complete program.
 
 use std::{
     fs::File,
@@ -14,8 +14,8 @@ use tempfile::TempDir;
 
 use super::{AT_ONCE, Running, Server};
 use crate::{
-    crowd::Door,
     publisher::{Dialect, Target},
+    subscribers::Endpoint,
     support::{
         gripchat::{address_in, command},
         process::Tree,
@@ -32,7 +32,7 @@ pub(super) fn edge(backend: SocketAddr) -> anyhow::Result<Server> {
         ("BACKEND", backend.as_str()),
         ("LISTEN", ANY_PORT),
         ("CONTROL_LISTEN", ANY_PORT),
-        // All subscribers are one client.
+        // All subscribers have the same client address.
         ("MAX_STREAMS_PER_ADDRESS", "0"),
     ];
     let (tree, [clients, control]) = start("edge", &env, folder.path(), ["edge listening on", "control port on"])?;
@@ -44,13 +44,13 @@ pub(super) fn edge(backend: SocketAddr) -> anyhow::Result<Server> {
 pub(super) fn run() -> anyhow::Result<Server> {
     let folder = folder()?;
     let data = folder.path().join("data");
-    let data = data.to_str().context("the path of the folder is no UTF-8")?;
+    let data = data.to_str().context("the path of the folder is not UTF-8")?;
     let env = [
         ("LISTEN", ANY_PORT),
         ("EDGE_LISTEN", ANY_PORT),
         ("CONTROL_LISTEN", ANY_PORT),
         ("DATA_DIR", data),
-        // All subscribers and posters are one client.
+        // All subscribers and publishers have the same client address.
         ("MAX_STREAMS_PER_ADDRESS", "0"),
         ("POST_RATE", "0"),
     ];
@@ -60,17 +60,17 @@ pub(super) fn run() -> anyhow::Result<Server> {
     Ok(server(tree, folder, clients, &path, target))
 }
 
-/// On the disk of the build: where temporary files lie in memory, a sync would cost nothing.
+/// Creates a folder on the disk of the build. If temporary files were in memory, a sync would cost nothing.
 fn folder() -> anyhow::Result<TempDir> {
     Ok(tempfile::Builder::new().prefix("fanout-").tempdir_in(env!("CARGO_TARGET_TMPDIR"))?)
 }
 
 fn server(tree: Tree, folder: TempDir, clients: SocketAddr, path: &str, target: Target) -> Server {
-    let door = Door { addr: clients, path: path.to_owned(), at_once: AT_ONCE };
-    Server { door, target, _running: Running::Tree(tree, folder) }
+    let endpoint = Endpoint { addr: clients, path: path.to_owned(), at_once: AT_ONCE };
+    Server { endpoint, target, _running: Running::Tree(tree, folder) }
 }
 
-/// Starts it, and reads from its standard output the address behind each of these words.
+/// Starts the program, and reads the address after each of these words from its standard output.
 fn start<const N: usize>(
     subcommand: &str,
     env: &[(&str, &str)],
@@ -89,7 +89,7 @@ fn start<const N: usize>(
     while found.contains(&None) {
         let Some(line) = lines.next().transpose()? else {
             let log = std::fs::read_to_string(&log).unwrap_or_default();
-            bail!("`gripchat {subcommand}` does not listen, if this build has it at all; it says:\n{log}");
+            bail!("`gripchat {subcommand}` does not listen; its log:\n{log}");
         };
         for (found, words) in found.iter_mut().zip(words) {
             if let Ok(addr) = address_in(&line, &format!("{words} http://")) {
@@ -97,7 +97,7 @@ fn start<const N: usize>(
             }
         }
     }
-    // Whatever else it prints: a full pipe would stop it. Ends with the program.
+    // Read the rest of its output, because a full pipe would block it. The thread ends with the program.
     thread::spawn(move || lines.for_each(drop));
     Ok((tree, found.map(|addr| addr.expect("the loop ends when all are found"))))
 }

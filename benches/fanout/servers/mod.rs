@@ -1,4 +1,4 @@
-//! The servers that are compared, each started by itself, on free ports.
+//! The servers that are compared. One of them runs at a time, on free ports.
 
 use std::{fmt, net::SocketAddr, thread, time::Duration};
 
@@ -7,8 +7,8 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use crate::{
-    crowd::Door,
     publisher::Target,
+    subscribers::Endpoint,
     support::{
         process::{Tree, descendants},
         pushpin::Pushpin,
@@ -20,7 +20,7 @@ mod gripchat;
 mod nchan;
 mod pushpin;
 
-/// Which of them.
+/// A kind of server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub(crate) enum Kind {
     /// nginx with its fan-out module, two workers
@@ -45,45 +45,45 @@ impl fmt::Display for Kind {
     }
 }
 
-/// A running server. Ends when dropped.
+/// A running server. Dropping it stops it.
 pub(crate) struct Server {
-    pub(crate) door: Door,
+    pub(crate) endpoint: Endpoint,
     pub(crate) target: Target,
     _running: Running,
 }
 
-/// What may connect at once. Any of the servers has a longer queue.
+/// Connections that may be opened at the same time. Each of these servers has a longer queue.
 const AT_ONCE: usize = 100;
 
-/// Held for its end. The processes end before their folder goes.
-#[expect(dead_code, reason = "all that is wanted of it is its end")]
+/// Stops the server when it is dropped: first the processes, then their folder.
+#[expect(dead_code, reason = "only dropping it matters")]
 enum Running {
     Tree(Tree, TempDir),
     Pushpin(Pushpin),
 }
 
 impl Server {
-    /// The ids of its processes: all that this one has started, since there is one server at a time.
+    /// Returns the ids of its processes: all child processes, because one server runs at a time.
     pub(crate) fn processes() -> Vec<u32> {
         descendants(std::process::id()).iter().map(|process| process.id).collect()
     }
 }
 
 /// Starts servers.
-pub(crate) struct Stand {
-    /// What Pushpin and the edge forward to.
+pub(crate) struct Launcher {
+    /// The backend of Pushpin and the edge.
     backend: SocketAddr,
     runtime: Runtime,
 }
 
-impl Stand {
+impl Launcher {
     pub(crate) fn new() -> anyhow::Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let backend = runtime.block_on(backend::start())?;
         Ok(Self { backend, runtime })
     }
 
-    /// Whether it can run here, or what is missing.
+    /// Checks that a server is installed, or returns what is missing.
     pub(crate) fn available(kind: Kind) -> Result<(), String> {
         match kind {
             Kind::Nchan => nchan::available(),
@@ -92,7 +92,7 @@ impl Stand {
         }
     }
 
-    /// With room for bursts, where a server has to be told.
+    /// Starts a server. `bursts` configures larger buffers if the server needs that.
     pub(crate) fn start(&self, kind: Kind, bursts: bool) -> anyhow::Result<Server> {
         match kind {
             Kind::Nchan => nchan::start(),
@@ -103,7 +103,7 @@ impl Stand {
     }
 }
 
-/// Between two looks at a server that is starting.
+/// Waits before the next check of a server that is starting.
 fn pause() {
     thread::sleep(Duration::from_millis(5));
 }

@@ -1,4 +1,4 @@
-//! nginx with nchan, of the distribution's packages.
+//! nginx with nchan, from the packages of the distribution.
 
 use std::{
     fs,
@@ -13,8 +13,8 @@ use rustix::process::geteuid;
 
 use super::{AT_ONCE, Running, Server, pause};
 use crate::{
-    crowd::Door,
     publisher::{Dialect, Target},
+    subscribers::Endpoint,
     support::{ports::free_port, process::Tree},
 };
 
@@ -25,7 +25,7 @@ pub(super) fn available() -> Result<(), String> {
     module().map(drop)
 }
 
-/// The module, where this nginx looks for modules.
+/// Returns the path of the module in the module folder of nginx.
 fn module() -> Result<PathBuf, String> {
     let options = Command::new("nginx").arg("-V").output();
     let options = options.map_err(|error| format!("`nginx`: {error} (apt-get install nginx-light)"))?;
@@ -35,7 +35,7 @@ fn module() -> Result<PathBuf, String> {
     if module.is_file() {
         Ok(module)
     } else {
-        Err(format!("{} is not there (apt-get install libnginx-mod-nchan)", module.display()))
+        Err(format!("{} does not exist (apt-get install libnginx-mod-nchan)", module.display()))
     }
 }
 
@@ -50,7 +50,7 @@ pub(super) fn start() -> anyhow::Result<Server> {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut tree = Tree::spawn(&mut command).context("nginx does not start")?;
     let began = Instant::now();
-    // It listens before its workers are there.
+    // It listens before its workers have started.
     loop {
         tree.look();
         if tree.running().len() > WORKERS && TcpStream::connect(addr).is_ok() {
@@ -63,14 +63,14 @@ pub(super) fn start() -> anyhow::Result<Server> {
         pause();
     }
     Ok(Server {
-        door: Door { addr, path: "/subscribe".to_owned(), at_once: AT_ONCE },
+        endpoint: Endpoint { addr, path: "/subscribe".to_owned(), at_once: AT_ONCE },
         target: Target { addr, path: "/publish".to_owned(), dialect: Dialect::Nchan },
         _running: Running::Tree(tree, folder),
     })
 }
 
 fn configuration(module: &Path, addr: SocketAddr) -> String {
-    // The workers of root would be nobody, who may not write to the folder.
+    // If root starts nginx, its workers run as nobody, who may not write to the folder.
     let user = if geteuid().is_root() { "user root;" } else { "" };
     let module = module.display();
     let channel = crate::CHANNEL;

@@ -1,7 +1,7 @@
-//! Subscribers by the thousand, on one thread: it shares two cores with the server it measures.
+//! Thousands of subscribers on one thread, because they share two cores with the server that is measured.
 //!
-//! One epoll, one buffer, and nothing allocated once all are connected. A read costs a search for stamps and no more:
-//! neither chunks nor events are parsed, since a stamp lies within one of each.
+//! There is one epoll instance and one buffer, and nothing is allocated once all are connected. A read only searches for
+//! stamps. Chunks and events are not parsed, because neither ever splits a stamp.
 
 use std::{
     io::{ErrorKind, Read as _, Write as _},
@@ -26,34 +26,34 @@ use crate::{
     stamp::{self, Scanner, Stamp},
 };
 
-/// For all of them together, counted from the last sign of life of any.
+/// The time limit for any subscriber to receive something while they connect.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// 127.0.0.2 and the following, in turn: a closed connection keeps its port for a minute, and one address has only
-/// 28,000 of them.
+/// The number of source addresses, from 127.0.0.2, which are used in turn. A closed connection keeps its port for a
+/// minute, and one address has only 28,000 ports.
 const SOURCES: u32 = 16;
 
 const BUFFER: usize = 64 * 1024;
 const EVENTS: usize = 1024;
-/// A stamp that is cut off has at least one byte to come.
+/// The most bytes of an incomplete stamp: at least one byte is missing.
 const CARRY: usize = stamp::LENGTH - 1;
 
 /// Where subscribers connect.
 #[derive(Clone, Debug)]
-pub(crate) struct Door {
+pub(crate) struct Endpoint {
     pub(crate) addr: SocketAddr,
     pub(crate) path: String,
-    /// The most that wait for the head of their answer at once. More than the queue of a listener holds would be turned
-    /// away, and try again only after a second.
+    /// The most subscribers that wait for the head of their response at once. Connections beyond the queue of the listener
+    /// are refused, and retried only after a second.
     pub(crate) at_once: usize,
 }
 
 /// Subscribers of one channel.
-pub(crate) struct Crowd {
+pub(crate) struct Subscribers {
     epoll: OwnedFd,
     members: Vec<Member>,
     events: Vec<Event>,
-    /// What a member carries over lies right before what is read for it.
+    /// The bytes that a member carries over come directly before the bytes that are read for it.
     buffer: Box<[u8]>,
     scanner: Scanner,
     listening: usize,
@@ -66,11 +66,11 @@ struct Member {
     carried: usize,
 }
 
-impl Crowd {
-    /// Connects that many, `at_once` of them at a time, and returns when each has the head of its answer.
-    pub(crate) fn open(door: &Door, count: usize) -> anyhow::Result<Self> {
-        let Door { addr, path, at_once } = door;
-        let mut crowd = Self {
+impl Subscribers {
+    /// Connects `count` subscribers, at most `at_once` at a time, and returns when all have received a response head.
+    pub(crate) fn open(endpoint: &Endpoint, count: usize) -> anyhow::Result<Self> {
+        let Endpoint { addr, path, at_once } = endpoint;
+        let mut subscribers = Self {
             epoll: epoll::create(CreateFlags::CLOEXEC)?,
             members: Vec::with_capacity(count),
             events: Vec::with_capacity(EVENTS),
@@ -79,43 +79,51 @@ impl Crowd {
             listening: 0,
         };
         let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n");
-        let mut alive = Instant::now();
-        while crowd.listening < count {
-            while crowd.members.len() < count && crowd.members.len() - crowd.listening < *at_once {
-                crowd.join(*addr, &request).with_context(|| format!("subscriber {}", crowd.members.len()))?;
+        let mut last_event = Instant::now();
+        while subscribers.listening < count {
+            while subscribers.members.len() < count && subscribers.members.len() - subscribers.listening < *at_once {
+                subscribers
+                    .join(*addr, &request)
+                    .with_context(|| format!("subscriber {}", subscribers.members.len()))?;
             }
-            if crowd.read(Duration::from_millis(100), |_, _, _| {})? > 0 {
-                alive = Instant::now();
+            if subscribers.read(Duration::from_millis(100), |_, _, _| {})? > 0 {
+                last_event = Instant::now();
             }
-            ensure!(alive.elapsed() < PATIENCE, "only {} of {count} subscribers got an answer", crowd.listening);
+            ensure!(
+                last_event.elapsed() < PATIENCE,
+                "only {} of {count} subscribers got an answer",
+                subscribers.listening
+            );
         }
-        Ok(crowd)
+        Ok(subscribers)
     }
 
     pub(crate) fn len(&self) -> usize {
         self.members.len()
     }
 
-    /// Returns when all have got a message. A stream that has begun may not be subscribed yet, so `publish` sends one
-    /// of number [`stamp::WARM_UP`], again and again.
+    /// Returns when all have received a message. A stream that has started may not be subscribed yet, so `publish` is
+    /// called repeatedly and sends a message with the number [`stamp::WARM_UP`].
     pub(crate) fn warm_up(&mut self, mut publish: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<()> {
         const ROUND: Duration = Duration::from_millis(500);
 
         let began = Instant::now();
-        let mut heard = vec![false; self.len()];
+        let mut received = vec![false; self.len()];
         let mut missing = self.len();
         while missing > 0 {
-            ensure!(began.elapsed() < PATIENCE, "{missing} subscribers hear nothing");
+            ensure!(began.elapsed() < PATIENCE, "{missing} subscribers receive nothing");
             publish()?;
             let published = Instant::now();
             while missing > 0 && published.elapsed() < ROUND {
-                self.read(ROUND, |member, _, _| missing -= usize::from(!std::mem::replace(&mut heard[member], true)))?;
+                self.read(ROUND, |member, _, _| {
+                    missing -= usize::from(!std::mem::replace(&mut received[member], true))
+                })?;
             }
         }
         Ok(())
     }
 
-    /// Reads once from each that has something; how many had. Waits for the first of them until the timeout. Calls
+    /// Reads once from each subscriber that has data, and returns their number. Waits for data until the timeout. Calls
     /// back with the index of the subscriber, the stamp, and the time of the read.
     pub(crate) fn read(
         &mut self,
@@ -168,7 +176,7 @@ impl Crowd {
     }
 }
 
-/// From the next of the source addresses.
+/// Connects from the next source address.
 fn connect(addr: SocketAddr) -> anyhow::Result<TcpStream> {
     static NEXT: AtomicU32 = AtomicU32::new(0);
 

@@ -17,7 +17,8 @@ mod source;
 /// A longer file contains more than one concept.
 const MAX_LINES: usize = 400;
 /// These folders have a table of their own.
-const FOLDERS_WITH_TABLE: [&str; 5] = ["cli", "config", "edge", "grip", "web"];
+const FOLDERS_WITH_TABLE: [&str; 9] =
+    ["cli", "config", "edge", "grip", "store", "store/coalesced", "store/dynamodb", "store/embedded", "web"];
 const LIB: &str = include_str!("../src/lib.rs");
 
 fn names(list: &[&str]) -> BTreeSet<String> {

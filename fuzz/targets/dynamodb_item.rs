@@ -1,4 +1,4 @@
-//! Items of the table: any attributes are a message or are refused, and a message is written as it was read.
+//! Items of the table: any attributes are a message or are refused, and a message encodes to what was decoded.
 #![no_main]
 
 use std::collections::HashMap;
@@ -7,7 +7,7 @@ use arbitrary::Arbitrary;
 use aws_sdk_dynamodb::types::AttributeValue;
 use gripchat::{
     chat::{Cursor, RoomId, Timestamp},
-    store::fuzzing::dynamodb::{read, write},
+    store::fuzzing::dynamodb::{decode, encode},
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -19,8 +19,8 @@ enum Value<'a> {
     Null,
     Bytes(&'a [u8]),
     Texts(Vec<&'a str>),
-    /// What a good item has there.
-    Good,
+    /// The value of a valid item.
+    Valid,
     Absent,
 }
 
@@ -30,7 +30,7 @@ struct Input<'a> {
     foreign: Option<(&'a str, Value<'a>)>,
 }
 
-const GOOD: [(&str, &str); 9] = [
+const VALID: [(&str, &str); 9] = [
     ("pk", "room#a"),
     ("sk", "m#0000000000000057"),
     ("epoch", "e"),
@@ -44,13 +44,13 @@ const GOOD: [(&str, &str); 9] = [
 
 fuzz_target!(|input: Input<'_>| {
     let mut item = HashMap::new();
-    for ((name, good), value) in GOOD.into_iter().zip(input.attributes) {
-        let good = match name {
+    for ((name, valid), value) in VALID.into_iter().zip(input.attributes) {
+        let valid = match name {
             "first" => AttributeValue::Bool(true),
-            "expires_at" => AttributeValue::N(good.to_owned()),
-            _ => AttributeValue::S(good.to_owned()),
+            "expires_at" => AttributeValue::N(valid.to_owned()),
+            _ => AttributeValue::S(valid.to_owned()),
         };
-        if let Some(value) = attribute(value, good) {
+        if let Some(value) = attribute(value, valid) {
             item.insert(name.to_owned(), value);
         }
     }
@@ -60,17 +60,17 @@ fuzz_target!(|input: Input<'_>| {
         item.insert(name.to_owned(), value);
     }
     let now = Timestamp::from_millis(1_767_323_045_670);
-    let Ok(record) = read(&item, now) else { return };
+    let Ok(record) = decode(&item, now) else { return };
     let id = record.message.id.clone();
     assert_eq!(id.to_string().parse(), Ok(Cursor::After(id)), "a message's id is a cursor");
     let room = RoomId::parse("a").expect("a room");
-    let again = write(&room, &record.message, record.first, None);
-    assert_eq!(again["sk"], item["sk"], "the order of keys is the order of numbers");
-    let reread = read(&again, now).expect("what was written is read");
-    assert_eq!((reread.message, reread.first, reread.visible), (record.message, record.first, true));
+    let encoded = encode(&room, &record.message, record.first, None);
+    assert_eq!(encoded["sk"], item["sk"], "keys sort like numbers");
+    let decoded = decode(&encoded, now).expect("an encoded message is valid");
+    assert_eq!((decoded.message, decoded.first, decoded.visible), (record.message, record.first, true));
 });
 
-fn attribute(value: Value<'_>, good: AttributeValue) -> Option<AttributeValue> {
+fn attribute(value: Value<'_>, valid: AttributeValue) -> Option<AttributeValue> {
     Some(match value {
         Value::Text(text) => AttributeValue::S(text.to_owned()),
         Value::Number(text) => AttributeValue::N(text.to_owned()),
@@ -78,7 +78,7 @@ fn attribute(value: Value<'_>, good: AttributeValue) -> Option<AttributeValue> {
         Value::Null => AttributeValue::Null(true),
         Value::Bytes(bytes) => AttributeValue::B(bytes.to_vec().into()),
         Value::Texts(texts) => AttributeValue::Ss(texts.into_iter().map(str::to_owned).collect()),
-        Value::Good => good,
+        Value::Valid => valid,
         Value::Absent => return None,
     })
 }

@@ -1,5 +1,5 @@
-//! The doors through which the fuzz targets in `fuzz/` reach how stores write and read a message. Built only with
-//! `--cfg fuzzing`, as `cargo fuzz` does.
+//! Gives the fuzz targets in `fuzz/` access to the encodings of messages. Compiled only for tests and with `--cfg fuzzing`,
+//! which `cargo fuzz` sets.
 
 #[cfg(feature = "dynamodb")]
 pub use super::dynamodb::fuzzing as dynamodb;

@@ -1,4 +1,4 @@
-//! A store whose calls are timed and counted, and warned of where they take long.
+//! A store that records metrics of every call and logs slow calls.
 
 use std::{
     sync::Arc,
@@ -14,36 +14,37 @@ use crate::{
     telemetry::metrics::store::{self as metrics, Kind, Read},
 };
 
-/// A call that takes longer than this is warned of. Stores answer within milliseconds.
-const SLOW: Duration = Duration::from_secs(1);
-/// The kind of error of a call that nobody waited for to its end.
+/// A call that takes longer than this is logged as a warning. Stores usually answer within milliseconds.
+const SLOW_CALL: Duration = Duration::from_secs(1);
+/// The kind of error of a call whose caller stopped waiting for it.
 const GIVEN_UP: &str = "given_up";
 
-/// Any store, measured.
+/// Records metrics of the calls of a store.
 pub struct Instrumented<S> {
     kind: Kind,
     store: S,
 }
 
-/// What is called.
+/// Which method is called.
 #[derive(Clone, Copy)]
 enum Operation {
     Append,
     Read(Read),
 }
 
-/// A call that is under way. Dropped before it has ended, it counts as given up.
+/// A running call. If it is dropped before it ends, it counts as given up.
 struct Call<'a> {
     kind: Kind,
     operation: Operation,
     room: Option<&'a RoomId>,
     started: Instant,
-    /// `stored`, `duplicate` or `failed`, and the error.
+    /// The outcome, and the kind of error if there is one. The metric of appends has the outcome as a label: `stored`,
+    /// `duplicate` or `failed`.
     outcome: (&'static str, Option<&'static str>),
 }
 
 impl<S: Store> Instrumented<S> {
-    /// Measures a store of this kind.
+    /// Records the calls of `store` as those of a store of this kind.
     pub fn new(kind: Kind, store: S) -> Self {
         Self { kind, store }
     }
@@ -56,10 +57,10 @@ impl<S: Store> Instrumented<S> {
         &self,
         read: Read,
         room: Option<&RoomId>,
-        reading: impl Future<Output = Result<T, StoreError>>,
+        result: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         let mut call = self.call(Operation::Read(read), room);
-        let outcome = reading.await;
+        let outcome = result.await;
         call.outcome = ("read", outcome.as_ref().err().map(StoreError::kind));
         outcome
     }
@@ -82,7 +83,7 @@ impl Drop for Call<'_> {
         if let Some(error) = error {
             metrics::failed(kind, name, error);
         }
-        if took > SLOW {
+        if took > SLOW_CALL {
             let room = room.map(RoomId::as_str);
             warn!(room.id = room, operation = name, error, duration_ms = took.as_millis() as u64, "the store was slow");
         }

@@ -1,6 +1,6 @@
 //! Consecutive messages of a room.
 
-use super::log::cursor_before;
+use super::log::{Record, cursor_before};
 use crate::chat::{Cursor, Message};
 
 /// Consecutive messages of a room, as history is read.
@@ -13,6 +13,15 @@ pub struct Page {
 }
 
 impl Page {
+    /// Makes a page of at most `limit` messages. The records are newest first, and one more than `limit` if older messages
+    /// are stored.
+    pub(super) fn from_newest_first(records: Vec<Record>, limit: usize) -> Self {
+        let more = records.len() > limit;
+        let mut messages: Vec<Message> = records.into_iter().take(limit).map(|record| record.message).collect();
+        messages.reverse();
+        Self { messages, more }
+    }
+
     /// The cursor after the page's newest message. A stream that starts with the newest messages continues from here.
     pub fn cursor(&self) -> Cursor {
         self.messages.last().map_or(Cursor::Start, |newest| newest.id.clone().into())

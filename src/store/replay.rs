@@ -61,11 +61,25 @@ impl ResetReason {
     }
 }
 
-/// Judges a cursor by the visible records from its own message on, that message included.
+/// How many records a replay reads at least, besides the cursor's own and one more. Expired messages that are not deleted
+/// yet must not hide the messages after them.
+pub(super) const MIN_RECORDS_READ: usize = 200;
+
+/// Removes the expired records and everything before them.
 ///
-/// KeySearch numbers are dense, one read tells: the first record must be the cursor's own, or the next
-/// one of its epoch; with [`Cursor::Start`], one that begins an epoch. `more` says that the store
-/// holds records behind these; `limit` is how many messages the answer may have.
+/// An expired message ends the history before it, so that a replay has no gap. A message may expire before the one
+/// before it, if it was stored by a process whose clock is slow or after the clock was set back.
+pub(super) fn remove_expired(records: &mut Vec<Record>) {
+    if let Some(expired) = records.iter().rposition(|record| !record.visible) {
+        records.drain(..=expired);
+    }
+}
+
+/// Judges a cursor by the visible records from its own message on, including that message.
+///
+/// Because numbers are dense, one read is enough. The first record must be the cursor's own or the next one of the same
+/// epoch; for [`Cursor::Start`], the first of an epoch. `more` means that the store contains records after these. The
+/// answer has at most `limit` messages.
 pub fn judge(cursor: &Cursor, records: Vec<Record>, more: bool, limit: usize) -> Verdict {
     let Some(oldest) = records.first() else {
         return match cursor {
@@ -74,8 +88,8 @@ pub fn judge(cursor: &Cursor, records: Vec<Record>, more: bool, limit: usize) ->
         };
     };
     let epoch = &oldest.message.id.epoch;
-    // Expiry goes from old to new, and a room's history never goes on behind an expired message. Two
-    // epochs in one stretch mean that the retention was changed; the older one is history.
+    // Messages expire from old to new, and a room never continues its epoch after an expired message. So two visible
+    // epochs mean that the retention was changed. The older epoch does not continue.
     if records.iter().any(|record| record.message.id.epoch != *epoch) {
         return Verdict::Reset(ResetReason::Epoch);
     }
@@ -94,8 +108,8 @@ pub fn judge(cursor: &Cursor, records: Vec<Record>, more: bool, limit: usize) ->
     Verdict::Answer(Replay::Messages { messages, more })
 }
 
-/// Why a cursor behind which nothing stands does not hold, given the room's newest visible message;
-/// `None` when it does hold.
+/// Returns why a cursor that no message follows is not valid, given the room's newest visible message; `None` if it is
+/// valid.
 pub fn judge_by_head(cursor: &Cursor, head: &Cursor) -> Option<ResetReason> {
     match (cursor, head) {
         (cursor, head) if cursor == head => None,
@@ -103,6 +117,19 @@ pub fn judge_by_head(cursor: &Cursor, head: &Cursor) -> Option<ResetReason> {
         (Cursor::After(_), Cursor::After(_)) => Some(ResetReason::Ahead),
         (_, _) => Some(ResetReason::Expired),
     }
+}
+
+/// The replay of a cursor where every record that was read has expired and more records follow.
+///
+/// There may be any number of expired records, and a replay must not read all of them: what the cursor missed has
+/// expired in any case.
+pub(super) fn replay_of_expired(cursor: &Cursor, head: Cursor) -> Replay {
+    let reason = match (cursor, &head) {
+        (Cursor::Start, Cursor::Start) => return Replay::Messages { messages: Vec::new(), more: false },
+        (Cursor::After(id), Cursor::After(newest)) if id.epoch != newest.epoch => ResetReason::Epoch,
+        _ => ResetReason::Expired,
+    };
+    Replay::Reset { reason, head }
 }
 
 #[cfg(test)]
@@ -139,14 +166,14 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_is_answered_whether_or_not_the_cursors_own_message_is_still_there() {
+    fn a_cursor_is_answered_whether_or_not_its_own_message_is_still_stored() {
         let both = vec![record("e", 4, false), record("e", 5, false)];
         assert_eq!(seqs(judge(&after("e", 4), both.clone(), false, 9)), (vec![5], false));
         assert_eq!(seqs(judge(&after("e", 3), both, false, 9)), (vec![4, 5], false));
     }
 
     #[test]
-    fn a_full_page_says_that_more_follows() {
+    fn a_full_page_reports_that_more_follows() {
         let records: Vec<_> = (4..=7).map(|seq| record("e", seq, false)).collect();
         assert_eq!(seqs(judge(&after("e", 4), records.clone(), false, 2)), (vec![5, 6], true));
         assert_eq!(seqs(judge(&after("e", 4), records.clone(), false, 3)), (vec![5, 6, 7], false));
@@ -154,16 +181,16 @@ mod tests {
     }
 
     #[test]
-    fn the_start_is_whole_only_where_an_epoch_begins() {
+    fn the_start_is_complete_only_if_the_first_record_starts_an_epoch() {
         assert_eq!(seqs(judge(&Cursor::Start, vec![], false, 9)), (vec![], false));
         assert_eq!(seqs(judge(&Cursor::Start, vec![record("e", 1, true)], false, 9)), (vec![1], false));
         assert_eq!(seqs(judge(&Cursor::Start, vec![record("e", 58, true)], false, 9)), (vec![58], false));
-        let headless = judge(&Cursor::Start, vec![record("e", 58, false)], false, 9);
-        assert_eq!(headless, Verdict::Reset(ResetReason::Expired));
+        let incomplete = judge(&Cursor::Start, vec![record("e", 58, false)], false, 9);
+        assert_eq!(incomplete, Verdict::Reset(ResetReason::Expired));
     }
 
     #[test]
-    fn a_hole_behind_the_cursor_or_another_epoch_is_a_reset() {
+    fn a_gap_after_the_cursor_or_another_epoch_is_a_reset() {
         let five = vec![record("e", 5, false)];
         assert_eq!(judge(&after("e", 3), five.clone(), false, 9), Verdict::Reset(ResetReason::Expired));
         assert_eq!(judge(&after("x", 5), five, false, 9), Verdict::Reset(ResetReason::Epoch));
@@ -172,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn with_nothing_behind_it_a_cursor_is_judged_by_the_head() {
+    fn a_cursor_that_nothing_follows_is_judged_by_the_head() {
         assert_eq!(judge(&after("e", 5), vec![], false, 9), Verdict::Nothing);
         assert_eq!(judge_by_head(&after("e", 5), &after("e", 3)), Some(ResetReason::Ahead));
         assert_eq!(judge_by_head(&after("x", 5), &after("e", 3)), Some(ResetReason::Epoch));
@@ -181,10 +208,9 @@ mod tests {
     }
 
     proptest! {
-        /// Never a partial replay: whatever is stored, an answer begins right behind the cursor and
-        /// has no hole.
+        /// No partial replay: whatever is stored, an answer starts directly after the cursor and has no gap.
         #[test]
-        fn an_answer_is_always_what_follows_the_cursor(
+        fn an_answer_starts_after_the_cursor_and_has_no_gap(
             cursor in 1_u64..20, from in 1_u64..20, count in 0_usize..20, limit in 1_usize..10,
         ) {
             let records = (from..).take(count).filter(|seq| *seq >= cursor).map(|seq| record("e", seq, seq == 1));

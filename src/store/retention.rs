@@ -1,33 +1,33 @@
-//! How long messages live.
+//! How long messages are kept.
 
 use std::{fmt, str::FromStr, time::Duration};
 
 use crate::chat::Timestamp;
 
-/// The shortest retention. A process believes what it saw of a room's newest message for up to a
-/// minute; a message that lives an hour cannot vanish in that time, whatever the clocks say.
-const SHORTEST: Duration = Duration::from_secs(3600);
+/// The shortest retention. A process relies on what it last saw of a room's newest message for up to a minute. A message
+/// that is kept for an hour cannot expire in that time, even if clocks differ.
+const MIN_RETENTION: Duration = Duration::from_secs(3600);
 
-/// How long messages live: a duration of at least an hour, or for ever. Written `30d`, `12h`, `0`.
+/// How long messages are kept: a duration of at least an hour, such as `30d` or `12h`; or forever, written `0`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention(Option<Duration>);
 
-/// A text that is no retention.
+/// The text is not a retention.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("give a duration of at least 1h, such as 30d or 12h, or 0 to keep messages for ever")]
+#[error("give a duration of at least 1h, such as 30d or 12h, or 0 to keep messages forever")]
 pub struct RetentionError;
 
 impl Retention {
-    /// Messages stay until somebody deletes them.
+    /// Messages never expire.
     pub const FOREVER: Self = Self(None);
 
-    /// When a message of this date expires, if ever.
+    /// When a message with this date expires; `None` if never.
     pub fn expiry(self, date: Timestamp) -> Option<Timestamp> {
         self.0.map(|duration| date.plus(duration))
     }
 
-    /// Whether a message is gone. `expiry` is what the message was stored with; a retention that was
-    /// shortened since holds for it too.
+    /// Whether a message has expired. `expiry` is the expiry that the message was stored with. A retention that has been
+    /// shortened since then applies too.
     pub fn has_expired(self, date: Timestamp, expiry: Option<Timestamp>, now: Timestamp) -> bool {
         [expiry, self.expiry(date)].into_iter().flatten().any(|expiry| expiry <= now)
     }
@@ -41,7 +41,7 @@ impl FromStr for Retention {
             return Ok(Self::FOREVER);
         }
         match humantime::parse_duration(text) {
-            Ok(duration) if duration >= SHORTEST => Ok(Self(Some(duration))),
+            Ok(duration) if duration >= MIN_RETENTION => Ok(Self(Some(duration))),
             _ => Err(RetentionError),
         }
     }
@@ -51,7 +51,7 @@ impl fmt::Display for Retention {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Some(duration) => humantime::format_duration(duration).fmt(f),
-            None => f.write_str("for ever"),
+            None => f.write_str("forever"),
         }
     }
 }
@@ -62,20 +62,20 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn an_hour_is_the_shortest_and_zero_is_for_ever() {
+    fn an_hour_is_the_shortest_retention_and_zero_means_forever() {
         assert_eq!("0".parse(), Ok(Retention::FOREVER));
-        assert_eq!("1h".parse(), Ok(Retention(Some(SHORTEST))));
-        assert_eq!("30d".parse(), Ok(Retention(Some(SHORTEST * 24 * 30))));
+        assert_eq!("1h".parse(), Ok(Retention(Some(MIN_RETENTION))));
+        assert_eq!("30d".parse(), Ok(Retention(Some(MIN_RETENTION * 24 * 30))));
         for text in ["", "59m", "3599s", "-1h", "1", "0s", "30 days ago", "forever"] {
             assert_eq!(text.parse::<Retention>(), Err(RetentionError), "{text:?}");
         }
     }
 
     #[test]
-    fn a_message_expires_by_the_shorter_of_what_it_was_stored_with_and_what_holds_now() {
-        let day = Retention(Some(SHORTEST * 24));
+    fn a_message_expires_at_the_earlier_of_its_stored_expiry_and_the_current_retention() {
+        let day = Retention(Some(MIN_RETENTION * 24));
         let date = Timestamp::from_millis(0);
-        let hours = |n: u64| Timestamp::from_millis(0).plus(SHORTEST * u32::try_from(n).unwrap());
+        let hours = |n: u64| Timestamp::from_millis(0).plus(MIN_RETENTION * u32::try_from(n).unwrap());
         assert!(!Retention::FOREVER.has_expired(date, None, hours(1_000)));
         assert!(Retention::FOREVER.has_expired(date, Some(hours(1)), hours(1)));
         assert!(day.has_expired(date, None, hours(24)));

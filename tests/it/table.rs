@@ -211,7 +211,7 @@ async fn the_wait_for_a_new_table_is_shown() -> anyhow::Result<()> {
     let shown = stderr(&output);
     let shown: Vec<_> = shown.lines().map(|line| line.split(" (").next().unwrap_or(line)).collect();
     let waiting = "slow: waiting for the table to become active";
-    assert_eq!(shown, ["slow: creating the table", waiting, waiting, "slow: switching TTL on"]);
+    assert_eq!(shown, ["slow: creating the table", waiting, waiting, "slow: enabling TTL"]);
     Ok(())
 }
 

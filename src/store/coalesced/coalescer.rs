@@ -1,8 +1,8 @@
-//! Callers who want the same at the same time: gathered, and served together.
+//! Coalescing: requests for the same value that arrive together are answered together.
 //!
-//! Who comes while others are being served is not served with them: what they get may be older than something the
-//! newcomer knows of. It waits for the next batch. A batch begins when the one before it is served, or has taken
-//! [`LONGEST`], and then not sooner than the size of the crowd allows.
+//! A request that arrives while a batch is being served is not added to that batch, because the batch may return data
+//! older than something the requester already knows. It waits for the next batch. A batch starts when the previous one
+//! is served or has run for [`MAX_PAUSE`], and not before the pause that the number of waiting requests calls for.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -15,101 +15,102 @@ use std::{
 
 use tokio::time::{Instant, sleep, sleep_until};
 
-/// For each caller of a batch, so long passes from its begin to that of the next: only where more than a hundred callers
-/// a second want the same does anybody wait. One alone never does.
-const PER_CALLER: Duration = Duration::from_millis(10);
-/// The longest wait for a batch to begin: a storm of ten seconds is ten of them, and those it takes to be known as one.
-const LONGEST: Duration = Duration::from_secs(1);
-/// A crowd comes in waves: the wait is longer than the last batch alone would have it, and shrinks by so much a batch.
-const CALMING: Duration = Duration::from_millis(100);
+/// The time from the start of a batch to the start of the next, per request of the batch after the first. So requests
+/// wait only if more than a hundred per second ask for the same; a single request never waits.
+const PAUSE_PER_REQUEST: Duration = Duration::from_millis(10);
+/// The longest time from the start of a batch to the start of the next. A storm of ten seconds then takes ten batches, and
+/// the few before the pause has grown.
+const MAX_PAUSE: Duration = Duration::from_secs(1);
+/// Storms come in waves, so the pause does not drop with one small batch: it shrinks by at most this much per batch.
+const PAUSE_DECREASE: Duration = Duration::from_millis(100);
 
-/// RequestCoalescer by what they want. A handle: clones are one.
+/// Requests by the value they ask for, which is identified by a key. Clones share the same state.
 ///
-/// A crowd is there as long as somebody of it waits or is being served, or its next batch would have to wait. It holds as
-/// many callers as there are; those who have gone are left out when their turn comes.
-pub(super) struct RequestCoalescer<K, C> {
-    waiting: Arc<Mutex<HashMap<K, Vec<C>>>>,
+/// A key has an entry while its requests wait or are served, or while the pause after its last batch lasts. The number of
+/// waiting requests is not limited; requests whose caller has gone are dropped when their batch starts.
+pub(super) struct RequestCoalescer<K, R> {
+    waiting: Arc<Mutex<HashMap<K, Vec<R>>>>,
 }
 
-/// Somebody who waits.
-pub(super) trait Caller: Send + 'static {
+/// A request that waits for its answer.
+pub(super) trait Request: Send + 'static {
     /// Whether the caller has stopped waiting.
-    fn has_gone(&self) -> bool;
+    fn is_cancelled(&self) -> bool;
 }
 
-impl<K, C> Clone for RequestCoalescer<K, C> {
+impl<K, R> Clone for RequestCoalescer<K, R> {
     fn clone(&self) -> Self {
         Self { waiting: Arc::clone(&self.waiting) }
     }
 }
 
-impl<K, C> Default for RequestCoalescer<K, C> {
+impl<K, R> Default for RequestCoalescer<K, R> {
     fn default() -> Self {
         Self { waiting: Arc::default() }
     }
 }
 
-impl<K: Clone + Eq + Hash + Send + 'static, C: Caller> RequestCoalescer<K, C> {
-    /// Lets somebody wait for the next batch, which `serve` is called with. All callers of a crowd bring a function that
-    /// does the same.
-    pub(super) fn join<Served>(&self, wanted: K, caller: C, serve: impl Fn(Vec<C>) -> Served + Send + 'static)
+impl<K: Clone + Eq + Hash + Send + 'static, R: Request> RequestCoalescer<K, R> {
+    /// Adds a request to the next batch of its key, which is passed to `serve`. All requests with the same key must
+    /// bring an equivalent function.
+    pub(super) fn add<Served>(&self, key: K, request: R, serve: impl Fn(Vec<R>) -> Served + Send + 'static)
     where
         Served: Future<Output = ()> + Send + 'static,
     {
-        match self.lock().entry(wanted.clone()) {
-            Entry::Occupied(mut crowd) => crowd.get_mut().push(caller),
-            Entry::Vacant(place) => {
-                place.insert(vec![caller]);
-                // A task of its own: whoever comes first may go first.
-                tokio::spawn(self.clone().run(wanted, serve));
+        match self.lock().entry(key.clone()) {
+            Entry::Occupied(mut waiting) => waiting.get_mut().push(request),
+            Entry::Vacant(entry) => {
+                entry.insert(vec![request]);
+                // A task of its own, because the first caller may stop waiting before the others.
+                tokio::spawn(self.clone().run(key, serve));
             }
         }
     }
 
-    async fn run<Served>(self, wanted: K, serve: impl Fn(Vec<C>) -> Served)
+    async fn run<Served>(self, key: K, serve: impl Fn(Vec<R>) -> Served)
     where
         Served: Future<Output = ()> + Send + 'static,
     {
         let mut pause = Duration::ZERO;
-        while let Some(batch) = self.next_batch(&wanted) {
-            let began = Instant::now();
-            pause = pause_behind(batch.len(), pause);
-            // It goes on where it is too slow to be waited for.
+        while let Some(batch) = self.next_batch(&key) {
+            let started = Instant::now();
+            pause = next_pause(batch.len(), pause);
+            // The batch keeps running if it takes too long for the next batch to wait for it.
             let served = tokio::spawn(serve(batch));
             tokio::select! {
-                // A panic is told to the callers by what they wait for.
+                // If it panics, the callers notice that their channels are closed.
                 _ = served => {}
-                () = sleep(LONGEST) => {}
+                () = sleep(MAX_PAUSE) => {}
             }
-            sleep_until(began + pause).await;
+            sleep_until(started + pause).await;
         }
     }
 
-    /// Those who wait. Where nobody does, the crowd is no more, and the next caller begins another.
-    fn next_batch(&self, wanted: &K) -> Option<Vec<C>> {
+    /// Takes the waiting requests. If there are none, removes the key, so that the next request starts a new task.
+    fn next_batch(&self, key: &K) -> Option<Vec<R>> {
         let mut waiting = self.lock();
-        let mut batch = waiting.get_mut(wanted).map(mem::take).unwrap_or_default();
-        batch.retain(|caller| !caller.has_gone());
+        let mut batch = waiting.get_mut(key).map(mem::take).unwrap_or_default();
+        batch.retain(|request| !request.is_cancelled());
         if batch.is_empty() {
-            waiting.remove(wanted);
+            waiting.remove(key);
             return None;
         }
         Some(batch)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<K, Vec<C>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<K, Vec<R>>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many crowds there are.
+    /// The number of keys.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.lock().len()
     }
 }
 
-/// How long after the begin of a batch the next one may begin, given how long it was before this one.
-fn pause_behind(batch: usize, before: Duration) -> Duration {
+/// The time from the start of a batch of this size to the start of the next, given the pause before this batch.
+fn next_pause(batch: usize, previous: Duration) -> Duration {
     let others = u32::try_from(batch - 1).unwrap_or(u32::MAX);
-    PER_CALLER.saturating_mul(others).max(before.saturating_sub(CALMING)).min(LONGEST)
+    PAUSE_PER_REQUEST.saturating_mul(others).max(previous.saturating_sub(PAUSE_DECREASE)).min(MAX_PAUSE)
 }

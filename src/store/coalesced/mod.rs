@@ -1,18 +1,24 @@
-//! A store whose reads are shared by all who want the same at the same time.
+//! A store that coalesces concurrent reads of the same data.
 //!
-//! A room's streams come back together: a proxy was restarted, a wireless network came back. A thousand cursors are then
-//! asked for that are nearly all the same, and the answers are parts of one. So reads of a room are gathered: at most one
-//! is under way and one waits, and a crowd waits a moment longer, so that more of it gets into the next. Whoever is alone
-//! is served at once.
+//! A room's streams reconnect together, for example when a proxy was restarted or a wireless network came back. Then a
+//! thousand cursors must be read that are nearly all the same, and whose replays overlap. So reads of a room are
+//! collected: at most one batch runs and one waits. The more requests there are, the longer the next batch waits, so
+//! that it contains more of them. A single request is served at once.
 //!
-//! The contract of [stores](super) holds as without it: an answer is what the store held at some moment between the
-//! question and the answer, since nobody is answered by a read that began before the question. A caller that goes away
-//! takes nobody's read with it. The list of rooms alone may be older than the question: it is read whole, and not anew for
-//! everybody.
+//! The [contract of stores](super) still holds. An answer is what the store contained at some time between the request
+//! and the answer, because no request is answered by a read that started before it. A caller that stops waiting does not
+//! cancel the read for others. Only the list of rooms may be older than the request, because it is read whole and
+//! too expensive to read for every caller.
+//!
+//! | module | what it is | imports |
+//! |---|---|---|
+//! | [`coalescer`] | batches of requests for the same value | nothing |
+//! | [`replay_batch`] | answers many cursors of a room from few reads | nothing |
+//! | [`room_list_cache`] | the list of rooms, cached for some seconds | nothing |
 
 mod coalescer;
-mod listing;
-mod replays;
+mod replay_batch;
+mod room_list_cache;
 
 use std::sync::Arc;
 
@@ -23,75 +29,69 @@ use tokio::{
 };
 
 use self::{
-    coalescer::{Caller, RequestCoalescer},
-    listing::Listing,
-    replays::answer_all,
+    coalescer::{Request, RequestCoalescer},
+    replay_batch::{ReplayRequest, answer_all},
+    room_list_cache::RoomListCache,
 };
 use super::{Activity, Append, Appended, Page, READ_DEADLINE, Replay, Store, StoreError};
 use crate::chat::{Cursor, MessageId, RoomId};
 
-/// Which page: of a room, the newest or those before a message, and how many of them.
-type Wanted = (RoomId, Option<MessageId>, usize);
+/// Identifies a page: the newest messages of a room, or those before a message; and how many.
+type PageKey = (RoomId, Option<MessageId>, usize);
 
-/// A store that shares its reads.
+/// A store that coalesces concurrent reads of the same data.
 pub struct Coalesced {
     store: Arc<dyn Store>,
-    /// By room and how many messages are asked for.
-    replays: RequestCoalescer<(RoomId, usize), Question>,
-    pages: RequestCoalescer<Wanted, Sender<Result<Page, StoreError>>>,
-    listing: Listing,
+    /// By room and limit.
+    replays: RequestCoalescer<(RoomId, usize), ReplayRequest>,
+    pages: RequestCoalescer<PageKey, Sender<Result<Page, StoreError>>>,
+    room_list: RoomListCache,
 }
 
-/// A read was given up: it panicked, or the program ends.
+/// A read stopped without an answer: it panicked, or the program is shutting down.
 #[derive(Debug, thiserror::Error)]
-#[error("the read was not finished")]
-struct Unfinished;
+#[error("the read was interrupted")]
+struct Interrupted;
 
-/// What follows a cursor?
-struct Question {
-    cursor: Cursor,
-    answer: Sender<Result<Replay, StoreError>>,
-}
-
-impl Caller for Question {
-    fn has_gone(&self) -> bool {
+impl Request for ReplayRequest {
+    fn is_cancelled(&self) -> bool {
         self.answer.is_closed()
     }
 }
 
-impl Caller for Sender<Result<Page, StoreError>> {
-    fn has_gone(&self) -> bool {
+impl Request for Sender<Result<Page, StoreError>> {
+    fn is_cancelled(&self) -> bool {
         self.is_closed()
     }
 }
 
 impl Coalesced {
-    /// Over this store.
+    /// Coalesces the reads of `store`.
     pub fn new(store: Arc<dyn Store>) -> Self {
         Self {
             store,
             replays: RequestCoalescer::default(),
             pages: RequestCoalescer::default(),
-            listing: Listing::default(),
+            room_list: RoomListCache::default(),
         }
     }
 
     async fn page(&self, room: &RoomId, before: Option<&MessageId>, limit: usize) -> Result<Page, StoreError> {
-        let (caller, answer) = oneshot::channel();
-        let wanted = (room.clone(), before.cloned(), limit);
-        let (store, asked) = (Arc::clone(&self.store), wanted.clone());
-        self.pages.join(wanted, caller, move |callers| {
-            let (store, (room, before, limit)) = (Arc::clone(&store), asked.clone());
+        let (request, answer) = oneshot::channel();
+        let key: PageKey = (room.clone(), before.cloned(), limit);
+        let (store, wanted) = (Arc::clone(&self.store), key.clone());
+        self.pages.add(key, request, move |requests| {
+            let (store, (room, before, limit)) = (Arc::clone(&store), wanted.clone());
             async move {
                 let page = match &before {
                     None => store.latest(&room, limit).await,
                     Some(id) => store.before(&room, id, limit).await,
                 };
-                // Whoever has gone needs no answer.
-                callers.into_iter().for_each(|caller| _ = caller.send(page.clone()));
+                // A caller may have stopped waiting.
+                requests.into_iter().for_each(|request| _ = request.send(page.clone()));
             }
         });
-        in_time(answer).await
+        within_deadline(answer).await
     }
 }
 
@@ -102,14 +102,14 @@ impl Store for Coalesced {
     }
 
     async fn after(&self, room: &RoomId, cursor: &Cursor, limit: usize) -> Result<Replay, StoreError> {
-        let (caller, answer) = oneshot::channel();
-        let question = Question { cursor: cursor.clone(), answer: caller };
-        let (store, asked) = (Arc::clone(&self.store), room.clone());
-        self.replays.join((room.clone(), limit), question, move |questions| {
-            let (store, room) = (Arc::clone(&store), asked.clone());
-            async move { answer_all(&*store, &room, limit, questions).await }
+        let (sender, answer) = oneshot::channel();
+        let request = ReplayRequest { cursor: cursor.clone(), answer: sender };
+        let (store, wanted) = (Arc::clone(&self.store), room.clone());
+        self.replays.add((room.clone(), limit), request, move |requests| {
+            let (store, room) = (Arc::clone(&store), wanted.clone());
+            async move { answer_all(&*store, &room, limit, requests).await }
         });
-        in_time(answer).await
+        within_deadline(answer).await
     }
 
     async fn latest(&self, room: &RoomId, limit: usize) -> Result<Page, StoreError> {
@@ -121,7 +121,7 @@ impl Store for Coalesced {
     }
 
     async fn rooms(&self) -> Result<Arc<[Activity]>, StoreError> {
-        timeout(READ_DEADLINE, self.listing.rooms(&self.store)).await.unwrap_or(Err(StoreError::Deadline))
+        timeout(READ_DEADLINE, self.room_list.rooms(&self.store)).await.unwrap_or(Err(StoreError::Deadline))
     }
 
     async fn check(&self) -> Result<(), StoreError> {
@@ -129,10 +129,10 @@ impl Store for Coalesced {
     }
 }
 
-/// The wait for a batch included, a read takes no longer than the contract has it.
-async fn in_time<T>(answer: Receiver<Result<T, StoreError>>) -> Result<T, StoreError> {
+/// Waits for an answer. The deadline of the contract includes the wait for a batch.
+async fn within_deadline<T>(answer: Receiver<Result<T, StoreError>>) -> Result<T, StoreError> {
     match timeout(READ_DEADLINE, answer).await {
-        Ok(answered) => answered.unwrap_or_else(|_| Err(StoreError::Unavailable(Arc::new(Unfinished)))),
+        Ok(received) => received.unwrap_or_else(|_| Err(StoreError::Unavailable(Arc::new(Interrupted)))),
         Err(_) => Err(StoreError::Deadline),
     }
 }

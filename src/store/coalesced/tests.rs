@@ -1,4 +1,4 @@
-//! Reads that are shared, over a store whose log, speed and failures are the test's.
+//! Tests of coalesced reads, over a store whose log, delays and failures the test controls.
 
 use std::{
     sync::{
@@ -13,16 +13,16 @@ use proptest::prelude::*;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
-use super::{replays::told, *};
+use super::{replay_batch::derive_replay, *};
 use crate::{
     chat::{Author, Draft, Epoch, Text, Timestamp},
     store::{Record, ResetReason, Verdict, judge, judge_by_head},
 };
 
-/// A store that has read once so much time has passed: half of it before it looks, half behind.
+/// A store whose reads take `millis`: half of it before the log is read, half after.
 #[derive(Default)]
 pub(super) struct Model {
-    /// All states of the log, the last one last.
+    /// All states of the log, the current one last.
     states: Mutex<Vec<Vec<Record>>>,
     pub(super) millis: AtomicU64,
     pub(super) failing: AtomicBool,
@@ -52,7 +52,7 @@ fn record(id: MessageId, first: bool, visible: bool) -> Record {
     Record { message: draft.into_message(id), first, visible }
 }
 
-/// Two epochs, of which the first so many messages have expired.
+/// A log of two epochs with this many messages each, of which the first `expired` have expired.
 pub(super) fn log(older: u64, newer: u64, expired: u64) -> Vec<Record> {
     (1..=older + newer)
         .map(|seq| {
@@ -62,7 +62,7 @@ pub(super) fn log(older: u64, newer: u64, expired: u64) -> Vec<Record> {
         .collect()
 }
 
-/// What a store answers that holds this.
+/// What a store with this log returns.
 fn replay(log: &[Record], cursor: &Cursor, limit: usize) -> Replay {
     let from = if let Cursor::After(id) = cursor { id.seq } else { 1 };
     let mut records: Vec<Record> = log.iter().filter(|record| record.message.id.seq >= from).cloned().collect();
@@ -97,7 +97,7 @@ impl Model {
         Arc::new(Self { states: Mutex::new(vec![log]), ..Self::default() })
     }
 
-    fn now(&self) -> usize {
+    fn current(&self) -> usize {
         self.states.lock().unwrap().len() - 1
     }
 
@@ -105,7 +105,7 @@ impl Model {
         self.states.lock().unwrap()[number].clone()
     }
 
-    fn becomes(&self, log: Vec<Record>) {
+    fn set_log(&self, log: Vec<Record>) {
         self.states.lock().unwrap().push(log);
     }
 
@@ -113,17 +113,17 @@ impl Model {
         self.reads.load(Relaxed)
     }
 
-    async fn read<T>(&self, look: impl FnOnce(&[Record]) -> T) -> Result<T, StoreError> {
+    async fn read<T>(&self, read: impl FnOnce(&[Record]) -> T) -> Result<T, StoreError> {
         self.reads.fetch_add(1, Relaxed);
         let half = Duration::from_millis(self.millis.load(Relaxed)) / 2;
         sleep(half).await;
-        assert!(!self.panicking.load(Relaxed), "as the test wants it");
+        assert!(!self.panicking.load(Relaxed), "the test asked for a panic");
         if self.failing.load(Relaxed) {
             return Err(StoreError::Busy);
         }
-        let seen = look(&self.state(self.now()));
+        let result = read(&self.state(self.current()));
         sleep(half).await;
-        Ok(seen)
+        Ok(result)
     }
 }
 
@@ -159,11 +159,11 @@ impl Store for Model {
     }
 }
 
-pub(super) fn shared(model: &Arc<Model>) -> Arc<Coalesced> {
+pub(super) fn coalesced(model: &Arc<Model>) -> Arc<Coalesced> {
     Arc::new(Coalesced::new(model.clone()))
 }
 
-fn behind(seq: u64) -> Cursor {
+fn after(seq: u64) -> Cursor {
     id(0, seq).into()
 }
 
@@ -175,123 +175,123 @@ fn seqs(replay: &Replay) -> Vec<u64> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_is_alone_is_served_at_once() {
+async fn a_single_request_is_served_at_once() {
     let model = Model::holding(log(9, 0, 0));
-    let (shared, began) = (shared(&model), Instant::now());
+    let (store, started) = (coalesced(&model), Instant::now());
     for _ in 0..100 {
-        assert_eq!(seqs(&shared.after(&room(), &behind(7), 5).await.unwrap()), [8, 9]);
-        shared.latest(&room(), 5).await.unwrap();
+        assert_eq!(seqs(&store.after(&room(), &after(7), 5).await.unwrap()), [8, 9]);
+        store.latest(&room(), 5).await.unwrap();
     }
-    assert_eq!((began.elapsed(), model.reads()), (Duration::ZERO, 200));
+    assert_eq!((started.elapsed(), model.reads()), (Duration::ZERO, 200));
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_is_answered_by_a_read_that_began_before_the_question() {
+async fn no_request_is_answered_by_a_read_that_started_before_it() {
     let model = Model::holding(log(3, 0, 0));
     model.millis.store(100, Relaxed);
-    let shared = shared(&model);
-    let early = async { seqs(&shared.after(&room(), &behind(2), 5).await.unwrap()) };
+    let store = coalesced(&model);
+    let early = async { seqs(&store.after(&room(), &after(2), 5).await.unwrap()) };
     let late = async {
-        // The first read has looked by now.
+        // By now the first read has read the log.
         sleep(Duration::from_millis(60)).await;
-        model.becomes(log(4, 0, 0));
-        seqs(&shared.after(&room(), &behind(2), 5).await.unwrap())
+        model.set_log(log(4, 0, 0));
+        seqs(&store.after(&room(), &after(2), 5).await.unwrap())
     };
     assert_eq!(tokio::join!(early, late), (vec![3], vec![3, 4]));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_storm_costs_a_few_reads_and_waits_little() {
+async fn a_storm_of_requests_takes_few_reads_and_waits_little() {
     let model = Model::holding(log(100, 0, 0));
     model.millis.store(20, Relaxed);
-    let (shared, began) = (shared(&model), Instant::now());
+    let (store, started) = (coalesced(&model), Instant::now());
     let client = async |n: u64| {
         sleep(Duration::from_millis(n * 3 / 2)).await;
-        let (asked, behind_by) = (Instant::now(), n % 4 * 7);
-        let answer = shared.after(&room(), &behind(100 - behind_by), 50).await.unwrap();
-        assert_eq!(seqs(&answer).len() as u64, behind_by);
-        asked.elapsed()
+        let (requested, missed) = (Instant::now(), n % 4 * 7);
+        let answer = store.after(&room(), &after(100 - missed), 50).await.unwrap();
+        assert_eq!(seqs(&answer).len() as u64, missed);
+        requested.elapsed()
     };
     let waits = join_all((0..2_000).map(client)).await;
     assert!(model.reads() <= 10, "{} reads", model.reads());
     let longest = waits.into_iter().max().unwrap();
     assert!(longest <= Duration::from_millis(1_100), "{longest:?}");
-    assert!(began.elapsed() < Duration::from_secs(5));
+    assert!(started.elapsed() < Duration::from_secs(5));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failure_is_told_to_all_who_share_the_read_and_to_nobody_after() {
+async fn a_failure_is_returned_to_all_requests_of_the_batch_and_to_no_later_one() {
     let model = Model::holding(log(9, 0, 0));
     model.failing.store(true, Relaxed);
-    let shared = shared(&model);
+    let store = coalesced(&model);
     let answers = join_all((0..50).map(|n| {
-        let shared = &shared;
-        async move { shared.after(&room(), &behind(n % 9), 5).await }
+        let store = &store;
+        async move { store.after(&room(), &after(n % 9), 5).await }
     }))
     .await;
     assert!(answers.iter().all(|answer| matches!(answer, Err(StoreError::Busy))));
     assert!(model.reads() <= 2, "{} reads", model.reads());
     model.failing.store(false, Relaxed);
-    assert!(shared.after(&room(), &behind(3), 9).await.is_ok());
+    assert!(store.after(&room(), &after(3), 9).await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_read_that_panics_is_an_error_and_the_next_one_is_made() {
+async fn a_read_that_panics_returns_an_error_and_the_next_read_runs() {
     let model = Model::holding(log(9, 0, 0));
-    let shared = shared(&model);
+    let store = coalesced(&model);
     model.panicking.store(true, Relaxed);
-    assert!(matches!(shared.latest(&room(), 5).await, Err(StoreError::Unavailable(_))));
+    assert!(matches!(store.latest(&room(), 5).await, Err(StoreError::Unavailable(_))));
     model.panicking.store(false, Relaxed);
-    assert!(shared.latest(&room(), 5).await.is_ok());
+    assert!(store.latest(&room(), 5).await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_goes_away_takes_nobodys_read_along_and_leaves_nothing_behind() {
+async fn a_cancelled_request_cancels_no_other_and_leaves_no_state() {
     let model = Model::holding(log(9, 0, 0));
     model.millis.store(100, Relaxed);
-    let shared = shared(&model);
-    let ask = |patience: u64| {
-        let shared = Arc::clone(&shared);
-        async move { timeout(Duration::from_millis(patience), shared.after(&room(), &behind(7), 5)).await }
+    let store = coalesced(&model);
+    let request = |patience: u64| {
+        let store = Arc::clone(&store);
+        async move { timeout(Duration::from_millis(patience), store.after(&room(), &after(7), 5)).await }
     };
-    let (first, second, third) = tokio::join!(ask(10), ask(20), ask(1_000));
+    let (first, second, third) = tokio::join!(request(10), request(20), request(1_000));
     assert!(first.is_err() && second.is_err());
     assert_eq!(seqs(&third.unwrap().unwrap()), [8, 9]);
     assert_eq!(model.reads(), 1);
     sleep(Duration::from_secs(1)).await;
-    assert!(ask(1).await.is_err());
+    assert!(request(1).await.is_err());
     sleep(Duration::from_secs(1)).await;
-    assert_eq!((shared.replays.len(), shared.pages.len()), (0, 0));
+    assert_eq!((store.replays.len(), store.pages.len()), (0, 0));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_read_that_hangs_holds_up_nobody_but_its_own() {
+async fn a_read_that_hangs_delays_only_its_own_batch() {
     let model = Model::holding(log(9, 0, 0));
-    let (shared, began) = (shared(&model), Instant::now());
+    let (store, started) = (coalesced(&model), Instant::now());
     model.millis.store(60_000, Relaxed);
     let hanging = async {
-        assert!(matches!(shared.latest(&room(), 5).await, Err(StoreError::Deadline)));
-        began.elapsed()
+        assert!(matches!(store.latest(&room(), 5).await, Err(StoreError::Deadline)));
+        started.elapsed()
     };
     let next = async {
         sleep(Duration::from_millis(100)).await;
         model.millis.store(0, Relaxed);
-        shared.latest(&room(), 5).await.unwrap();
-        began.elapsed()
+        store.latest(&room(), 5).await.unwrap();
+        started.elapsed()
     };
     assert_eq!(tokio::join!(hanging, next), (READ_DEADLINE, Duration::from_secs(1)));
 }
 
 #[tokio::test(start_paused = true)]
-async fn cursors_that_nobody_gave_out_keep_nobody_waiting() {
+async fn made_up_cursors_do_not_delay_others() {
     let model = Model::holding(log(400, 0, 0));
     model.millis.store(20, Relaxed);
-    let (shared, began) = (shared(&model), Instant::now());
+    let (store, started) = (coalesced(&model), Instant::now());
     let made_up = (0..200).map(|n| Cursor::from(id(n + 2, 3)));
-    let cursors: Vec<_> = made_up.chain((0..20).map(|n| behind(390 + n % 10))).collect();
+    let cursors: Vec<_> = made_up.chain((0..20).map(|n| after(390 + n % 10))).collect();
     let room = room();
-    join_all(cursors.iter().map(|cursor| shared.after(&room, cursor, 50))).await;
-    assert!(began.elapsed() < Duration::from_millis(600), "{:?}", began.elapsed());
+    join_all(cursors.iter().map(|cursor| store.after(&room, cursor, 50))).await;
+    assert!(started.elapsed() < Duration::from_millis(600), "{:?}", started.elapsed());
 }
 
 fn cursor() -> impl Strategy<Value = Cursor> {
@@ -301,7 +301,8 @@ fn cursor() -> impl Strategy<Value = Cursor> {
     ]
 }
 
-/// What becomes of a log: more messages, expiry, loss. A new epoch begins only when the older one has expired whole.
+/// The logs that a room can have: with more messages, expiry or loss. A new epoch starts only when all of the older one has
+/// expired.
 fn logs() -> impl Strategy<Value = Vec<Record>> {
     let epochs = (0_u64..8, 0_u64..8, 0_u64..16);
     epochs.prop_map(|(older, newer, expired)| log(older, newer, if newer > 0 { expired.max(older) } else { expired }))
@@ -310,13 +311,13 @@ fn logs() -> impl Strategy<Value = Vec<Record>> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
-    /// What one replay says of another cursor is what the store would have said.
+    /// A replay derived from another one is what the store would have returned.
     #[test]
-    fn a_replay_tells_nothing_of_a_cursor_but_the_truth(
+    fn a_derived_replay_is_what_the_store_returns(
         log in logs(), of in cursor(), other in cursor(), limit in 1_usize..8,
     ) {
-        if let Some(told) = told(&of, &replay(&log, &of, limit), &other) {
-            prop_assert_eq!(told, replay(&log, &other, limit));
+        if let Some(derived) = derive_replay(&of, &replay(&log, &of, limit), &other) {
+            prop_assert_eq!(derived, replay(&log, &other, limit));
         }
     }
 }
@@ -324,40 +325,40 @@ proptest! {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
-    /// Whatever is asked, written and delayed: an answer is what the store held between the question and the answer.
+    /// Whatever is requested, written and delayed, an answer is what the store contained between the request and the answer.
     #[test]
-    fn a_shared_answer_is_one_that_the_store_would_have_given(
+    fn a_coalesced_answer_is_one_that_the_store_could_have_returned(
         writes in proptest::collection::vec((0_u64..2_000, logs()), 1..12),
         delays in proptest::collection::vec((0_u64..2_000, 0_u64..800), 1..12),
-        questions in proptest::collection::vec((0_u64..2_000, cursor(), 1_usize..4), 1..120),
+        requests in proptest::collection::vec((0_u64..2_000, cursor(), 1_usize..4), 1..120),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         runtime.block_on(async {
             let model = Model::holding(log(5, 5, 6));
-            let shared = shared(&model);
+            let store = coalesced(&model);
             let at = async |millis: u64| sleep(Duration::from_millis(millis)).await;
             let write = async |(when, log): (u64, Vec<Record>)| {
                 at(when).await;
-                model.becomes(log);
+                model.set_log(log);
             };
             let delay = async |(when, millis): (u64, u64)| {
                 at(when).await;
                 model.millis.store(millis, Relaxed);
             };
-            let ask = async |(when, cursor, limit): (u64, Cursor, usize)| {
+            let request = async |(when, cursor, limit): (u64, Cursor, usize)| {
                 at(when).await;
-                let asked = model.now();
-                let answer = shared.after(&room(), &cursor, limit).await.unwrap();
-                let possible = (asked..=model.now()).map(|n| replay(&model.state(n), &cursor, limit));
+                let first = model.current();
+                let answer = store.after(&room(), &cursor, limit).await.unwrap();
+                let possible = (first..=model.current()).map(|n| replay(&model.state(n), &cursor, limit));
                 assert!(possible.into_iter().any(|possible| possible == answer), "{cursor:?}: {answer:?}");
             };
             tokio::join!(
                 join_all(writes.into_iter().map(write)),
                 join_all(delays.into_iter().map(delay)),
-                join_all(questions.into_iter().map(ask)),
+                join_all(requests.into_iter().map(request)),
             );
             sleep(Duration::from_secs(2)).await;
-            assert_eq!(shared.replays.len(), 0);
+            assert_eq!(store.replays.len(), 0);
         });
     }
 }

@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
 use crate::store::StoreError;
 
-/// Reads an error of any operation.
+/// Translates an error of any operation.
 pub(super) fn classify<E, R>(table: &str, error: SdkError<E, R>) -> StoreError
 where
     E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
@@ -34,7 +34,7 @@ where
     }
 }
 
-/// Whether DynamoDB refused for its load, before it did anything.
+/// Whether DynamoDB throttled the request, so that it did nothing.
 pub(super) fn is_throttled<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
     matches!(
         error.code(),

@@ -1,29 +1,29 @@
-//! A message as an item of the table, written and read.
+//! Gives fuzz targets access to the encoding of messages.
 
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::item;
+use super::message_item;
 use crate::{
     chat::{Message, RoomId, Timestamp},
     store::{Record, Retention, StoreError},
 };
 
-/// The item of a message.
-pub fn write(
+/// Encodes a message.
+pub fn encode(
     room: &RoomId,
     message: &Message,
     first: bool,
     expiry: Option<Timestamp>,
 ) -> HashMap<String, AttributeValue> {
-    item::write(room, message, first, expiry)
+    message_item::encode(room, message, first, expiry)
 }
 
-/// Reads an item, as it is at this moment.
+/// Decodes a message, as it is visible at `now`.
 ///
 /// # Errors
-/// When it holds no message.
-pub fn read(item: &HashMap<String, AttributeValue>, now: Timestamp) -> Result<Record, StoreError> {
-    item::read(item, Retention::FOREVER, now)
+/// If the item is not a valid message.
+pub fn decode(item: &HashMap<String, AttributeValue>, now: Timestamp) -> Result<Record, StoreError> {
+    message_item::decode(item, Retention::FOREVER, now)
 }

@@ -1,4 +1,4 @@
-//! Creating the DynamoDB table.
+//! Creates the DynamoDB table.
 
 use std::{error::Error as StdError, time::Duration};
 
@@ -12,26 +12,26 @@ use aws_sdk_dynamodb::{
 };
 use tokio::time::{Instant, sleep};
 
-use super::item::{EXPIRES_AT, PARTITION_KEY, SORT_KEY};
+use super::message_item::{EXPIRES_AT, PARTITION_KEY, SORT_KEY};
 
-/// How often a table that is being created is looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// A table is usually active within seconds.
-const ACTIVE_WITHIN: Duration = Duration::from_secs(300);
+/// How often the state of a table that is being created is read.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
+/// How long to wait until the table is active. It usually takes seconds.
+const ACTIVE_DEADLINE: Duration = Duration::from_secs(300);
 
-/// What [`create`] found or did.
+/// Whether [`create`] created the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Created {
-    /// The table is new.
+    /// It did.
     New,
-    /// It was there, with the right keys.
+    /// The table already existed, with the right keys.
     Existing,
 }
 
 /// Why there is no usable table.
 #[derive(Debug, thiserror::Error)]
 pub enum TableError {
-    /// It is there and was made for something else.
+    /// A table with this name exists, with other keys.
     #[error(
         "table {table:?} exists with other keys ({found}); gripchat needs {PARTITION_KEY} (S, hash) and \
          {SORT_KEY} (S, range). Choose another name with DYNAMODB_TABLE"
@@ -42,25 +42,25 @@ pub enum TableError {
         /// Its keys.
         found: String,
     },
-    /// It is being deleted, or in another state it cannot be used in.
+    /// The table is in a state in which it cannot be used, for example because it is being deleted.
     #[error("table {table:?} is {status}; wait, or choose another name with DYNAMODB_TABLE")]
     Unusable {
         /// The table's name.
         table: String,
-        /// DynamoDB's word for its state.
+        /// Its state, as DynamoDB reports it.
         status: String,
     },
-    /// It did not become active.
-    #[error("table {0:?} is still not active after {ACTIVE_WITHIN:?}; run this again later")]
+    /// The table did not become active in time.
+    #[error("table {0:?} is still not active after {ACTIVE_DEADLINE:?}; run this again later")]
     Slow(String),
-    /// DynamoDB refused or cannot be reached.
+    /// DynamoDB refused a request or cannot be reached.
     #[error("DynamoDB did not {0}: {1}")]
     Failed(&'static str, String),
 }
 
-/// Makes sure that the table is there, active and with TTL switched on.
+/// Creates the table if it does not exist, waits until it is active, and enables TTL.
 ///
-/// `progress` gets a line whenever there is something to tell a waiting person.
+/// `progress` is called with a line of text for each step.
 pub async fn create(client: &Client, table: &str, mut progress: impl FnMut(&str)) -> Result<Created, TableError> {
     let created = match describe(client, table).await? {
         Some(description) => {
@@ -90,7 +90,7 @@ async fn request(client: &Client, table: &str) -> Result<(), TableError> {
     let text =
         |name| AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S).build();
     let key = |name, kind| KeySchemaElement::builder().attribute_name(name).key_type(kind).build();
-    // The builders fail only where a name or a type is missing.
+    // The builders only fail if a name or a type is missing.
     let complete = "names and types are set";
     let outcome = client
         .create_table()
@@ -104,7 +104,7 @@ async fn request(client: &Client, table: &str) -> Result<(), TableError> {
         .await;
     match outcome {
         Ok(_) => Ok(()),
-        // Somebody else is creating it at the same time. Whoever it is, the keys are checked below.
+        // Another process is creating it at the same time. The keys are checked once it is active.
         Err(error) if error.code() == Some("ResourceInUseException") => Ok(()),
         Err(error) => Err(failed("create the table", error)),
     }
@@ -112,7 +112,7 @@ async fn request(client: &Client, table: &str) -> Result<(), TableError> {
 
 async fn wait_until_active(client: &Client, table: &str, progress: &mut impl FnMut(&str)) -> Result<(), TableError> {
     let start = Instant::now();
-    while start.elapsed() < ACTIVE_WITHIN {
+    while start.elapsed() < ACTIVE_DEADLINE {
         let description = describe(client, table).await?;
         match description.as_ref().map(|d| (d, d.table_status())) {
             Some((description, Some(TableStatus::Active))) => return check_keys(table, description),
@@ -122,7 +122,7 @@ async fn wait_until_active(client: &Client, table: &str, progress: &mut impl FnM
             }
         }
         progress(&format!("waiting for the table to become active ({} s)", start.elapsed().as_secs()));
-        sleep(LOOK_EVERY).await;
+        sleep(POLL_INTERVAL).await;
     }
     Err(TableError::Slow(table.to_owned()))
 }
@@ -147,12 +147,12 @@ fn check_keys(table: &str, description: &TableDescription) -> Result<(), TableEr
     Err(TableError::OtherKeys { table: table.to_owned(), found: found.join(" and ") })
 }
 
-/// Expired messages are invisible at once; TTL deletes them, so that they cost nothing.
+/// Expired messages are invisible immediately. TTL deletes them, so that they cost nothing.
 async fn enable_ttl(client: &Client, table: &str, progress: &mut impl FnMut(&str)) -> Result<(), TableError> {
     if ttl_is_on(client, table).await? {
         return Ok(());
     }
-    progress("switching TTL on");
+    progress("enabling TTL");
     let ttl = TimeToLiveSpecification::builder().enabled(true).attribute_name(EXPIRES_AT).build();
     let outcome = client
         .update_time_to_live()
@@ -162,9 +162,9 @@ async fn enable_ttl(client: &Client, table: &str, progress: &mut impl FnMut(&str
         .await;
     match outcome {
         Ok(_) => Ok(()),
-        // Somebody else did so at the same time, and DynamoDB refuses to do it twice.
+        // Another process enabled it at the same time. DynamoDB refuses to enable it twice.
         Err(_) if ttl_is_on(client, table).await? => Ok(()),
-        Err(error) => Err(failed("switch the table's TTL on", error)),
+        Err(error) => Err(failed("enable the table's TTL", error)),
     }
 }
 

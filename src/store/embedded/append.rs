@@ -1,4 +1,4 @@
-//! Appending within a transaction: look for the key, then take the number behind the newest.
+//! One append within a transaction: search for the key, then use the number after the newest.
 
 use std::time::Instant;
 
@@ -6,7 +6,7 @@ use redb::Table;
 use uuid::Uuid;
 
 use super::{
-    Failure,
+    failure::Failure,
     read::Log,
     record::{self, Key, Value},
 };
@@ -16,9 +16,9 @@ use crate::{
     telemetry::metrics::store::{self as metrics, Kind, Read},
 };
 
-/// Puts a draft behind the newest message of its room, if its key is not there already.
+/// Inserts a draft after the newest message of its room, unless a message with its key is found.
 ///
-/// The transaction sees what it has put before: of two drafts with one key in one batch, the second is the first.
+/// The transaction sees its own inserts, so if two drafts in one batch have the same key, the second finds the first.
 pub(super) fn append(
     table: &mut Table<'_, Key, Value>,
     room: &RoomId,
@@ -38,15 +38,15 @@ pub(super) fn append(
     }
     let Slot { id, first } = tail.next();
     let message = draft.into_message(id);
-    let value = record::write(&message, first, retention.expiry(message.date));
+    let value = record::encode(&message, first, retention.expiry(message.date));
     table.insert((room.as_str(), message.id.seq), value.as_slice())?;
     Ok(Appended::new(message, first, false))
 }
 
-/// The message with this key, if it is where it may stand.
+/// Finds the message with this key in the range that `key_search` names.
 ///
-/// A search and no index: a client's key comes with the cursor it had, which is near the end, and at the worst a
-/// thousand entries are glanced at. An index would cost a second write for each message.
+/// This searches and needs no index. A client's key comes with its cursor, which is close to the end, and at most a
+/// thousand entries are compared. An index would cost a second write per message.
 fn find(
     log: &Log<'_, Table<'_, Key, Value>>,
     key: Uuid,
@@ -54,14 +54,14 @@ fn find(
     tail: &Tail,
 ) -> Result<Option<Record>, Failure> {
     let Tail::Newest(newest) = tail else { return Ok(None) };
-    let (behind, most) = match key_search {
+    let (after, limit) = match key_search {
         KeySearch::None => return Ok(None),
         KeySearch::After(Cursor::Start) => (0, KEY_SEARCH_MAX),
         KeySearch::After(Cursor::After(id)) if id.epoch == newest.epoch && id.seq <= newest.seq => {
             (id.seq, KEY_SEARCH_MAX)
         }
-        // It is ahead of the log, or of another one.
+        // The cursor is ahead of the log or of another epoch.
         KeySearch::Newest | KeySearch::After(Cursor::After(_)) => (0, KEY_SEARCH_NEWEST),
     };
-    log.find(key, behind, most, newest)
+    log.find(key, after, limit, newest)
 }

@@ -1,4 +1,4 @@
-//! A message as an entry of the table, written and read.
+//! Gives fuzz targets access to the encoding of messages.
 
 use super::record;
 use crate::{
@@ -6,15 +6,15 @@ use crate::{
     store::{Record, Retention, StoreError},
 };
 
-/// The value of a message.
-pub fn write(message: &Message, first: bool, expiry: Option<Timestamp>) -> Vec<u8> {
-    record::write(message, first, expiry)
+/// Encodes a message.
+pub fn encode(message: &Message, first: bool, expiry: Option<Timestamp>) -> Vec<u8> {
+    record::encode(message, first, expiry)
 }
 
-/// Reads an entry, as it is at this moment.
+/// Decodes a message, as it is visible at `now`.
 ///
 /// # Errors
-/// When it holds no message.
-pub fn read(room: &str, seq: u64, value: &[u8], now: Timestamp) -> Result<Record, StoreError> {
-    record::read((room, seq), value)?.record(Retention::FOREVER, now)
+/// If the entry is not a valid message.
+pub fn decode(room: &str, seq: u64, value: &[u8], now: Timestamp) -> Result<Record, StoreError> {
+    record::decode((room, seq), value)?.record(Retention::FOREVER, now)
 }

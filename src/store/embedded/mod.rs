@@ -1,41 +1,49 @@
 //! Messages in one file on this machine's disk.
 //!
-//! The file is redb's: a B-tree in pure Rust, in one file, with transactions that survive a kill and a power cut, a lock
-//! that keeps a second process out, and nothing that runs in the background to tidy up. SQLite would do as well, but
-//! brings a C compiler; a log-structured engine brings many files and their compaction.
+//! The file format is redb's: a B-tree in pure Rust, in one file, with transactions that survive a kill and a power
+//! failure, a lock that excludes a second process, and no background compaction. SQLite would work too, but needs a C
+//! compiler. A log-structured engine would need many files and their compaction.
 //!
-//! | module | is |
-//! |---|---|
-//! | `open` | making, checking and opening the file |
-//! | `overlay` | how a file is checked without a write |
-//! | `ahead` | how a file grows without slow syncs |
-//! | `record` | what the file holds |
-//! | `read` | stretches of a room, and what they say of a cursor |
-//! | `append` | one append within a transaction |
-//! | `writer` | the thread that commits what waits |
-//! | `sweeper` | the thread that finds what has expired |
+//! | module | what it is | imports |
+//! |---|---|---|
+//! | [`open`] | creates, checks and opens the file | `overlay`, `preallocated`, `record` |
+//! | [`overlay`] | a copy-on-write view of a file, to check it without writing | `file_locks` |
+//! | [`preallocated`] | a file filled with zeros ahead of the data, for fast syncs | `file_locks` |
+//! | [`file_locks`] | delegates a storage backend's locks to its file | nothing |
+//! | [`record`] | the tables and the encoding of a message | nothing |
+//! | [`read`] | replays, pages and the list of rooms | `failure`, `record` |
+//! | [`append`] | one append within a transaction | `failure`, `read`, `record` |
+//! | [`database`] | the open file, shared by all threads | `failure`, `record` |
+//! | [`jobs`] | what the writer is asked to do | nothing |
+//! | [`writer`] | the thread that commits waiting appends in batches | `append`, `database`, `failure`, `jobs`, `open`, `record` |
+//! | [`sweeper`] | the thread that finds expired messages | `database`, `failure`, `jobs`, `record` |
+//! | [`failure`] | why a transaction failed | nothing |
 //!
-//! Appends go to the writer through a queue of [`WAITING`]; one that finds it full is refused with
-//! [`StoreError::Busy`]. Reads run on tokio's threads for blocking work, [`READS`] at a time: mostly they find their pages
-//! in memory and take microseconds, but a disk that hangs would take the runtime's own threads down with it, and nobody
-//! would be left to tell the deadline.
+//! Appends go to the writer through a queue of [`MAX_QUEUED_APPENDS`]. If the queue is full, an append is refused with
+//! [`StoreError::Busy`]. Reads run on tokio's blocking threads, at most [`MAX_CONCURRENT_READS`] at once. Most reads find
+//! their pages in memory and take microseconds. But a disk that hangs would block the runtime's own threads, and then no
+//! task could enforce the deadline.
 
-mod ahead;
 mod append;
+mod database;
+mod failure;
+mod file_locks;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+mod jobs;
 mod open;
 mod overlay;
+mod preallocated;
 mod read;
 mod record;
 mod sweeper;
 mod writer;
 
 use std::{
-    path::{Path, PathBuf},
+    path::Path,
     sync::{
-        Arc, PoisonError, RwLock, RwLockReadGuard,
-        atomic::{AtomicU64, Ordering},
+        Arc,
+        atomic::Ordering,
         mpsc::{Sender, SyncSender, TrySendError, channel, sync_channel},
     },
     thread::{self, JoinHandle},
@@ -43,7 +51,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use redb::{Database, ReadOnlyTable, ReadableDatabase as _, ReadableTableMetadata as _};
+use redb::{ReadOnlyTable, ReadableTableMetadata as _};
 use tokio::{
     runtime::Handle,
     sync::{Semaphore, oneshot},
@@ -53,10 +61,13 @@ use tokio::{
 
 pub use self::open::OpenError;
 use self::{
+    database::SharedDatabase,
+    failure::Failure,
+    jobs::{Job, QueuedAppend},
     read::Log,
-    record::{Key, MESSAGES, Value},
+    record::{Key, Value},
     sweeper::Sweeper,
-    writer::{Job, QueuedAppend, Writer},
+    writer::Writer,
 };
 use super::{APPEND_DEADLINE, Activity, Append, Appended, Page, READ_DEADLINE, Replay, Retention, Store, StoreError};
 use crate::{
@@ -64,106 +75,79 @@ use crate::{
     telemetry::metrics::store as metrics,
 };
 
-/// Appends that may wait for the writer: 64 megabytes of the longest messages. It takes four commits to store them, so
-/// that a full queue means a disk that cannot keep up.
-const WAITING: usize = 4_096;
-/// The most appends in one transaction: 16 megabytes of the longest messages, which are in memory until it ends.
-const TOGETHER: usize = 1_024;
-/// Reads that run at once. More would not make a disk faster, and each that hangs takes a thread.
-const READS: usize = 64;
-/// A list of rooms is not looked for any longer, in less than [`READ_DEADLINE`]: nobody waits for what comes after that, and
-/// it would take the place of reads that somebody waits for.
-const LISTED_WITHIN: Duration = Duration::from_secs(4);
-/// Between two walks through the rooms for what has expired. In a minute little comes together, and a walk is one
-/// look at each room.
-const SWEEP_EVERY: Duration = Duration::from_secs(60);
+/// How many appends may wait for the writer: 64 MB of the longest messages. Four commits store them, so a full queue means
+/// that the disk cannot keep up.
+const MAX_QUEUED_APPENDS: usize = 4_096;
+/// The most appends in one transaction: 16 MB of the longest messages, which stay in memory until it ends.
+const MAX_BATCH: usize = 1_024;
+/// How many reads run at once. More would not make a disk faster, and each read that hangs occupies a thread.
+const MAX_CONCURRENT_READS: usize = 64;
+/// How long the list of rooms is read. It is shorter than [`READ_DEADLINE`]: after that no caller waits for the list, and
+/// the read would take the permit of another one.
+const ROOM_LIST_TIMEOUT: Duration = Duration::from_secs(4);
+/// The time between two searches for expired messages. Few messages expire in a minute, and a search reads one entry per
+/// room.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 
-/// The store over one file. It is closed when the last handle is dropped, which waits for what is being written.
+/// The store over one file. Dropping the last clone closes the file, after everything in the queue is written.
 ///
-/// A handle: clones are one store.
+/// Clones share one store.
 #[derive(Clone)]
 pub struct Embedded(Arc<Threads>);
 
-/// How the store works, for tests and measurements.
+/// Options of the store, for tests and benchmarks.
 #[derive(Clone, Copy, Debug)]
 pub struct EmbeddedOptions {
-    /// The most appends that one commit holds.
+    /// The most appends in one commit.
     pub max_batch: usize,
-    /// How often expired messages are looked for and deleted.
+    /// The time between two searches for expired messages.
     pub sweep_interval: Duration,
 }
 
-/// What all threads use.
-struct Shared {
-    path: PathBuf,
-    retention: Retention,
-    /// None while it could not be opened again after the disk had failed.
-    database: RwLock<Option<Database>>,
-    /// How often it was opened again.
-    opened: AtomicU64,
-    commits: AtomicU64,
-}
-
-/// The threads, and the ends through which they are told what to do.
+/// The threads, and the channels to them.
 struct Threads {
-    shared: Arc<Shared>,
-    reads: Arc<Semaphore>,
-    // Options, so that dropping can take them.
+    database: Arc<SharedDatabase>,
+    read_permits: Arc<Semaphore>,
+    // These are options, so that `drop` can take them.
     jobs: Option<SyncSender<Job>>,
     stop: Option<Sender<()>>,
     writer: Option<JoinHandle<()>>,
     sweeper: Option<JoinHandle<()>>,
 }
 
-/// What keeps a transaction from its end.
-#[derive(Debug, thiserror::Error)]
-enum Failure {
-    /// The disk, or what is on it.
-    #[error(transparent)]
-    Disk(redb::Error),
-    /// One entry.
-    #[error(transparent)]
-    Entry(#[from] StoreError),
-    /// The disk had failed before.
-    #[error("the file could not be opened again")]
-    Closed,
-}
-
 // === impl Embedded ===
 
 impl Embedded {
-    /// Opens the store in a folder; both are made if they are missing. Blocks while all of the file is read
-    /// and checked.
+    /// Opens the store in a folder. Creates the folder and the file if they do not exist. Blocks while the whole file is
+    /// read and checked.
     pub fn open(folder: &Path, retention: Retention) -> Result<Self, OpenError> {
         Self::open_with(folder, retention, EmbeddedOptions::default())
     }
 
-    /// Opens it with another options than usual.
+    /// Opens the store with other options than the default.
     pub fn open_with(folder: &Path, retention: Retention, options: EmbeddedOptions) -> Result<Self, OpenError> {
         let (path, database) = open::in_folder(folder)?;
         let no_thread = |cause| OpenError::File { path: path.clone(), cause };
-        let shared = Arc::new(Shared {
-            path: path.clone(),
-            retention,
-            database: RwLock::new(Some(database)),
-            opened: AtomicU64::new(0),
-            commits: AtomicU64::new(0),
-        });
-        let (jobs, waiting) = sync_channel(WAITING);
+        let database = Arc::new(SharedDatabase::new(path.clone(), retention, database));
+        let (jobs, queue) = sync_channel(MAX_QUEUED_APPENDS);
         let (stop, stopped) = channel();
         let writer = Writer {
-            shared: Arc::clone(&shared),
-            jobs: waiting,
-            together: options.max_batch.max(1),
-            expected: 1,
-            reopened: None,
+            database: Arc::clone(&database),
+            jobs: queue,
+            max_batch: options.max_batch.max(1),
+            expected_batch: 1,
+            last_reopen: None,
         };
-        let sweeper =
-            Sweeper { shared: Arc::clone(&shared), jobs: jobs.clone(), stop: stopped, every: options.sweep_interval };
+        let sweeper = Sweeper {
+            database: Arc::clone(&database),
+            jobs: jobs.clone(),
+            stop: stopped,
+            interval: options.sweep_interval,
+        };
         let thread = |name: &str| thread::Builder::new().name(name.to_owned());
         let mut threads = Threads {
-            shared,
-            reads: Arc::new(Semaphore::new(READS)),
+            database,
+            read_permits: Arc::new(Semaphore::new(MAX_CONCURRENT_READS)),
             jobs: Some(jobs),
             stop: Some(stop),
             writer: None,
@@ -174,49 +158,48 @@ impl Embedded {
         Ok(Self(Arc::new(threads)))
     }
 
-    /// The file.
+    /// The path of the file.
     pub fn path(&self) -> &Path {
-        &self.0.shared.path
+        &self.0.database.path
     }
 
     /// How often the file was synced for messages so far.
     pub fn commits(&self) -> u64 {
-        self.0.shared.commits.load(Ordering::Relaxed)
+        self.0.database.commits.load(Ordering::Relaxed)
     }
 
-    /// How many messages the file holds, those included that have expired and are not deleted yet.
+    /// How many messages the file contains, including those that have expired and are not deleted yet.
     pub async fn message_count(&self) -> Result<u64, StoreError> {
         self.read(|table, _| Ok(table.len()?)).await
     }
 
-    /// Runs a read on a thread that may block.
+    /// Runs a read on a blocking thread.
     async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&ReadOnlyTable<Key, Value>, Retention) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let (shared, reads) = (Arc::clone(&self.0.shared), Arc::clone(&self.0.reads));
-        let opened = shared.opened.load(Ordering::Acquire);
+        let (database, permits) = (Arc::clone(&self.0.database), Arc::clone(&self.0.read_permits));
+        let reopen_count = database.reopen_count();
         let outcome = timeout(READ_DEADLINE, async move {
-            let permit = reads.acquire_owned().await;
+            let permit = permits.acquire_owned().await;
             let reading = spawn_blocking(move || {
                 let _permit = permit;
-                let transaction = shared.database().as_ref().ok_or(Failure::Closed)?.begin_read()?;
-                read(&transaction.open_table(MESSAGES)?, shared.retention)
+                read(&database.messages()?, database.retention)
             });
             reading.await.unwrap_or_else(|error| {
-                Err(Failure::Disk(redb::StorageError::Corrupted(format!("reading it panicked: {error}")).into()))
+                Err(Failure::Disk(redb::StorageError::Corrupted(format!("reading panicked: {error}")).into()))
             })
         });
         let outcome = outcome.await.map_err(|_| StoreError::Deadline)?;
         if let (Err(Failure::Disk(_) | Failure::Closed), Some(jobs)) = (&outcome, &self.0.jobs) {
-            // If the queue is full, the writer is about to find out by itself.
-            let _ = jobs.try_send(Job::Reopen { opened });
+            // If the queue is full, the writer will soon notice the failure itself.
+            let _ = jobs.try_send(Job::Reopen { reopen_count });
         }
         Ok(outcome?)
     }
 
-    /// Reads of a room.
-    async fn log<T: Send + 'static>(
+    /// Reads the log of a room.
+    async fn read_log<T: Send + 'static>(
         &self,
         room: &RoomId,
         read: impl FnOnce(&Log<'_, ReadOnlyTable<Key, Value>>) -> Result<T, Failure> + Send + 'static,
@@ -238,34 +221,34 @@ impl Store for Embedded {
             answer,
             _waiting: metrics::Waiting::new(),
         };
-        let gone = || Failure::Closed.into();
-        let jobs = self.0.jobs.as_ref().ok_or_else(gone)?;
+        let closed = || Failure::Closed.into();
+        let jobs = self.0.jobs.as_ref().ok_or_else(closed)?;
         jobs.try_send(Job::Append(Box::new(append))).map_err(|error| match error {
             TrySendError::Full(_) => StoreError::Busy,
-            TrySendError::Disconnected(_) => gone(),
+            TrySendError::Disconnected(_) => closed(),
         })?;
         match timeout(APPEND_DEADLINE, answered).await {
-            Ok(answer) => answer.unwrap_or_else(|_| Err(gone())),
+            Ok(answer) => answer.unwrap_or_else(|_| Err(closed())),
             Err(_) => Err(StoreError::Deadline),
         }
     }
 
     async fn after(&self, room: &RoomId, cursor: &Cursor, limit: usize) -> Result<Replay, StoreError> {
         let cursor = cursor.clone();
-        self.log(room, move |log| log.replay(&cursor, limit)).await
+        self.read_log(room, move |log| log.replay(&cursor, limit)).await
     }
 
     async fn latest(&self, room: &RoomId, limit: usize) -> Result<Page, StoreError> {
-        self.log(room, move |log| log.latest(limit)).await
+        self.read_log(room, move |log| log.latest(limit)).await
     }
 
     async fn before(&self, room: &RoomId, id: &MessageId, limit: usize) -> Result<Page, StoreError> {
         let id = id.clone();
-        self.log(room, move |log| log.before(&id, limit)).await
+        self.read_log(room, move |log| log.before(&id, limit)).await
     }
 
     async fn rooms(&self) -> Result<Arc<[Activity]>, StoreError> {
-        let until = Instant::now() + LISTED_WITHIN;
+        let until = Instant::now() + ROOM_LIST_TIMEOUT;
         self.read(move |table, retention| read::rooms(table, retention, Timestamp::now(), until)).await
     }
 
@@ -278,33 +261,7 @@ impl Store for Embedded {
 
 impl Default for EmbeddedOptions {
     fn default() -> Self {
-        Self { max_batch: TOGETHER, sweep_interval: SWEEP_EVERY }
-    }
-}
-
-// === impl Shared ===
-
-impl Shared {
-    fn database(&self) -> RwLockReadGuard<'_, Option<Database>> {
-        self.database.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn is_open(&self) -> bool {
-        self.database().is_some()
-    }
-
-    /// Closes the file and gives up its lock, also while somebody reads: what they read then fails.
-    fn close(&self) {
-        let database = self.database.write().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(Err(error)) = database.map(Database::close) {
-            // Nothing is lost: opening it finds the last commit.
-            tracing::debug!(cause = %error, "the messages were not closed in order");
-        }
-    }
-
-    fn put(&self, database: Database) {
-        *self.database.write().unwrap_or_else(PoisonError::into_inner) = Some(database);
-        self.opened.fetch_add(1, Ordering::Release);
+        Self { max_batch: MAX_BATCH, sweep_interval: SWEEP_INTERVAL }
     }
 }
 
@@ -312,35 +269,12 @@ impl Shared {
 
 impl Drop for Threads {
     fn drop(&mut self) {
-        // The sweeper holds an end of the queue too, and the writer goes on until nobody does. A panic of theirs has
-        // been told where it happened.
+        // The sweeper has a sender of the queue too, and the writer runs until all senders are dropped, so the sweeper
+        // must stop first. A panic of a thread was already reported where it happened.
         drop(self.stop.take());
         let _ = self.sweeper.take().map(JoinHandle::join);
         drop(self.jobs.take());
         let _ = self.writer.take().map(JoinHandle::join);
-        self.shared.close();
+        self.database.close();
     }
 }
-
-// === impl Failure ===
-
-impl From<Failure> for StoreError {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::Entry(error) => error,
-            failure => Self::Unavailable(Arc::new(failure)),
-        }
-    }
-}
-
-/// redb has an error for each of its steps, and one that is them all.
-macro_rules! disk {
-    ($($error:ident),*) => {
-        $(impl From<redb::$error> for Failure {
-            fn from(error: redb::$error) -> Self {
-                Self::Disk(error.into())
-            }
-        })*
-    };
-}
-disk!(CommitError, StorageError, TableError, TransactionError);

@@ -1,7 +1,6 @@
-//! A file that is read and never written: what is written to it is kept in memory, and forgotten.
+//! A copy-on-write view of a file: writes go to memory and are discarded.
 //!
-//! redb repairs a file while it opens it, and gives up in the middle where it cannot. On this it can do so, and the
-//! file stays as it was.
+//! redb repairs a file while it opens it, and may fail halfway. On an overlay the file itself stays unchanged.
 
 use std::{
     collections::BTreeMap,
@@ -12,74 +11,59 @@ use std::{
 
 use redb::{BackendError, StorageBackend, backends::FileBackend};
 
-/// The part of a [`StorageBackend`] that is the same wherever there is a file below: its locks are that file's own.
-macro_rules! locks_of_the_file {
-    () => {
-        fn close(&self) -> io::Result<()> {
-            self.file.close()
-        }
+use super::file_locks::delegate_locks_to_file;
 
-        locks_of_the_file! { try_lock_range: bool, try_lock_shared_range: bool, lock_range: (),
-        lock_shared_range: (), unlock_range: (), query_lock_range: bool }
-    };
-    ($($lock:ident: $outcome:ty),*) => {
-        $(fn $lock(&self, start: Bound<u64>, end: Bound<u64>) -> Result<$outcome, BackendError> {
-            self.file.$lock(start, end)
-        })*
-    };
-}
-pub(super) use locks_of_the_file;
+/// The size of a page in memory. It is redb's page size, but any size works.
+const PAGE_BYTES: u64 = 4096;
 
-/// The size of redb's pages, though any would do.
-const PAGE: u64 = 4096;
-
-/// A file below, pages in memory above it.
+/// A file, and the pages in memory that replace pages of it.
 #[derive(Debug)]
 pub(super) struct Overlay {
     file: FileBackend,
     written: Mutex<Written>,
 }
 
-/// What the file would be.
+/// The written part of the view.
 #[derive(Debug)]
 struct Written {
     len: u64,
-    /// From here on nothing of the file below is left, should it be longer.
-    below: u64,
+    /// The part of the file that is still visible ends here, even if the file is longer.
+    file_len: u64,
     pages: BTreeMap<u64, Vec<u8>>,
 }
 
 impl Overlay {
     pub(super) fn new(file: FileBackend) -> io::Result<Self> {
         let len = file.len()?;
-        Ok(Self { file, written: Mutex::new(Written { len, below: len, pages: BTreeMap::new() }) })
+        Ok(Self { file, written: Mutex::new(Written { len, file_len: len, pages: BTreeMap::new() }) })
     }
 
     fn written(&self) -> MutexGuard<'_, Written> {
         self.written.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The page with this number: of the file, with zeros behind its end.
-    fn page_below(&self, number: u64, below: u64) -> io::Result<Vec<u8>> {
-        let mut page = vec![0; PAGE as usize];
-        let start = number * PAGE;
-        let there = below.saturating_sub(start).min(PAGE) as usize;
-        if there > 0 {
-            self.file.read(start, &mut page[..there])?;
+    /// Reads a page of the file, with zeros after its end.
+    fn file_page(&self, number: u64, file_len: u64) -> io::Result<Vec<u8>> {
+        let mut page = vec![0; PAGE_BYTES as usize];
+        let start = number * PAGE_BYTES;
+        let available = file_len.saturating_sub(start).min(PAGE_BYTES) as usize;
+        if available > 0 {
+            self.file.read(start, &mut page[..available])?;
         }
         Ok(page)
     }
 }
 
-/// The parts of a stretch by pages: a page's number, where in it the part begins, and where in the stretch it is.
+/// Splits a range into parts by pages. Returns for each part the number of the page, the offset within the page, and the
+/// part's position in the range.
 fn parts(offset: u64, len: usize) -> impl Iterator<Item = (u64, usize, std::ops::Range<usize>)> {
     let mut done = 0;
     std::iter::from_fn(move || {
         let at = offset + done as u64;
-        let within = (at % PAGE) as usize;
-        let part = done..len.min(done + PAGE as usize - within);
+        let within = (at % PAGE_BYTES) as usize;
+        let part = done..len.min(done + PAGE_BYTES as usize - within);
         done = part.end;
-        (!part.is_empty()).then_some((at / PAGE, within, part))
+        (!part.is_empty()).then_some((at / PAGE_BYTES, within, part))
     })
 }
 
@@ -98,7 +82,7 @@ impl StorageBackend for Overlay {
             match written.pages.get(&number) {
                 Some(page) => out[part].copy_from_slice(&page[within..within + length]),
                 None => {
-                    let page = self.page_below(number, written.below)?;
+                    let page = self.file_page(number, written.file_len)?;
                     out[part].copy_from_slice(&page[within..within + length]);
                 }
             }
@@ -108,10 +92,10 @@ impl StorageBackend for Overlay {
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         let mut written = self.written();
-        written.below = written.below.min(len);
-        written.pages.split_off(&len.div_ceil(PAGE));
-        if let Some(last) = written.pages.get_mut(&(len / PAGE)) {
-            last[(len % PAGE) as usize..].fill(0);
+        written.file_len = written.file_len.min(len);
+        written.pages.split_off(&len.div_ceil(PAGE_BYTES));
+        if let Some(last) = written.pages.get_mut(&(len / PAGE_BYTES)) {
+            last[(len % PAGE_BYTES) as usize..].fill(0);
         }
         written.len = len;
         Ok(())
@@ -125,7 +109,7 @@ impl StorageBackend for Overlay {
         let mut written = self.written();
         for (number, within, part) in parts(offset, data.len()) {
             if !written.pages.contains_key(&number) {
-                let page = self.page_below(number, written.below)?;
+                let page = self.file_page(number, written.file_len)?;
                 written.pages.insert(number, page);
             }
             if let Some(page) = written.pages.get_mut(&number) {
@@ -136,7 +120,7 @@ impl StorageBackend for Overlay {
         Ok(())
     }
 
-    locks_of_the_file!();
+    delegate_locks_to_file!();
 }
 
 #[cfg(test)]
@@ -144,7 +128,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// One thing that is done to a file.
+    /// One operation on a file.
     #[derive(Clone, Debug)]
     enum Step {
         Write(u64, Vec<u8>),
@@ -158,7 +142,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_reads_as_a_file_would_and_leaves_the_one_below_alone(
+        fn an_overlay_reads_like_a_written_file_and_leaves_the_file_unchanged(
             content in prop::collection::vec(any::<u8>(), 0..15_000),
             steps in prop::collection::vec(step(), 0..8),
         ) {
@@ -173,7 +157,7 @@ mod tests {
                         model.resize(len as usize, 0);
                     }
                     Step::Write(offset, data) => {
-                        // As redb does: never behind the end.
+                        // redb never writes after the end.
                         let end = offset as usize + data.len();
                         if end <= model.len() {
                             overlay.write(offset, &data).unwrap();

@@ -1,4 +1,4 @@
-//! Reading: stretches of a room, and what they say of a cursor.
+//! Replays, pages and the list of rooms.
 
 use std::{sync::Arc, time::Instant};
 
@@ -7,22 +7,23 @@ use tracing::warn;
 use uuid::Uuid;
 
 use super::{
-    Failure,
+    failure::Failure,
     record::{self, Key, Value},
 };
 use crate::{
-    chat::{Cursor, Message, MessageId, RoomId, Timestamp},
-    store::{Activity, Page, Record, Replay, ResetReason, Retention, Tail, Verdict, judge, judge_by_head},
+    chat::{Cursor, MessageId, RoomId, Timestamp},
+    store::{
+        Activity, Page, Record, Replay, Retention, Tail, Verdict, judge, judge_by_head,
+        replay::{MIN_RECORDS_READ, remove_expired, replay_of_expired},
+    },
 };
 
-/// Of rooms for one list, so that it is read within its deadline.
-const MOST_WALKED: usize = 1_000_000;
-/// Between two looks at the clock.
-const STRIDE: usize = 1_000;
-/// So many expired messages that wait for their deletion do not keep a replay from what stands behind them.
-const LEFT_OVER: usize = 200;
+/// The most rooms that are read for one list, so that it is read within its deadline.
+const MAX_ROOMS_READ: usize = 1_000_000;
+/// How many rooms are read between two checks of the clock.
+const ROOMS_PER_CLOCK_CHECK: usize = 1_000;
 
-/// The messages at one moment: everything read from here is of one state of the file.
+/// The log of a room, in one state of the file: all reads see the same messages.
 pub(super) struct Log<'a, T> {
     pub(super) table: &'a T,
     pub(super) room: &'a RoomId,
@@ -31,17 +32,17 @@ pub(super) struct Log<'a, T> {
 }
 
 impl<T: ReadableTable<Key, Value>> Log<'_, T> {
-    /// The end of the room.
+    /// The end of the log.
     pub(super) fn tail(&self) -> Result<Tail, Failure> {
         let room = self.room.as_str();
         let Some(newest) = self.table.range((room, 0)..=(room, u64::MAX))?.next_back() else { return Ok(Tail::Empty) };
         let (key, value) = newest?;
-        let newest = record::read(key.value(), value.value())?;
+        let newest = record::decode(key.value(), value.value())?;
         let visible = newest.is_visible(self.retention, self.now);
         Ok(if visible { Tail::Newest(newest.id()?) } else { Tail::Expired(newest.seq) })
     }
 
-    /// The newest messages below a number, newest first, as far as they are visible and of one epoch.
+    /// Reads the newest records below a number, newest first, up to the first that has expired or is of another epoch.
     fn history(&self, below: u64, limit: usize) -> Result<Vec<Record>, Failure> {
         let room = self.room.as_str();
         let mut records: Vec<Record> = Vec::new();
@@ -57,19 +58,19 @@ impl<T: ReadableTable<Key, Value>> Log<'_, T> {
         Ok(records)
     }
 
-    /// The message with a key behind a number, among so many of the newest that are visible and of one epoch. Only that
-    /// one is read whole.
+    /// Finds the message with a key among the newest `limit` messages after a number, up to the first that has expired or is
+    /// of another epoch. Only a match is decoded completely.
     pub(super) fn find(
         &self,
         key: Uuid,
-        behind: u64,
-        most: usize,
+        after: u64,
+        limit: usize,
         newest: &MessageId,
     ) -> Result<Option<Record>, Failure> {
         let room = self.room.as_str();
-        for entry in self.table.range((room, behind + 1)..=(room, newest.seq))?.rev().take(most) {
-            let (place, value) = entry?;
-            let entry = record::read(place.value(), value.value())?;
+        for entry in self.table.range((room, after + 1)..=(room, newest.seq))?.rev().take(limit) {
+            let (position, value) = entry?;
+            let entry = record::decode(position.value(), value.value())?;
             if entry.epoch != newest.epoch.as_str() || !entry.is_visible(self.retention, self.now) {
                 break;
             }
@@ -81,10 +82,10 @@ impl<T: ReadableTable<Key, Value>> Log<'_, T> {
     }
 
     fn record(&self, key: (&str, u64), value: &[u8]) -> Result<Record, Failure> {
-        Ok(record::read(key, value)?.record(self.retention, self.now)?)
+        Ok(record::decode(key, value)?.record(self.retention, self.now)?)
     }
 
-    /// The cursor behind the room's newest message.
+    /// The cursor after the room's newest message.
     fn head(&self) -> Result<Cursor, Failure> {
         Ok(match self.tail()? {
             Tail::Newest(id) => id.into(),
@@ -97,16 +98,12 @@ impl<T: ReadableTable<Key, Value>> Log<'_, T> {
             Cursor::Start => 1,
             Cursor::After(id) => id.seq,
         };
-        // The cursor's own message and one beyond the page, which tells whether there is more.
-        let (mut records, more) = self.forward_from(from, limit.max(LEFT_OVER) + 2)?;
-        // What has expired ends the history before it, so that a replay has no hole: a clock that was set back makes a
-        // message expire before the one before it.
-        if let Some(expired) = records.iter().rposition(|record| !record.visible) {
-            records.drain(..=expired);
-        }
+        // Two more than the page: the cursor's own message, and one that tells whether more follow.
+        let (mut records, more) = self.read_from(from, limit.max(MIN_RECORDS_READ) + 2)?;
+        remove_expired(&mut records);
         let head = self.head()?;
         if records.is_empty() && more {
-            return Ok(reset_behind_expired(cursor, head));
+            return Ok(replay_of_expired(cursor, head));
         }
         Ok(match judge(cursor, records, more, limit) {
             Verdict::Answer(replay) => replay,
@@ -118,7 +115,7 @@ impl<T: ReadableTable<Key, Value>> Log<'_, T> {
         })
     }
 
-    fn forward_from(&self, from: u64, limit: usize) -> Result<(Vec<Record>, bool), Failure> {
+    fn read_from(&self, from: u64, limit: usize) -> Result<(Vec<Record>, bool), Failure> {
         let room = self.room.as_str();
         let mut records = Vec::new();
         for entry in self.table.range((room, from)..=(room, u64::MAX))? {
@@ -132,7 +129,7 @@ impl<T: ReadableTable<Key, Value>> Log<'_, T> {
     }
 
     pub(super) fn latest(&self, limit: usize) -> Result<Page, Failure> {
-        Ok(page(self.history(u64::MAX, limit.saturating_add(1))?, limit))
+        Ok(Page::from_newest_first(self.history(u64::MAX, limit.saturating_add(1))?, limit))
     }
 
     pub(super) fn before(&self, id: &MessageId, limit: usize) -> Result<Page, Failure> {
@@ -140,14 +137,14 @@ impl<T: ReadableTable<Key, Value>> Log<'_, T> {
         if records.first().is_some_and(|record| record.message.id.epoch != id.epoch) {
             return Ok(Page { messages: Vec::new(), more: false });
         }
-        Ok(page(records, limit))
+        Ok(Page::from_newest_first(records, limit))
     }
 }
 
-/// All rooms with a message to be seen, and the dates of their newest, as far as they are found by a moment.
+/// Reads the rooms that have a visible message, with the date of the newest. Stops at `until` and returns what it has.
 ///
-/// One look at each room, and no table of its own: a hundred thousand rooms are read in a fraction of a second, and an
-/// append writes nothing more.
+/// This reads one or two entries per room and needs no table of its own. A hundred thousand rooms are read in a fraction of
+/// a second, and an append writes nothing for the list.
 pub(super) fn rooms<T: ReadableTable<Key, Value>>(
     table: &T,
     retention: Retention,
@@ -155,51 +152,33 @@ pub(super) fn rooms<T: ReadableTable<Key, Value>>(
     until: Instant,
 ) -> Result<Arc<[Activity]>, Failure> {
     let mut rooms = Vec::new();
-    let (mut walked, mut unknown) = (0, 0);
+    let (mut rooms_read, mut invalid) = (0, 0);
     let mut from = String::new();
-    let all = loop {
-        if walked == MOST_WALKED || (walked % STRIDE == 0 && Instant::now() >= until) {
+    let complete = loop {
+        if rooms_read == MAX_ROOMS_READ || (rooms_read % ROOMS_PER_CLOCK_CHECK == 0 && Instant::now() >= until) {
             break false;
         }
-        walked += 1;
+        rooms_read += 1;
         let Some(entry) = table.range((from.as_str(), 0)..)?.next() else { break true };
         let room = entry?.0.value().0.to_owned();
         if let Some(newest) = table.range((room.as_str(), 0)..=(room.as_str(), u64::MAX))?.next_back() {
             let (key, value) = newest?;
-            let newest = record::read(key.value(), value.value())?;
+            let newest = record::decode(key.value(), value.value())?;
             if newest.is_visible(retention, now) {
-                // It takes no other room with it: another version may know more names than this one.
-                newest.activity().map_or_else(|_| unknown += 1, |room| rooms.push(room));
+                // The other rooms are still listed: another version may accept more names than this one.
+                newest.activity().map_or_else(|_| invalid += 1, |room| rooms.push(room));
             }
         }
-        // No name stands between a room's and this one, which is none itself.
+        // No name sorts between the room's name and this one, which is not a valid name itself.
         from = format!("{room}\0");
     };
-    if !all {
-        warn!(rooms = walked, "there are more rooms than are read; the list lacks those behind them by name");
+    if !complete {
+        warn!(rooms = rooms_read, "too many rooms to read; the list leaves out those whose names sort last");
     }
-    if unknown > 0 {
-        warn!(rooms = unknown, "the list lacks rooms whose names this version does not take for such");
+    if invalid > 0 {
+        warn!(rooms = invalid, "the list of rooms leaves out rooms whose names are not valid in this version");
     }
     Ok(Activity::list(rooms))
-}
-
-/// The answer where all that was read has expired. There may be any amount more of it, which nobody shall walk
-/// through: what the cursor missed is gone anyway.
-fn reset_behind_expired(cursor: &Cursor, head: Cursor) -> Replay {
-    let reason = match (cursor, &head) {
-        (Cursor::Start, Cursor::Start) => return Replay::Messages { messages: Vec::new(), more: false },
-        (Cursor::After(id), Cursor::After(newest)) if id.epoch != newest.epoch => ResetReason::Epoch,
-        _ => ResetReason::Expired,
-    };
-    Replay::Reset { reason, head }
-}
-
-fn page(newest_first: Vec<Record>, limit: usize) -> Page {
-    let more = newest_first.len() > limit;
-    let mut messages: Vec<Message> = newest_first.into_iter().take(limit).map(|record| record.message).collect();
-    messages.reverse();
-    Page { messages, more }
 }
 
 #[cfg(test)]
@@ -212,7 +191,7 @@ mod tests {
     use crate::chat::{Author, Draft, Text};
 
     #[test]
-    fn a_list_of_rooms_ends_in_time_and_lacks_no_more_than_it_must() {
+    fn a_list_of_rooms_ends_in_time_and_leaves_out_only_invalid_rooms() {
         let database = Database::builder().create_with_backend(InMemoryBackend::new()).unwrap();
         let writing = database.begin_write().unwrap();
         let now = Timestamp::now();
@@ -223,8 +202,8 @@ mod tests {
             text: Text::parse("hello").unwrap(),
             date: now,
         };
-        let value = record::write(&draft.into_message(id), true, None);
-        // The name in the middle is one that another version may know.
+        let value = record::encode(&draft.into_message(id), true, None);
+        // The second name may be valid in another version.
         for room in ["a", "no room!", "z"] {
             writing.open_table(MESSAGES).unwrap().insert((room, 1), &*value).unwrap();
         }

@@ -1,13 +1,13 @@
-//! One message as one item.
+//! The item of a message.
 //!
-//! | attribute | type | what it holds |
+//! | attribute | type | content |
 //! |---|---|---|
 //! | `pk` | S | `room#<room>` |
-//! | `sk` | S | `m#<seq, 16 digits>`, so that the order of keys is the order of numbers |
-//! | `epoch` | S | the id's other half |
-//! | `first` | BOOL | `true` on the message that begins its epoch, absent on all others |
+//! | `sk` | S | `m#<seq, 16 digits>`, so that keys sort like numbers |
+//! | `epoch` | S | the epoch of the message's id |
+//! | `first` | BOOL | `true` on the first message of an epoch, absent on all others |
 //! | `provisional_id`, `author`, `text`, `date` | S | the message |
-//! | `expires_at` | N | Unix seconds, for DynamoDB's TTL; absent where messages are kept for ever |
+//! | `expires_at` | N | Unix seconds, for DynamoDB's TTL; absent if messages are kept forever |
 
 use std::collections::HashMap;
 
@@ -30,24 +30,23 @@ const DATE: &str = "date";
 
 pub(super) type Item = HashMap<String, AttributeValue>;
 
-/// The partition that holds a room.
+/// The partition key of a room.
 pub(super) fn partition(room: &RoomId) -> AttributeValue {
     AttributeValue::S(format!("room#{room}"))
 }
 
-/// The sort key of a number. Sixteen digits hold [`crate::chat::MAX_SEQ`].
+/// The sort key of a number. [`MAX_SEQ`] has sixteen digits.
 pub(super) fn sort_key(seq: u64) -> AttributeValue {
     AttributeValue::S(format!("m#{seq:016}"))
 }
 
-/// The number of a sort key: of the one spelling it has, and of those that a cursor can have.
+/// The number of a sort key, if it is one that a cursor can have, in the spelling of [`sort_key`].
 fn number(key: &str) -> Option<u64> {
     let seq = key.strip_prefix("m#")?.parse().ok().filter(|seq| (1..=MAX_SEQ).contains(seq))?;
     (sort_key(seq).as_s().is_ok_and(|same| same == key)).then_some(seq)
 }
 
-/// The item of a message.
-pub(super) fn write(room: &RoomId, message: &Message, first: bool, expiry: Option<Timestamp>) -> Item {
+pub(super) fn encode(room: &RoomId, message: &Message, first: bool, expiry: Option<Timestamp>) -> Item {
     let text = |text: &str| AttributeValue::S(text.to_owned());
     let mut item = Item::from([
         (PARTITION_KEY.to_owned(), partition(room)),
@@ -67,24 +66,23 @@ pub(super) fn write(room: &RoomId, message: &Message, first: bool, expiry: Optio
     item
 }
 
-/// The message of an item, and whether it is still to be seen.
-pub(super) fn read(item: &Item, retention: Retention, now: Timestamp) -> Result<Record, StoreError> {
-    let broken = |attribute: &str| {
+pub(super) fn decode(item: &Item, retention: Retention, now: Timestamp) -> Result<Record, StoreError> {
+    let invalid = |attribute: &str| {
         let key = |name| item.get(name).and_then(|value| value.as_s().ok()).map_or("?", String::as_str);
         StoreError::Corrupt(format!("{} {}: attribute {attribute:?}", key(PARTITION_KEY), key(SORT_KEY)))
     };
-    let text = |name| item.get(name).and_then(|v| v.as_s().ok()).ok_or_else(|| broken(name));
-    let seq = number(text(SORT_KEY)?).ok_or_else(|| broken(SORT_KEY))?;
+    let text = |name| item.get(name).and_then(|v| v.as_s().ok()).ok_or_else(|| invalid(name));
+    let seq = number(text(SORT_KEY)?).ok_or_else(|| invalid(SORT_KEY))?;
     let message = Message {
-        id: MessageId { epoch: text(EPOCH)?.parse().map_err(|_| broken(EPOCH))?, seq },
-        provisional_id: text(PROVISIONAL_ID)?.parse().map_err(|_| broken(PROVISIONAL_ID))?,
-        from: Author::parse(text(AUTHOR)?).map_err(|_| broken(AUTHOR))?,
-        text: Text::parse(text(TEXT)?).map_err(|_| broken(TEXT))?,
-        date: text(DATE)?.parse().map_err(|_| broken(DATE))?,
+        id: MessageId { epoch: text(EPOCH)?.parse().map_err(|_| invalid(EPOCH))?, seq },
+        provisional_id: text(PROVISIONAL_ID)?.parse().map_err(|_| invalid(PROVISIONAL_ID))?,
+        from: Author::parse(text(AUTHOR)?).map_err(|_| invalid(AUTHOR))?,
+        text: Text::parse(text(TEXT)?).map_err(|_| invalid(TEXT))?,
+        date: text(DATE)?.parse().map_err(|_| invalid(DATE))?,
     };
     let expiry = match item.get(EXPIRES_AT) {
         Some(value) => {
-            let seconds: i64 = value.as_n().ok().and_then(|n| n.parse().ok()).ok_or_else(|| broken(EXPIRES_AT))?;
+            let seconds: i64 = value.as_n().ok().and_then(|n| n.parse().ok()).ok_or_else(|| invalid(EXPIRES_AT))?;
             Some(Timestamp::from_millis(seconds.saturating_mul(1000)))
         }
         None => None,
@@ -112,11 +110,11 @@ mod tests {
     }
 
     #[test]
-    fn an_item_that_is_no_message_is_named_and_not_guessed_at() {
+    fn an_invalid_item_is_reported_with_its_key_and_attribute() {
         let room = RoomId::parse("a").unwrap();
-        let mut item = write(&room, &message("hi", 0), false, None);
+        let mut item = encode(&room, &message("hi", 0), false, None);
         item.insert(DATE.to_owned(), AttributeValue::S("yesterday".to_owned()));
-        let error = read(&item, Retention::FOREVER, Timestamp::now()).unwrap_err();
+        let error = decode(&item, Retention::FOREVER, Timestamp::now()).unwrap_err();
         assert!(error.to_string().contains("room#a m#0000000000000057: attribute \"date\""), "{error}");
     }
 
@@ -132,12 +130,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_message_reads_back_as_it_was_written(text in "\\PC{1,40}x", millis in 0_i64..4_000_000_000_000, first: bool) {
+        fn a_message_decodes_to_what_was_encoded(text in "\\PC{1,40}x", millis in 0_i64..4_000_000_000_000, first: bool) {
             let room = RoomId::parse("a").unwrap();
             let message = message(&text, millis);
-            let item = write(&room, &message, first, Some(message.date));
+            let item = encode(&room, &message, first, Some(message.date));
             let before_expiry = Timestamp::from_millis(millis - 2_000);
-            let record = read(&item, Retention::FOREVER, before_expiry).unwrap();
+            let record = decode(&item, Retention::FOREVER, before_expiry).unwrap();
             prop_assert_eq!(record, Record { message, first, visible: true });
         }
     }

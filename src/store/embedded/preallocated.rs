@@ -1,8 +1,8 @@
-//! A file that is filled with zeros some way ahead of what is written.
+//! A file that is filled with zeros ahead of the data.
 //!
-//! To sync what was written over something is one write to the disk. To sync what was written where nothing was, the file
-//! system must also note where it has put it, which takes several times as long. A store that grows with every commit
-//! would pay that with every commit; with zeros ahead it pays it once a megabyte.
+//! Syncing overwritten data is one write to the disk. Syncing newly allocated data takes several times as long, because
+//! the file system must also record where it put the data. A store that grows with every commit would pay for that with
+//! every commit. With zeros written ahead, it pays once per megabyte.
 
 use std::{
     io,
@@ -12,27 +12,27 @@ use std::{
 
 use redb::{BackendError, StorageBackend, backends::FileBackend};
 
-use super::overlay::locks_of_the_file;
+use super::file_locks::delegate_locks_to_file;
 
-/// How far ahead: some ten to a hundred commits.
-const AHEAD: usize = 1 << 20;
+/// How far ahead zeros are written: enough for some ten to a hundred commits.
+const PREALLOCATED_BYTES: usize = 1 << 20;
 
 /// A file, and how far it is filled.
 #[derive(Debug)]
-pub(super) struct Ahead {
+pub(super) struct Preallocated {
     file: FileBackend,
-    /// Behind this nothing was ever written, up to the length that redb gave the file.
+    /// Nothing was ever written from here to the length that redb set.
     filled: Mutex<u64>,
 }
 
-impl Ahead {
+impl Preallocated {
     pub(super) fn new(file: FileBackend) -> io::Result<Self> {
         let filled = Mutex::new(file.len()?);
         Ok(Self { file, filled })
     }
 }
 
-impl StorageBackend for Ahead {
+impl StorageBackend for Preallocated {
     fn len(&self) -> io::Result<u64> {
         self.file.len()
     }
@@ -55,16 +55,16 @@ impl StorageBackend for Ahead {
         let end = offset + data.len() as u64;
         let mut filled = self.filled.lock().unwrap_or_else(PoisonError::into_inner);
         if end > *filled {
-            let until = self.file.len()?.min(end + AHEAD as u64);
-            // Pages may be written out of order: the gap before this one is filled too, piece by piece. Where there
-            // is no room for zeros there may yet be some for the message.
+            let until = self.file.len()?.min(end + PREALLOCATED_BYTES as u64);
+            // Pages may be written out of order, so the gap before this one is filled too, piece by piece. A failure is
+            // ignored: if there is no space for zeros, there may still be enough for the message.
             while *filled < until {
-                let piece = (until - *filled).min(AHEAD as u64);
+                let piece = (until - *filled).min(PREALLOCATED_BYTES as u64);
                 let zeros = vec![0; piece as usize];
-                let done = self.file.write(*filled, &zeros);
-                // After a failure too it is unknown what is there, but no zeros will be written over it.
+                let outcome = self.file.write(*filled, &zeros);
+                // After a failure it is unknown what the piece contains, and zeros must never overwrite data.
                 *filled += piece;
-                if done.is_err() {
+                if outcome.is_err() {
                     *filled = until;
                 }
             }
@@ -74,7 +74,7 @@ impl StorageBackend for Ahead {
         self.file.write(offset, data)
     }
 
-    locks_of_the_file!();
+    delegate_locks_to_file!();
 }
 
 #[cfg(test)]
@@ -84,21 +84,21 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_was_written_stays_and_the_rest_is_zeros(
+        fn written_data_stays_and_the_rest_is_zeros(
             steps in prop::collection::vec((0..4_000_000_u64, prop::collection::vec(1_u8.., 1..5_000), any::<bool>()), 1..12),
         ) {
             let file = tempfile::NamedTempFile::new().unwrap();
-            let ahead = Ahead::new(FileBackend::new(file.reopen().unwrap()).unwrap()).unwrap();
+            let file_ahead = Preallocated::new(FileBackend::new(file.reopen().unwrap()).unwrap()).unwrap();
             let mut model = Vec::new();
             for (offset, data, resize) in steps {
                 if resize {
-                    ahead.set_len(offset).unwrap();
+                    file_ahead.set_len(offset).unwrap();
                     model.resize(offset as usize, 0);
                 }
-                // As redb does: never behind the end.
+                // redb never writes after the end.
                 let end = offset as usize + data.len();
                 if end <= model.len() {
-                    ahead.write(offset, &data).unwrap();
+                    file_ahead.write(offset, &data).unwrap();
                     model[offset as usize..end].copy_from_slice(&data);
                 }
             }

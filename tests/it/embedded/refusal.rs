@@ -163,7 +163,7 @@ async fn a_file_in_use_by_another_process_is_refused() -> anyhow::Result<()> {
     let before = fs::read(&path)?;
     let refused = open(folder.path()).err().context("it opens")?;
     assert!(matches!(refused, OpenError::InUse { .. }), "{refused:?}");
-    assert!(refused.to_string().contains("is in use by another process; stop that one or give another --data"));
+    assert!(refused.to_string().contains("is in use by another process; stop that process or choose another --data"));
     assert_refused(&path, &refused, &before);
 
     holder.root().kill()?;

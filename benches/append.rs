@@ -1,8 +1,8 @@
-//! How many messages a second the embedded store takes from 64 posters in one room, against the same store where each
-//! message is synced alone, in turn, in one run.
+//! Measures how many messages per second the embedded store accepts from 64 tasks that post to one room, compared with
+//! the same store with one sync per message. The two alternate within one run.
 //!
-//! `cargo bench --bench append`; needs nothing but Rust, and a disk: the files are made below `target`, since a
-//! temporary folder is often in memory, where a sync is free.
+//! Run it with `cargo bench --bench append`. It needs only Rust and a disk. The files are created below `target`, because
+//! a temporary folder is often in memory, where a sync costs nothing.
 
 use std::{
     sync::Arc,
@@ -18,14 +18,14 @@ use gripchat::{
 const POSTERS: usize = 64;
 const ROUNDS: usize = 3;
 const WARM_UP: Duration = Duration::from_millis(500);
-const COUNTED: Duration = Duration::from_secs(3);
+const MEASURED: Duration = Duration::from_secs(3);
 
-/// What the product promises.
-const FACTOR: f64 = 20.0;
+/// The speedup that the documentation promises.
+const MIN_FACTOR: f64 = 20.0;
 
-/// What the posters of all rounds saw.
+/// The measurements of all rounds.
 #[derive(Default)]
-struct Seen {
+struct Measurements {
     /// Of each append.
     latencies: Vec<Duration>,
     taken: Duration,
@@ -34,29 +34,29 @@ struct Seen {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let (mut grouped, mut alone) = (Seen::default(), Seen::default());
+    let (mut grouped, mut alone) = (Measurements::default(), Measurements::default());
     for _ in 0..ROUNDS {
         grouped.add(round(EmbeddedOptions::default()).await?);
         alone.add(round(EmbeddedOptions { max_batch: 1, ..EmbeddedOptions::default() }).await?);
     }
-    println!("{POSTERS} posters in one room, {ROUNDS} rounds of {COUNTED:?} each, in turn");
-    grouped.print("all that waits in one commit");
-    alone.print("each message in its own");
+    println!("{POSTERS} tasks post to one room, {ROUNDS} rounds of {MEASURED:?} each, alternating");
+    grouped.print("all waiting messages in one commit");
+    alone.print("one commit per message");
     let factor = grouped.per_second() / alone.per_second();
-    println!("  {factor:.1} times as many messages a second");
-    anyhow::ensure!(factor >= FACTOR, "less than {FACTOR} times");
+    println!("  {factor:.1} times as many messages per second");
+    anyhow::ensure!(factor >= MIN_FACTOR, "less than {MIN_FACTOR} times");
     Ok(())
 }
 
-/// Posts to a new store.
-async fn round(options: EmbeddedOptions) -> anyhow::Result<Seen> {
+/// Measures a new store.
+async fn round(options: EmbeddedOptions) -> anyhow::Result<Measurements> {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
     let store = Arc::new(Embedded::open_with(folder.path(), Retention::FOREVER, options)?);
     post_all(&store, WARM_UP).await?;
     let commits = store.commits();
     let started = Instant::now();
-    let latencies = post_all(&store, COUNTED).await?;
-    Ok(Seen { latencies, taken: started.elapsed(), commits: store.commits() - commits })
+    let latencies = post_all(&store, MEASURED).await?;
+    Ok(Measurements { latencies, taken: started.elapsed(), commits: store.commits() - commits })
 }
 
 async fn post_all(store: &Arc<Embedded>, time: Duration) -> anyhow::Result<Vec<Duration>> {
@@ -67,7 +67,7 @@ async fn post_all(store: &Arc<Embedded>, time: Duration) -> anyhow::Result<Vec<D
     Ok(try_join_all(posters).await?.concat())
 }
 
-/// One message after the other.
+/// Posts one message after the other, and returns the latencies.
 async fn post(store: &Embedded, time: Duration) -> anyhow::Result<Vec<Duration>> {
     let room = RoomId::parse("bench")?;
     let until = Instant::now() + time;
@@ -86,7 +86,7 @@ async fn post(store: &Embedded, time: Duration) -> anyhow::Result<Vec<Duration>>
     Ok(latencies)
 }
 
-impl Seen {
+impl Measurements {
     fn add(&mut self, other: Self) {
         self.latencies.extend(other.latencies);
         self.taken += other.taken;
@@ -102,8 +102,8 @@ impl Seen {
         let quantile = |part: f64| self.latencies[((self.latencies.len() - 1) as f64 * part) as usize].as_secs_f64();
         println!("  {name}:");
         println!("    {:9.0} messages/s", self.per_second());
-        println!("    {:9.1} messages a commit", self.latencies.len() as f64 / self.commits as f64);
-        println!("    {:9.2} ms a commit", self.taken.as_secs_f64() * 1e3 / self.commits as f64);
+        println!("    {:9.1} messages per commit", self.latencies.len() as f64 / self.commits as f64);
+        println!("    {:9.2} ms per commit", self.taken.as_secs_f64() * 1e3 / self.commits as f64);
         println!("    {:9.2} ms p50, {:.2} ms p99", quantile(0.5) * 1e3, quantile(0.99) * 1e3);
     }
 }

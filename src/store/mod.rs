@@ -22,17 +22,17 @@
 //!
 //! | module | what it is | imports |
 //! |---|---|---|
-//! | [`dynamodb`] | the store over a DynamoDB table | `activity`, `append`, `error`, `log`, `page`, `replay`, `retention` |
-//! | [`embedded`] | the store over one file | `activity`, `append`, `error`, `log`, `page`, `replay`, `retention` |
-//! | [`coalesced`] | coalesces concurrent reads of another store | `activity`, `append`, `error`, `page`, `replay` |
-//! | [`instrumented`] | records metrics of another store | `activity`, `append`, `error`, `page`, `replay` |
-//! | [`append`] | what an append takes and returns | `log` |
-//! | [`replay`] | what may be returned for a cursor: the rules | `log` |
-//! | [`page`] | consecutive messages, as history is read | `log` |
-//! | [`activity`] | the entries of the list of rooms | nothing |
-//! | [`log`] | a room's log: records, its end, the next slot | nothing |
-//! | [`retention`] | how long messages are kept | nothing |
-//! | [`error`] | why a call failed | nothing |
+//! | `dynamodb` | the store over a DynamoDB table | `activity`, `append`, `error`, `log`, `page`, `replay`, `retention` |
+//! | `embedded` | the store over one file | `activity`, `append`, `error`, `log`, `page`, `replay`, `retention` |
+//! | `coalesced` | coalesces concurrent reads of another store | `activity`, `append`, `error`, `page`, `replay` |
+//! | `instrumented` | records metrics of another store | `activity`, `append`, `error`, `page`, `replay` |
+//! | `append` | what an append takes and returns | `log` |
+//! | `replay` | what may be returned for a cursor: the rules | `log` |
+//! | `page` | consecutive messages, as history is read | `log` |
+//! | `activity` | the entries of the list of rooms | nothing |
+//! | `log` | a room's log: records, its end, the next slot | nothing |
+//! | `retention` | how long messages are kept | nothing |
+//! | `error` | why a call failed | nothing |
 
 mod activity;
 mod append;

@@ -1,4 +1,4 @@
-//! `gripchat create-table`, as an operator meets it.
+//! `gripchat create-table`, as an operator uses it.
 
 use std::{
     net::SocketAddr,
@@ -42,19 +42,19 @@ use crate::support::{
 
 pub(crate) fn trials() -> Vec<Trial> {
     trials![
-        [DynamoDb] => the_table_is_created_with_its_keys_on_demand_and_with_ttl,
-        [DynamoDb] => a_table_that_is_there_is_left_as_it_is,
-        [DynamoDb] => ttl_is_switched_on_where_it_was_not,
-        [DynamoDb] => a_table_with_other_keys_is_refused_and_left_untouched,
-        [] => an_unreachable_dynamodb_is_named,
-        [] => the_wait_for_a_new_table_is_shown,
-        [DynamoDb] => two_that_create_it_at_once_both_succeed,
-        [DynamoDb] => many_that_create_it_at_once_all_succeed,
+        [DynamoDb] => the_table_is_created_with_its_keys_on_demand_billing_and_ttl,
+        [DynamoDb] => an_existing_table_is_left_unchanged,
+        [DynamoDb] => ttl_is_enabled_on_an_existing_table,
+        [DynamoDb] => a_table_with_other_keys_is_refused_and_left_unchanged,
+        [] => an_unreachable_dynamodb_is_reported,
+        [] => progress_is_printed_while_waiting_for_a_new_table,
+        [DynamoDb] => two_processes_that_create_the_table_at_once_both_succeed,
+        [DynamoDb] => many_concurrent_creations_all_succeed,
     ]
 }
 
 async fn create_table(dynamodb: SocketAddr, table: &str) -> anyhow::Result<Output> {
-    // The command needs no proxy; the address is none that anybody would use.
+    // The command needs no proxy, so the proxy's address is an unused one.
     let env = environment(table, dynamodb, SocketAddr::from(([127, 0, 0, 1], 9)), &[]);
     Ok(spawn_blocking(move || command(&["create-table"], &env).output()).await??)
 }
@@ -71,7 +71,7 @@ async fn described(client: &Client, table: &str) -> anyhow::Result<TableDescript
     client.describe_table().table_name(table).send().await?.table.context("a description")
 }
 
-/// Whether TTL is on, and by which attribute.
+/// Whether TTL is enabled, and on which attribute.
 async fn ttl(client: &Client, table: &str) -> anyhow::Result<(bool, Option<String>)> {
     let answer = client.describe_time_to_live().table_name(table).send().await?;
     let ttl = answer.time_to_live_description.context("a description")?;
@@ -79,7 +79,7 @@ async fn ttl(client: &Client, table: &str) -> anyhow::Result<(bool, Option<Strin
     Ok((on, ttl.attribute_name))
 }
 
-/// Its keys by name, type and part.
+/// The name, type and kind of each key.
 fn keys(table: &TableDescription) -> Vec<[&str; 3]> {
     let kind = |name| {
         let definition = table.attribute_definitions().iter().find(|definition| definition.attribute_name() == name);
@@ -89,7 +89,7 @@ fn keys(table: &TableDescription) -> Vec<[&str; 3]> {
     keys.map(|key| [key.attribute_name(), kind(key.attribute_name()), key.key_type().as_str()]).collect()
 }
 
-async fn the_table_is_created_with_its_keys_on_demand_and_with_ttl() -> anyhow::Result<()> {
+async fn the_table_is_created_with_its_keys_on_demand_billing_and_ttl() -> anyhow::Result<()> {
     let (dynamodb, table) = (dynamodb::shared().await?, table_name());
     let output = create_table(dynamodb, &table).await?;
     assert!(output.status.success(), "{output:?}");
@@ -105,7 +105,7 @@ async fn the_table_is_created_with_its_keys_on_demand_and_with_ttl() -> anyhow::
     Ok(())
 }
 
-async fn a_table_that_is_there_is_left_as_it_is() -> anyhow::Result<()> {
+async fn an_existing_table_is_left_unchanged() -> anyhow::Result<()> {
     let (dynamodb, table) = (dynamodb::shared().await?, table_name());
     let client = stack::client(dynamodb);
     assert!(create_table(dynamodb, &table).await?.status.success());
@@ -118,8 +118,8 @@ async fn a_table_that_is_there_is_left_as_it_is() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// With keys of type S, hash and range.
-async fn make(client: &Client, table: &str, hash: &str, range: &str) -> anyhow::Result<()> {
+/// Creates a table with a hash key and a range key of type S.
+async fn create_with_keys(client: &Client, table: &str, hash: &str, range: &str) -> anyhow::Result<()> {
     let mut request = client.create_table().table_name(table).billing_mode(BillingMode::PayPerRequest);
     for (name, part) in [(hash, KeyType::Hash), (range, KeyType::Range)] {
         let attribute = AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S);
@@ -130,11 +130,11 @@ async fn make(client: &Client, table: &str, hash: &str, range: &str) -> anyhow::
     Ok(())
 }
 
-/// The process that made the table may have ended before it came to that.
-async fn ttl_is_switched_on_where_it_was_not() -> anyhow::Result<()> {
+/// The process that created the table may have stopped before it enabled TTL.
+async fn ttl_is_enabled_on_an_existing_table() -> anyhow::Result<()> {
     let (dynamodb, table) = (dynamodb::shared().await?, table_name());
     let client = stack::client(dynamodb);
-    make(&client, &table, "pk", "sk").await?;
+    create_with_keys(&client, &table, "pk", "sk").await?;
     assert!(!ttl(&client, &table).await?.0);
     let output = create_table(dynamodb, &table).await?;
     assert!(output.status.success(), "{output:?}");
@@ -142,10 +142,10 @@ async fn ttl_is_switched_on_where_it_was_not() -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn a_table_with_other_keys_is_refused_and_left_untouched() -> anyhow::Result<()> {
+async fn a_table_with_other_keys_is_refused_and_left_unchanged() -> anyhow::Result<()> {
     let (dynamodb, table) = (dynamodb::shared().await?, table_name());
     let client = stack::client(dynamodb);
-    make(&client, &table, "customer", "invoice").await?;
+    create_with_keys(&client, &table, "customer", "invoice").await?;
     let before = (described(&client, &table).await?, ttl(&client, &table).await?);
     let output = create_table(dynamodb, &table).await?;
     assert_eq!(output.status.code(), Some(1), "{output:?}");
@@ -158,19 +158,19 @@ async fn a_table_with_other_keys_is_refused_and_left_untouched() -> anyhow::Resu
     Ok(())
 }
 
-async fn an_unreachable_dynamodb_is_named() -> anyhow::Result<()> {
-    let nobody = SocketAddr::from(([127, 0, 0, 1], free_port()?));
+async fn an_unreachable_dynamodb_is_reported() -> anyhow::Result<()> {
+    let unreachable = SocketAddr::from(([127, 0, 0, 1], free_port()?));
     let started = Instant::now();
-    let output = timeout(3 * SOON, create_table(nobody, &table_name())).await.context("it does not give up")??;
+    let output = timeout(3 * SOON, create_table(unreachable, &table_name())).await.context("it does not stop")??;
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    let said = stderr(&output);
-    assert!(said.starts_with("gripchat: DynamoDB did not describe the table: "), "{said}");
-    assert!(said.contains("Connection refused"), "{said}");
+    let text = stderr(&output);
+    assert!(text.starts_with("gripchat: DynamoDB did not describe the table: "), "{text}");
+    assert!(text.contains("Connection refused"), "{text}");
     assert!(started.elapsed() < 2 * SOON, "{:?}", started.elapsed());
     Ok(())
 }
 
-async fn two_that_create_it_at_once_both_succeed() -> anyhow::Result<()> {
+async fn two_processes_that_create_the_table_at_once_both_succeed() -> anyhow::Result<()> {
     let (dynamodb, table) = (dynamodb::shared().await?, table_name());
     let (one, other) = tokio::try_join!(create_table(dynamodb, &table), create_table(dynamodb, &table))?;
     for output in [one, other] {
@@ -180,8 +180,8 @@ async fn two_that_create_it_at_once_both_succeed() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Without processes, which take so long to start that they seldom meet.
-async fn many_that_create_it_at_once_all_succeed() -> anyhow::Result<()> {
+/// In one process, because processes start so slowly that they rarely run at the same time.
+async fn many_concurrent_creations_all_succeed() -> anyhow::Result<()> {
     let client = stack::client(dynamodb::shared().await?);
     for _ in 0..5 {
         let table = table_name();
@@ -197,8 +197,8 @@ async fn many_that_create_it_at_once_all_succeed() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// In DynamoDB a table takes seconds to become active. In DynamoDB Local it takes none, so a stand-in plays the seconds.
-async fn the_wait_for_a_new_table_is_shown() -> anyhow::Result<()> {
+/// A table takes seconds to become active in DynamoDB, but not in DynamoDB Local. So a fake server delays it.
+async fn progress_is_printed_while_waiting_for_a_new_table() -> anyhow::Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let addr = listener.local_addr()?;
     let router = Router::new().route("/", post(slow_dynamodb)).with_state(Arc::default());
@@ -207,7 +207,7 @@ async fn the_wait_for_a_new_table_is_shown() -> anyhow::Result<()> {
     let output = create_table(addr, "slow").await?;
     assert!(output.status.success(), "{}", stderr(&output));
     assert_eq!(stdout(&output), "table slow is ready\n");
-    // Without the seconds, which depend on the machine.
+    // Remove the seconds, which depend on the machine.
     let shown = stderr(&output);
     let shown: Vec<_> = shown.lines().map(|line| line.split(" (").next().unwrap_or(line)).collect();
     let waiting = "slow: waiting for the table to become active";
@@ -215,8 +215,8 @@ async fn the_wait_for_a_new_table_is_shown() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A table that is not there, then CREATING for two looks, then ACTIVE.
-async fn slow_dynamodb(State(looks): State<Arc<AtomicUsize>>, headers: HeaderMap) -> (StatusCode, String) {
+/// A table that does not exist at the first request, is CREATING for two, and then ACTIVE.
+async fn slow_dynamodb(State(requests): State<Arc<AtomicUsize>>, headers: HeaderMap) -> (StatusCode, String) {
     let keys = json!([{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}]);
     let types = json!([
         {"AttributeName": "pk", "AttributeType": "S"},
@@ -225,7 +225,7 @@ async fn slow_dynamodb(State(looks): State<Arc<AtomicUsize>>, headers: HeaderMap
     let table = |status| json!({"TableStatus": status, "KeySchema": keys, "AttributeDefinitions": types});
     let operation = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let answer: Value = match operation.rsplit('.').next().unwrap_or_default() {
-        "DescribeTable" => match looks.fetch_add(1, Ordering::SeqCst) {
+        "DescribeTable" => match requests.fetch_add(1, Ordering::SeqCst) {
             0 => {
                 let error = "com.amazonaws.dynamodb.v20120810#ResourceNotFoundException";
                 return (StatusCode::BAD_REQUEST, json!({"__type": error, "message": "no table"}).to_string());

@@ -27,7 +27,7 @@ const PAUSE_DECREASE: Duration = Duration::from_millis(100);
 /// Requests by the value they ask for, which is identified by a key. Clones share the same state.
 ///
 /// A key has an entry while its requests wait or are served, or while the pause after its last batch lasts. The number of
-/// waiting requests is not limited; requests whose caller has gone are dropped when their batch starts.
+/// waiting requests is not limited; cancelled requests are dropped when their batch starts.
 pub(super) struct RequestCoalescer<K, R> {
     waiting: Arc<Mutex<HashMap<K, Vec<R>>>>,
 }

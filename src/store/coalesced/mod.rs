@@ -12,9 +12,9 @@
 //!
 //! | module | what it is | imports |
 //! |---|---|---|
-//! | [`coalescer`] | batches of requests for the same value | nothing |
-//! | [`replay_batch`] | answers many cursors of a room from few reads | nothing |
-//! | [`room_list_cache`] | the list of rooms, cached for some seconds | nothing |
+//! | `coalescer` | batches of requests for the same value | nothing |
+//! | `replay_batch` | answers many cursors of a room from few reads | nothing |
+//! | `room_list_cache` | the list of rooms, cached for some seconds | nothing |
 
 mod coalescer;
 mod replay_batch;

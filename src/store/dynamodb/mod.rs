@@ -10,17 +10,17 @@
 //!
 //! | module | what it is | imports |
 //! |---|---|---|
-//! | [`append`] | appends: the conditional write and its retries | `error`, `message_item`, `recent`, `search` |
-//! | [`search`] | finds the end of a log, and a message by its idempotency key | `query`, `recent` |
-//! | [`read`] | replays and pages | `query` |
-//! | [`query`] | reads a range of a room | `error`, `message_item` |
-//! | [`room_list`] | writes and reads the list of rooms | `error`, `message_item`, `room_item` |
-//! | [`turns`] | the appends of a room take turns | `recent` |
-//! | [`recent`] | what this process knows of a room's newest messages | nothing |
-//! | [`message_item`] | the item of a message | nothing |
-//! | [`room_item`] | the item of a room in the list of rooms | `message_item` |
-//! | [`error`] | what DynamoDB's errors mean for the store | nothing |
-//! | [`table`] | creates the table | `message_item` |
+//! | `append` | appends: the conditional write and its retries | `error`, `message_item`, `recent`, `search` |
+//! | `search` | finds the end of a log, and a message by its idempotency key | `query`, `recent` |
+//! | `read` | replays and pages | `query` |
+//! | `query` | reads a range of a room | `error`, `message_item` |
+//! | `room_list` | writes and reads the list of rooms | `error`, `message_item`, `room_item` |
+//! | `turns` | the appends of a room take turns | `recent` |
+//! | `recent` | what this process knows of a room's newest messages | nothing |
+//! | `message_item` | the item of a message | nothing |
+//! | `room_item` | the item of a room in the list of rooms | `message_item` |
+//! | `error` | what DynamoDB's errors mean for the store | nothing |
+//! | `table` | creates the table | `message_item` |
 
 mod append;
 mod error;

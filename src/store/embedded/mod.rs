@@ -6,18 +6,18 @@
 //!
 //! | module | what it is | imports |
 //! |---|---|---|
-//! | [`open`] | creates, checks and opens the file | `overlay`, `preallocated`, `record` |
-//! | [`overlay`] | a copy-on-write view of a file, to check it without writing | `file_locks` |
-//! | [`preallocated`] | a file filled with zeros ahead of the data, for fast syncs | `file_locks` |
-//! | [`file_locks`] | delegates a storage backend's locks to its file | nothing |
-//! | [`record`] | the tables and the encoding of a message | nothing |
-//! | [`read`] | replays, pages and the list of rooms | `failure`, `record` |
-//! | [`append`] | one append within a transaction | `failure`, `read`, `record` |
-//! | [`database`] | the open file, shared by all threads | `failure`, `record` |
-//! | [`jobs`] | what the writer is asked to do | nothing |
-//! | [`writer`] | the thread that commits waiting appends in batches | `append`, `database`, `failure`, `jobs`, `open`, `record` |
-//! | [`sweeper`] | the thread that finds expired messages | `database`, `failure`, `jobs`, `record` |
-//! | [`failure`] | why a transaction failed | nothing |
+//! | `open` | creates, checks and opens the file | `overlay`, `preallocated`, `record` |
+//! | `overlay` | a copy-on-write view of a file, to check it without writing | `file_locks` |
+//! | `preallocated` | a file filled with zeros ahead of the data, for fast syncs | `file_locks` |
+//! | `file_locks` | delegates a storage backend's locks to its file | nothing |
+//! | `record` | the tables and the encoding of a message | nothing |
+//! | `read` | replays, pages and the list of rooms | `failure`, `record` |
+//! | `append` | one append within a transaction | `failure`, `read`, `record` |
+//! | `database` | the open file, shared by all threads | `failure`, `record` |
+//! | `jobs` | what the writer is asked to do | nothing |
+//! | `writer` | the thread that commits waiting appends in batches | `append`, `database`, `failure`, `jobs`, `open`, `record` |
+//! | `sweeper` | the thread that finds expired messages | `database`, `failure`, `jobs`, `record` |
+//! | `failure` | why a transaction failed | nothing |
 //!
 //! Appends go to the writer through a queue of [`MAX_QUEUED_APPENDS`]. If the queue is full, an append is refused with
 //! [`StoreError::Busy`]. Reads run on tokio's blocking threads, at most [`MAX_CONCURRENT_READS`] at once. Most reads find

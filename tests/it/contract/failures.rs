@@ -1,4 +1,4 @@
-//! How the store in memory fails on demand.
+//! The store in memory, which fails on demand.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use gripchat::{
 use libtest_mimic::Trial;
 use tokio::time::Instant;
 
-use super::{all_after, append, draft, room, say, seqs};
+use super::{all_after, append, draft, post, room, seqs};
 use crate::support::{
     memory::{Memory, Mode},
     trials::trials,
@@ -17,16 +17,16 @@ use crate::support::{
 
 pub(super) fn trials() -> Vec<Trial> {
     trials![
-        [] => failing_does_nothing_and_says_so_in_every_call,
-        [] => losing_answers_stores_without_an_announcement,
-        [] => a_number_of_failures_is_used_up,
-        [] => slow_does_all_of_it_later,
+        [] => a_failing_store_does_nothing_and_every_call_returns_an_error,
+        [] => a_store_that_loses_answers_stores_without_an_announcement,
+        [] => a_set_number_of_calls_fails,
+        [] => a_slow_store_does_everything_later,
     ]
 }
 
-async fn failing_does_nothing_and_says_so_in_every_call() -> anyhow::Result<()> {
+async fn a_failing_store_does_nothing_and_every_call_returns_an_error() -> anyhow::Result<()> {
     let store = Memory::new(Retention::FOREVER);
-    let id = say(&store, "1").await?.id;
+    let id = post(&store, "1").await?.id;
     store.set(Mode::Failing);
     let announce = Box::new(|_: &_| panic!("nothing is stored"));
     let failures = [
@@ -42,7 +42,7 @@ async fn failing_does_nothing_and_says_so_in_every_call() -> anyhow::Result<()> 
     Ok(())
 }
 
-async fn losing_answers_stores_without_an_announcement() -> anyhow::Result<()> {
+async fn a_store_that_loses_answers_stores_without_an_announcement() -> anyhow::Result<()> {
     let store = Memory::new(Retention::FOREVER);
     store.set(Mode::LosingAnswers);
     let announce = Box::new(|_: &_| panic!("the answer is lost"));
@@ -54,7 +54,7 @@ async fn losing_answers_stores_without_an_announcement() -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn a_number_of_failures_is_used_up() -> anyhow::Result<()> {
+async fn a_set_number_of_calls_fails() -> anyhow::Result<()> {
     let store = Memory::new(Retention::FOREVER);
     store.fail_next(2, &StoreError::Busy);
     for _ in 0..2 {
@@ -65,12 +65,12 @@ async fn a_number_of_failures_is_used_up() -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn slow_does_all_of_it_later() -> anyhow::Result<()> {
+async fn a_slow_store_does_everything_later() -> anyhow::Result<()> {
     const PAUSE: Duration = Duration::from_millis(20);
     let store = Memory::new(Retention::FOREVER);
     store.set(Mode::Slow(PAUSE));
     let started = Instant::now();
-    assert_eq!(say(&store, "1").await?.id.seq, 1);
+    assert_eq!(post(&store, "1").await?.id.seq, 1);
     assert!(started.elapsed() >= PAUSE);
     Ok(())
 }

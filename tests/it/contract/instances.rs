@@ -1,4 +1,4 @@
-//! Two stores over one table are two processes: what one knows of a room's newest message, the other makes untrue.
+//! Two stores over one table, which are like two processes: one outdates what the other knows of a room.
 
 use std::sync::{Arc, Mutex};
 
@@ -9,24 +9,24 @@ use gripchat::{
 use libtest_mimic::Trial;
 use tokio::task::JoinSet;
 
-use super::{all_after, append, behind, draft, dynamodb, room, say, say_numbers, seqs};
+use super::{after, all_after, append, draft, dynamodb, post, post_numbers, room, seqs};
 use crate::support::trials::trials;
 
 pub(super) fn trials() -> Vec<Trial> {
     trials![
-        [DynamoDb] => appends_of_two_processes_at_once_are_dense,
-        [DynamoDb] => what_a_process_believes_of_the_newest_message_may_be_stale,
-        [DynamoDb] => a_key_posted_at_once_to_two_processes_is_one_message,
-        [DynamoDb] => a_key_is_found_by_a_process_whose_head_is_its_stale_cursor,
+        [DynamoDb] => concurrent_appends_of_two_processes_are_dense,
+        [DynamoDb] => a_process_may_have_outdated_knowledge_of_the_newest_message,
+        [DynamoDb] => a_key_posted_concurrently_to_two_processes_is_one_message,
+        [DynamoDb] => a_process_finds_a_key_although_the_cursor_is_the_newest_message_it_knows,
     ]
 }
 
 async fn two() -> anyhow::Result<[Arc<dyn Store>; 2]> {
-    let place = dynamodb().await?;
-    Ok([place(Retention::FOREVER)?, place(Retention::FOREVER)?])
+    let open = dynamodb().await?;
+    Ok([open(Retention::FOREVER)?, open(Retention::FOREVER)?])
 }
 
-async fn appends_of_two_processes_at_once_are_dense() -> anyhow::Result<()> {
+async fn concurrent_appends_of_two_processes_are_dense() -> anyhow::Result<()> {
     const EACH: u64 = 32;
     let stores = two().await?;
     let announced: [Arc<Mutex<Vec<u64>>>; 2] = Default::default();
@@ -48,7 +48,7 @@ async fn appends_of_two_processes_at_once_are_dense() -> anyhow::Result<()> {
     let mut prev = Cursor::Start;
     for appended in &appended {
         assert_eq!(appended.prev, prev);
-        prev = behind(&appended.message);
+        prev = after(&appended.message);
     }
     for store in &stores {
         assert_eq!(all_after(&**store, Cursor::Start, 50).await?, messages);
@@ -61,22 +61,22 @@ async fn appends_of_two_processes_at_once_are_dense() -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn what_a_process_believes_of_the_newest_message_may_be_stale() -> anyhow::Result<()> {
+async fn a_process_may_have_outdated_knowledge_of_the_newest_message() -> anyhow::Result<()> {
     let [one, other] = two().await?;
-    assert_eq!(say(&*one, "1").await?.id.seq, 1);
-    say_numbers(&*other, 5).await?;
+    assert_eq!(post(&*one, "1").await?.id.seq, 1);
+    post_numbers(&*other, 5).await?;
     let appended = append(&*one, draft("7")).await?;
     assert_eq!((appended.message.id.seq, appended.duplicate), (7, false));
     for n in 8..=15 {
         let store = if n % 2 == 0 { &other } else { &one };
-        assert_eq!(say(&**store, "in turns").await?.id.seq, n);
+        assert_eq!(post(&**store, "in turns").await?.id.seq, n);
     }
     Ok(())
 }
 
-async fn a_key_posted_at_once_to_two_processes_is_one_message() -> anyhow::Result<()> {
+async fn a_key_posted_concurrently_to_two_processes_is_one_message() -> anyhow::Result<()> {
     let stores = two().await?;
-    let head = behind(&say(&*stores[0], "1").await?);
+    let head = after(&post(&*stores[0], "1").await?);
     for key_search in [KeySearch::Newest, KeySearch::After(Cursor::Start), KeySearch::After(head.clone())] {
         let draft = draft("keyed");
         let mut posts = JoinSet::new();
@@ -92,16 +92,16 @@ async fn a_key_posted_at_once_to_two_processes_is_one_message() -> anyhow::Resul
     Ok(())
 }
 
-/// Nothing is read before the first write then; the slot that is taken says to look.
-async fn a_key_is_found_by_a_process_whose_head_is_its_stale_cursor() -> anyhow::Result<()> {
+/// Nothing is read before the first write. The taken slot makes the process read.
+async fn a_process_finds_a_key_although_the_cursor_is_the_newest_message_it_knows() -> anyhow::Result<()> {
     let [one, other] = two().await?;
-    let head = behind(&say(&*one, "1").await?);
+    let head = after(&post(&*one, "1").await?);
     let draft = draft("keyed");
     let key_search = KeySearch::After(head);
     let stored = other.append(&room(), Append { key_search: key_search.clone(), ..Append::new(draft.clone()) }).await?;
-    say(&*other, "3").await?;
+    post(&*other, "3").await?;
     let repeated = one.append(&room(), Append { key_search, ..Append::new(draft) }).await?;
     assert_eq!(repeated, Appended { duplicate: true, ..stored });
-    assert_eq!(say(&*one, "4").await?.id.seq, 4);
+    assert_eq!(post(&*one, "4").await?.id.seq, 4);
     Ok(())
 }

@@ -1,15 +1,15 @@
-//! The contract of [`gripchat::store`]: each rule once, for every store.
+//! The contract of [`gripchat::store`]: each rule once, run for every store.
 //!
-//! | module | rules of |
+//! | module | tests |
 //! |---|---|
-//! | `numbers` | numbering, announcing, keeping apart |
-//! | `cursors` | what follows a cursor |
-//! | `pages` | the newest messages, and those before one |
-//! | `expiry` | what is gone |
-//! | `keys` | idempotency |
-//! | `listing` | the list of rooms |
+//! | `numbers` | numbering, announcements, separate rooms |
+//! | `cursors` | replays |
+//! | `pages` | the newest messages, and the messages before one |
+//! | `expiry` | expired messages |
+//! | `keys` | idempotency keys |
+//! | `room_list` | the list of rooms |
 //! | `instances` | two processes on one table |
-//! | `demand` | how the store in memory fails |
+//! | `failures` | how the store in memory fails on demand |
 
 use std::sync::Arc;
 
@@ -29,76 +29,78 @@ use crate::support::{
 };
 
 mod cursors;
-mod demand;
 mod expiry;
+mod failures;
 mod instances;
 mod keys;
-mod listing;
 mod numbers;
 mod pages;
+mod room_list;
 
-/// A place that keeps messages. A store over it is dropped before the next one is opened, except where a rule is about
-/// two of them.
-type Place = Box<dyn Fn(Retention) -> anyhow::Result<Arc<dyn Store>> + Send + Sync>;
+/// Opens stores over the same messages. A test drops a store before it opens the next, unless it is about two stores.
+type OpenStore = Box<dyn Fn(Retention) -> anyhow::Result<Arc<dyn Store>> + Send + Sync>;
 
-type MakePlace = fn() -> BoxFuture<'static, anyhow::Result<Place>>;
+type NewStorage = fn() -> BoxFuture<'static, anyhow::Result<OpenStore>>;
 
-type Rule = fn(Place) -> BoxFuture<'static, anyhow::Result<()>>;
+type Rule = fn(OpenStore) -> BoxFuture<'static, anyhow::Result<()>>;
 
-/// All stores. Another one is another line.
-const STORES: [(&str, &[Need], MakePlace); 4] = [
+/// All stores.
+const STORES: [(&str, &[Need], NewStorage); 4] = [
     ("memory", &[], || Box::pin(memory())),
     ("coalesced", &[], || Box::pin(coalesced())),
     ("embedded", &[], || Box::pin(embedded())),
     ("dynamodb", &[Need::DynamoDb], || Box::pin(dynamodb())),
 ];
 
-async fn memory() -> anyhow::Result<Place> {
-    let keeper = Memory::new(Retention::FOREVER);
-    Ok(Box::new(move |retention| Ok(Arc::new(keeper.beside(retention)))))
+async fn memory() -> anyhow::Result<OpenStore> {
+    let memory = Memory::new(Retention::FOREVER);
+    Ok(Box::new(move |retention| Ok(Arc::new(memory.beside(retention)))))
 }
 
-/// Reads that are shared, of the store in memory.
-async fn coalesced() -> anyhow::Result<Place> {
-    let keeper = Memory::new(Retention::FOREVER);
-    Ok(Box::new(move |retention| Ok(Arc::new(Coalesced::new(Arc::new(keeper.beside(retention)))))))
+/// Coalesces reads of the store in memory.
+async fn coalesced() -> anyhow::Result<OpenStore> {
+    let memory = Memory::new(Retention::FOREVER);
+    Ok(Box::new(move |retention| Ok(Arc::new(Coalesced::new(Arc::new(memory.beside(retention)))))))
 }
 
-async fn embedded() -> anyhow::Result<Place> {
+async fn embedded() -> anyhow::Result<OpenStore> {
     let folder = tempfile::tempdir()?;
     Ok(Box::new(move |retention| Ok(Arc::new(Embedded::open(folder.path(), retention)?))))
 }
 
-async fn dynamodb() -> anyhow::Result<Place> {
+async fn dynamodb() -> anyhow::Result<OpenStore> {
     let (client, table) = (stack::client(dynamodb::shared().await?), stack::table_name());
     table::create(&client, &table, |_| {}).await?;
     Ok(Box::new(move |retention| Ok(Arc::new(DynamoDb::new(client.clone(), table.clone(), retention)))))
 }
 
-/// Rules by their names: `rules![a_rule, another]`.
+/// Names rules after their functions: `rules![a_rule, another]`.
 macro_rules! rules {
     ($($rule:ident),* $(,)?) => {
-        vec![$((stringify!($rule), |place| Box::pin($rule(place)))),*]
+        vec![$((stringify!($rule), |open| Box::pin($rule(open)))),*]
     };
 }
 use rules;
 
 pub(crate) fn trials() -> Vec<Trial> {
     let rules: Vec<(&str, Rule)> =
-        [numbers::rules(), cursors::rules(), pages::rules(), expiry::rules(), keys::rules(), listing::rules()].concat();
-    let of_stores = STORES.into_iter().flat_map(|(store, needs, make)| {
-        // The first part stands for the crate, as in a module's path.
+        [numbers::rules(), cursors::rules(), pages::rules(), expiry::rules(), keys::rules(), room_list::rules()]
+            .concat();
+    let rules_of_stores = STORES.into_iter().flat_map(|(store, needs, new_storage)| {
+        // Named like a test function of this crate.
         let name = move |rule| format!("it::contract::{store}::{rule}");
-        rules.iter().map(move |&(rule, check)| trial(&name(rule), needs, async move || check(make().await?).await))
+        rules
+            .iter()
+            .map(move |&(rule, check)| trial(&name(rule), needs, async move || check(new_storage().await?).await))
     });
-    of_stores.chain(instances::trials()).chain(listing::trials()).chain(demand::trials()).collect()
+    rules_of_stores.chain(instances::trials()).chain(room_list::trials()).chain(failures::trials()).collect()
 }
 
 fn room() -> RoomId {
     RoomId::parse("lobby").expect("a room")
 }
 
-/// The shortest retention there is.
+/// The shortest retention.
 fn hour() -> Retention {
     "1h".parse().expect("a retention")
 }
@@ -112,7 +114,7 @@ fn draft(text: &str) -> Draft {
     }
 }
 
-/// Of long ago: where messages are kept for an hour, it has expired when it is stored.
+/// A draft with an old date. With a retention of an hour, its message has already expired when it is stored.
 fn old(text: &str) -> Draft {
     Draft { date: Timestamp::from_millis(1_000_000_000_000), ..draft(text) }
 }
@@ -121,36 +123,36 @@ async fn append(store: &dyn Store, draft: Draft) -> anyhow::Result<Appended> {
     Ok(store.append(&room(), Append::new(draft)).await?)
 }
 
-async fn say(store: &dyn Store, text: &str) -> anyhow::Result<Message> {
+async fn post(store: &dyn Store, text: &str) -> anyhow::Result<Message> {
     Ok(append(store, draft(text)).await?.message)
 }
 
-/// So many messages, whose texts are their numbers if the room was empty.
-async fn say_numbers(store: &dyn Store, count: usize) -> anyhow::Result<Vec<Message>> {
+/// Posts `count` messages. If the room was empty, their texts are their numbers.
+async fn post_numbers(store: &dyn Store, count: usize) -> anyhow::Result<Vec<Message>> {
     let mut messages = Vec::new();
     for n in 1..=count {
-        messages.push(say(store, &n.to_string()).await?);
+        messages.push(post(store, &n.to_string()).await?);
     }
     Ok(messages)
 }
 
-/// All that follows a cursor, page by page.
+/// Reads everything after a cursor, page by page.
 async fn all_after(store: &dyn Store, cursor: Cursor, limit: usize) -> anyhow::Result<Vec<Message>> {
     let (mut cursor, mut all) = (cursor, Vec::new());
     loop {
         let Replay::Messages { messages, more } = store.after(&room(), &cursor, limit).await? else {
-            anyhow::bail!("a reset at {cursor}");
+            anyhow::bail!("{cursor} was reset");
         };
-        anyhow::ensure!(!more || !messages.is_empty(), "more follows an empty page at {cursor}");
+        anyhow::ensure!(!more || !messages.is_empty(), "an empty page after {cursor} reports that more follows");
         all.extend(messages);
         if !more {
             return Ok(all);
         }
-        cursor = behind(all.last().expect("more follows something"));
+        cursor = after(all.last().expect("the page is not empty"));
     }
 }
 
-fn behind(message: &Message) -> Cursor {
+fn after(message: &Message) -> Cursor {
     message.id.clone().into()
 }
 

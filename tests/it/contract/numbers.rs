@@ -1,4 +1,4 @@
-//! How messages are numbered and announced, and that each is kept as it is, in its own room.
+//! Numbers and announcements; and that a message is stored unchanged, in its own room.
 
 use std::{
     collections::BTreeSet,
@@ -12,27 +12,27 @@ use gripchat::{
 };
 use tokio::{task::JoinSet, time::timeout};
 
-use super::{Place, Rule, all_after, append, behind, draft, room, rules, say, seqs};
+use super::{OpenStore, Rule, after, all_after, append, draft, post, room, rules, seqs};
 
 const APPENDERS: usize = 32;
 const EACH: usize = 4;
 
 pub(super) fn rules() -> Vec<(&'static str, Rule)> {
     rules![
-        concurrent_appends_are_numbered_from_1_without_a_hole_and_none_is_lost_or_doubled,
-        what_was_acknowledged_is_there_for_the_next_read,
-        every_message_names_the_one_before_it,
-        announcements_come_in_the_order_of_the_numbers_once_each_and_before_the_answer,
-        what_is_stored_is_announced_although_its_caller_has_gone,
-        rooms_whose_names_begin_alike_are_kept_apart,
-        a_text_comes_back_byte_for_byte,
+        concurrent_appends_are_numbered_from_1_without_a_gap_a_loss_or_a_duplicate,
+        an_acknowledged_message_is_in_the_next_read,
+        every_append_returns_the_cursor_before_its_message,
+        each_message_is_announced_once_in_order_and_before_the_append_returns,
+        a_stored_message_is_announced_although_the_caller_stopped_waiting,
+        rooms_whose_names_share_a_prefix_are_separate,
+        a_text_is_stored_byte_for_byte,
     ]
 }
 
-async fn concurrent_appends_are_numbered_from_1_without_a_hole_and_none_is_lost_or_doubled(
-    place: Place,
+async fn concurrent_appends_are_numbered_from_1_without_a_gap_a_loss_or_a_duplicate(
+    open: OpenStore,
 ) -> anyhow::Result<()> {
-    let store = place(Retention::FOREVER)?;
+    let store = open(Retention::FOREVER)?;
     let mut appenders = JoinSet::new();
     for appender in 0..APPENDERS {
         let store = Arc::clone(&store);
@@ -47,7 +47,7 @@ async fn concurrent_appends_are_numbered_from_1_without_a_hole_and_none_is_lost_
     let mut appended: Vec<Appended> = Vec::new();
     for appender in appenders.join_all().await {
         let appender = appender?;
-        assert!(appender.is_sorted_by_key(|appended| appended.message.id.seq), "one after the other");
+        assert!(appender.is_sorted_by_key(|appended| appended.message.id.seq), "the appends of one task are in order");
         appended.extend(appender);
     }
 
@@ -62,15 +62,15 @@ async fn concurrent_appends_are_numbered_from_1_without_a_hole_and_none_is_lost_
     Ok(())
 }
 
-async fn what_was_acknowledged_is_there_for_the_next_read(place: Place) -> anyhow::Result<()> {
-    let store = place(Retention::FOREVER)?;
+async fn an_acknowledged_message_is_in_the_next_read(open: OpenStore) -> anyhow::Result<()> {
+    let store = open(Retention::FOREVER)?;
     let mut appenders = JoinSet::new();
     for appender in 0..APPENDERS {
         let store = Arc::clone(&store);
         appenders.spawn(async move {
             let Appended { message, prev, .. } = append(&*store, draft(&appender.to_string())).await?;
             let Replay::Messages { messages, .. } = store.after(&room(), &prev, 1).await? else {
-                anyhow::bail!("a reset at {prev}, which was acknowledged")
+                anyhow::bail!("{prev} was acknowledged, and is reset")
             };
             assert_eq!(messages.first(), Some(&message));
             assert!(store.latest(&room(), 1).await?.messages[0].id.seq >= message.id.seq);
@@ -80,8 +80,8 @@ async fn what_was_acknowledged_is_there_for_the_next_read(place: Place) -> anyho
     appenders.join_all().await.into_iter().collect()
 }
 
-async fn every_message_names_the_one_before_it(place: Place) -> anyhow::Result<()> {
-    let store = place(Retention::FOREVER)?;
+async fn every_append_returns_the_cursor_before_its_message(open: OpenStore) -> anyhow::Result<()> {
+    let store = open(Retention::FOREVER)?;
     let mut prev = Cursor::Start;
     for n in 1..=3 {
         let appended = append(&*store, draft("hello")).await?;
@@ -91,7 +91,7 @@ async fn every_message_names_the_one_before_it(place: Place) -> anyhow::Result<(
     Ok(())
 }
 
-/// What was announced, in order, and what makes announcements to it.
+/// The numbers of the announced messages, in order.
 #[derive(Clone, Default)]
 struct Announced(Arc<Mutex<Vec<u64>>>);
 
@@ -106,10 +106,8 @@ impl Announced {
     }
 }
 
-async fn announcements_come_in_the_order_of_the_numbers_once_each_and_before_the_answer(
-    place: Place,
-) -> anyhow::Result<()> {
-    let store = place(Retention::FOREVER)?;
+async fn each_message_is_announced_once_in_order_and_before_the_append_returns(open: OpenStore) -> anyhow::Result<()> {
+    let store = open(Retention::FOREVER)?;
     let announced = Announced::default();
     let mut appenders = JoinSet::new();
     for appender in 0..APPENDERS {
@@ -127,26 +125,26 @@ async fn announcements_come_in_the_order_of_the_numbers_once_each_and_before_the
     Ok(())
 }
 
-/// Callers go at any time: while they wait for their turn, while their message is being written, afterwards.
-async fn what_is_stored_is_announced_although_its_caller_has_gone(place: Place) -> anyhow::Result<()> {
-    let store = place(Retention::FOREVER)?;
+/// A caller may stop waiting at any time: before its turn, while its message is written, or afterwards.
+async fn a_stored_message_is_announced_although_the_caller_stopped_waiting(open: OpenStore) -> anyhow::Result<()> {
+    let store = open(Retention::FOREVER)?;
     let (room, announced) = (room(), Announced::default());
-    let say = async |text: &str, patience| {
+    let post = async |text: &str, patience| {
         let append = store.append(&room, Append { announce: announced.announce(), ..Append::new(draft(text)) });
         timeout(patience, append).await.is_ok()
     };
-    assert!(say("warm", Duration::from_secs(5)).await);
+    assert!(post("warm", Duration::from_secs(5)).await);
     for step in 0..40 {
-        say("impatient", Duration::from_micros(250 * (step % 20))).await;
+        post("impatient", Duration::from_micros(250 * (step % 20))).await;
     }
-    // Appends of a room take turns: behind this one, all that was begun is done.
-    assert!(say("last", Duration::from_secs(5)).await);
+    // The appends of a room take turns, so after this one all earlier appends are done.
+    assert!(post("last", Duration::from_secs(5)).await);
     assert_eq!(announced.seqs(), seqs(&all_after(&*store, Cursor::Start, 50).await?));
     Ok(())
 }
 
-async fn rooms_whose_names_begin_alike_are_kept_apart(place: Place) -> anyhow::Result<()> {
-    let store = place(Retention::FOREVER)?;
+async fn rooms_whose_names_share_a_prefix_are_separate(open: OpenStore) -> anyhow::Result<()> {
+    let store = open(Retention::FOREVER)?;
     let names = ["a", "a-", "a.", "aa", "a-1", "A", "á"];
     let rooms: Vec<RoomId> = names.iter().map(|name| RoomId::parse(name)).collect::<Result<_, _>>()?;
     for round in 1..=2 {
@@ -159,7 +157,7 @@ async fn rooms_whose_names_begin_alike_are_kept_apart(place: Place) -> anyhow::R
         let page = store.latest(room, 50).await?;
         assert_eq!(page.messages.iter().map(|m| m.text.as_str()).collect::<Vec<_>>(), [room.as_str(); 2], "{room}");
         let Replay::Messages { messages, more: false } = store.after(room, &Cursor::Start, 50).await? else {
-            anyhow::bail!("{room} is not whole")
+            anyhow::bail!("{room} is incomplete")
         };
         assert_eq!(messages, page.messages, "{room}");
     }
@@ -168,7 +166,7 @@ async fn rooms_whose_names_begin_alike_are_kept_apart(place: Place) -> anyhow::R
     Ok(())
 }
 
-async fn a_text_comes_back_byte_for_byte(place: Place) -> anyhow::Result<()> {
+async fn a_text_is_stored_byte_for_byte(open: OpenStore) -> anyhow::Result<()> {
     let texts = [
         "😀".repeat(4_000),
         "a".repeat(4_000),
@@ -177,14 +175,14 @@ async fn a_text_comes_back_byte_for_byte(place: Place) -> anyhow::Result<()> {
         "\u{2028}\u{2029}\u{feff}\u{fffd}\u{202e}e\u{301} é שלום 👩‍👩‍👧 \u{10ffff}\u{e000}".to_owned(),
         "data: x\n\nevent: message\nid: e-9\n\n:".to_owned(),
     ];
-    let store = place(Retention::FOREVER)?;
-    let mut said = Vec::new();
+    let store = open(Retention::FOREVER)?;
+    let mut posted = Vec::new();
     for text in &texts {
-        said.push(say(&*store, text).await?);
-        assert_eq!(said.last().map(|message| message.text.as_str()), Some(text.as_str()));
+        posted.push(post(&*store, text).await?);
+        assert_eq!(posted.last().map(|message| message.text.as_str()), Some(text.as_str()));
     }
     let stored = store.latest(&room(), 50).await?.messages;
-    assert_eq!(stored, said);
-    assert_eq!(all_after(&*store, behind(&said[0]), 50).await?, said[1..]);
+    assert_eq!(stored, posted);
+    assert_eq!(all_after(&*store, after(&posted[0]), 50).await?, posted[1..]);
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What the child processes of these tests do: this same program, told by its environment to be one of them.
+//! The child processes of these tests: the test program itself, with a role from its environment.
 
 use std::{
     env,
@@ -18,45 +18,46 @@ use tokio::{
     time::sleep,
 };
 
-use super::{all, assert_dense, draft, open, room, say};
+use super::{all, assert_dense, draft, open, post, room};
 
-/// Names what a child does, and in which folder.
+/// The environment variables with a child's role and folder.
 const ROLE: &str = "GRIPCHAT_TEST_CHILD";
 const FOLDER: &str = "GRIPCHAT_TEST_FOLDER";
 
-/// What the child that posts posts to.
+/// The rooms that the posting child posts to.
 pub(super) const ROOMS: [&str; 3] = ["a", "b", "c"];
 const POSTERS: usize = 24;
 
-/// The signal for a file that would grow beyond the limit; signal(7). Unless it is caught, it ends the process.
+/// The signal that a process receives when a file would grow beyond the limit; see signal(7). Unless it is caught, it
+/// terminates the process.
 const SIGXFSZ: i32 = 25;
 
-/// What a child can do.
+/// What a child does.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Role {
-    /// Posts as fast as it can until it is killed, and says each message that was acknowledged.
+    /// Posts as fast as it can until it is killed, and prints each acknowledged message.
     Post,
-    /// Opens the store, says so, and keeps it until its input ends.
+    /// Opens the store, prints a line, and keeps it open until its input ends.
     Hold,
-    /// Meets a full disk, and goes on when there is room again.
+    /// Fills the disk, and continues when there is space again.
     Full,
 }
 
-/// A child that has not been started yet.
+/// The command that starts a child.
 pub(super) fn command(role: Role, folder: &Path) -> io::Result<Command> {
     let mut command = Command::new(env::current_exe()?);
     command.env(ROLE, format!("{role:?}")).env(FOLDER, folder).stdin(Stdio::piped()).stdout(Stdio::piped());
     Ok(command)
 }
 
-/// Does what the environment says, if it says anything.
+/// Runs the role in the environment, if there is one.
 pub(crate) fn main() -> Option<ExitCode> {
     let (role, folder) = (env::var(ROLE).ok()?, PathBuf::from(env::var_os(FOLDER)?));
     let outcome = Runtime::new().context("a runtime").and_then(|runtime| match role.as_str() {
-        "Post" => runtime.block_on(post(&folder)),
+        "Post" => runtime.block_on(post_until_killed(&folder)),
         "Hold" => hold(&folder),
-        "Full" => runtime.block_on(meet_a_full_disk(&folder)),
-        other => anyhow::bail!("no role: {other}"),
+        "Full" => runtime.block_on(fill_the_disk(&folder)),
+        other => anyhow::bail!("unknown role: {other}"),
     });
     Some(match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -67,7 +68,7 @@ pub(crate) fn main() -> Option<ExitCode> {
     })
 }
 
-async fn post(folder: &Path) -> anyhow::Result<()> {
+async fn post_until_killed(folder: &Path) -> anyhow::Result<()> {
     let store = open(folder)?;
     let mut posters = JoinSet::new();
     for poster in 0..POSTERS {
@@ -75,10 +76,10 @@ async fn post(folder: &Path) -> anyhow::Result<()> {
         posters.spawn(async move {
             let room = room(ROOMS[poster % ROOMS.len()]);
             loop {
-                // Of all lengths, so that pages are split at all places.
+                // Texts of all lengths, so that pages are split at all positions.
                 let text = "x".repeat(rand::random_range(1..2_000));
-                let message = say(&store, &room, draft(&text)).await?;
-                // One write, so that lines do not mix.
+                let message = post(&store, &room, draft(&text)).await?;
+                // One write, so that lines do not interleave.
                 let line = format!("{room} {} {} {}\n", message.id, message.provisional_id, text.len());
                 io::stdout().lock().write_all(line.as_bytes())?;
             }
@@ -94,30 +95,30 @@ fn hold(folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn meet_a_full_disk(folder: &Path) -> anyhow::Result<()> {
+async fn fill_the_disk(folder: &Path) -> anyhow::Result<()> {
     let _caught = signal(SignalKind::from_raw(SIGXFSZ))?;
     let (store, room) = (open(folder)?, room("a"));
-    let mut said = vec![say(&store, &room, draft("the first")).await?];
+    let mut posted = vec![post(&store, &room, draft("the first")).await?];
 
     let unlimited = getrlimit(Resource::Fsize);
     let length = std::fs::metadata(store.path())?.len();
     setrlimit(Resource::Fsize, Rlimit { current: Some(length), ..unlimited })?;
     let refusal = loop {
-        match say(&store, &room, draft(&"x".repeat(4_000))).await {
-            Ok(message) => said.push(message),
+        match post(&store, &room, draft(&"x".repeat(4_000))).await {
+            Ok(message) => posted.push(message),
             Err(error) => break error,
         }
-        ensure!(said.len() < 100_000, "the disk does not get full");
+        ensure!(posted.len() < 100_000, "the disk does not get full");
     };
     let refusal = refusal.downcast::<StoreError>()?;
     ensure!(matches!(refusal, StoreError::Unavailable(_)), "refused with {refusal:?}");
-    let again = say(&store, &room, draft(&"x".repeat(4_000))).await;
-    ensure!(again.is_err(), "there is no more room than before");
+    let repeated = post(&store, &room, draft(&"x".repeat(4_000))).await;
+    ensure!(repeated.is_err(), "there is no more space than before");
 
     setrlimit(Resource::Fsize, unlimited)?;
     let free = Instant::now();
     let last = loop {
-        match say(&store, &room, draft("the last")).await {
+        match post(&store, &room, draft("the last")).await {
             Ok(message) => break message,
             Err(error) => ensure!(free.elapsed() < Duration::from_secs(10), "still {error:#}"),
         }
@@ -126,8 +127,8 @@ async fn meet_a_full_disk(folder: &Path) -> anyhow::Result<()> {
     store.check().await?;
     let stored = all(&store, &room).await?;
     assert_dense(&stored);
-    ensure!(stored[..said.len()] == said, "what was acknowledged is there");
-    ensure!(stored.last() == Some(&last), "and goes on");
-    println!("{} messages, {} acknowledged before the disk was full", stored.len(), said.len());
+    ensure!(stored[..posted.len()] == posted, "an acknowledged message is lost");
+    ensure!(stored.last() == Some(&last), "the last message is lost");
+    println!("{} messages, {} acknowledged before the disk was full", stored.len(), posted.len());
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! SIGKILL at any moment: what was acknowledged is there, numbers are dense, nothing is torn.
+//! SIGKILL at any time: acknowledged messages are stored, numbers are dense, no message is torn.
 
 use std::{collections::BTreeMap, io::Read as _, ops::Range, path::Path, thread, time::Duration};
 
@@ -14,36 +14,35 @@ use super::{
 use crate::support::trials::trials;
 
 const ROUNDS: usize = 16;
-/// From the start of a child to its end, in milliseconds: some are killed while they open the file, most while they
-/// write.
-const LIVES: Range<u64> = 20..400;
-/// At least so many messages, or the rounds showed nothing.
-const ENOUGH: usize = 500;
+/// How long a child runs, in milliseconds: some are killed while they open the file, most while they write.
+const LIFETIMES: Range<u64> = 20..400;
+/// With fewer acknowledged messages the test shows nothing.
+const MIN_ACKNOWLEDGED: usize = 500;
 
 pub(super) fn trials() -> Vec<Trial> {
-    trials![[] => what_was_acknowledged_survives_sigkill]
+    trials![[] => acknowledged_messages_survive_sigkill]
 }
 
-/// By room and id: the provisional id and the length of the text.
+/// The provisional id and the length of the text, by room and id.
 type Acknowledged = BTreeMap<(String, String), (String, usize)>;
 
-async fn what_was_acknowledged_survives_sigkill() -> anyhow::Result<()> {
-    let place = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
-    let folder = place.path().join("data");
+async fn acknowledged_messages_survive_sigkill() -> anyhow::Result<()> {
+    let parent = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
+    let folder = parent.path().join("data");
     let mut acknowledged = Acknowledged::new();
     for round in 1..=ROUNDS {
-        let of_child = folder.clone();
-        acknowledged.extend(spawn_blocking(move || post_until_killed(&of_child)).await??);
-        // In between, the next child opens the file as the killed one left it.
+        let child_folder = folder.clone();
+        acknowledged.extend(spawn_blocking(move || post_until_killed(&child_folder)).await??);
+        // In the other rounds, the next child opens the file as the killed one left it.
         if round % 2 == 0 {
             check(&folder, &acknowledged).await.with_context(|| format!("after {round} rounds"))?;
         }
     }
-    ensure!(acknowledged.len() >= ENOUGH, "only {} messages in {ROUNDS} rounds", acknowledged.len());
+    ensure!(acknowledged.len() >= MIN_ACKNOWLEDGED, "only {} messages in {ROUNDS} rounds", acknowledged.len());
     Ok(())
 }
 
-/// What a child had been told that it was stored when it was killed.
+/// Runs a child until it is killed. Returns the messages that were acknowledged.
 fn post_until_killed(folder: &Path) -> anyhow::Result<Acknowledged> {
     let mut child = child::command(Role::Post, folder)?.spawn()?;
     let mut output = child.stdout.take().context("its output")?;
@@ -51,19 +50,19 @@ fn post_until_killed(folder: &Path) -> anyhow::Result<Acknowledged> {
         let mut lines = String::new();
         output.read_to_string(&mut lines).map(|_| lines)
     });
-    thread::sleep(Duration::from_millis(rand::random_range(LIVES)));
+    thread::sleep(Duration::from_millis(rand::random_range(LIFETIMES)));
     let ended = child.try_wait()?;
     child.kill()?;
     child.wait()?;
     ensure!(ended.is_none(), "the child ended by itself: {ended:?}");
     let lines = reader.join().expect("the reader does not panic")?;
-    // The last line may have been cut off.
+    // The last line may be incomplete.
     let whole = lines.rsplit_once('\n').map_or("", |(whole, _)| whole);
     whole
         .lines()
         .map(|line| {
             let parts: Vec<&str> = line.split(' ').collect();
-            let [room, id, provisional_id, length] = parts[..] else { anyhow::bail!("a broken line: {line}") };
+            let [room, id, provisional_id, length] = parts[..] else { anyhow::bail!("an invalid line: {line}") };
             Ok(((room.to_owned(), id.to_owned()), (provisional_id.to_owned(), length.parse()?)))
         })
         .collect()
@@ -78,11 +77,11 @@ async fn check(folder: &Path, acknowledged: &Acknowledged) -> anyhow::Result<()>
         for message in messages {
             let text = message.text.as_str();
             ensure!(text.bytes().all(|b| b == b'x'), "a torn text: {text}");
-            let of = (message.provisional_id.to_string(), text.len());
-            stored.insert((name.to_owned(), message.id.to_string()), of);
+            let content = (message.provisional_id.to_string(), text.len());
+            stored.insert((name.to_owned(), message.id.to_string()), content);
         }
     }
-    let lost: Vec<_> = acknowledged.iter().filter(|(place, of)| stored.get(*place) != Some(of)).collect();
+    let lost: Vec<_> = acknowledged.iter().filter(|(key, content)| stored.get(*key) != Some(content)).collect();
     ensure!(lost.is_empty(), "{} of {} are lost: {lost:?}", lost.len(), acknowledged.len());
     Ok(())
 }

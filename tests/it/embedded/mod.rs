@@ -1,11 +1,11 @@
-//! The embedded store, beyond the contract: killed, damaged, in use, full, and at work.
+//! The embedded store beyond the contract.
 //!
-//! | module | what it shows |
+//! | module | what it tests |
 //! |---|---|
-//! | `killed` | SIGKILL at any moment loses nothing that was acknowledged |
-//! | `refused` | files and folders that are not opened, and left as they are |
-//! | `working` | commits in common, deletion, a writer that is held up |
-//! | `child` | what the child processes of these tests do |
+//! | `kill` | SIGKILL at any time loses no acknowledged message |
+//! | `refusal` | files and folders that are refused and left unchanged |
+//! | `operation` | shared commits, deletion, a full disk, a blocked writer |
+//! | `child` | the child processes of these tests |
 
 use std::path::Path;
 
@@ -17,12 +17,12 @@ use libtest_mimic::Trial;
 use uuid::Uuid;
 
 pub(crate) mod child;
-mod killed;
-mod refused;
-mod working;
+mod kill;
+mod operation;
+mod refusal;
 
 pub(crate) fn trials() -> Vec<Trial> {
-    [killed::trials(), working::trials(), refused::trials()].into_iter().flatten().collect()
+    [kill::trials(), operation::trials(), refusal::trials()].into_iter().flatten().collect()
 }
 
 fn room(name: &str) -> RoomId {
@@ -38,7 +38,7 @@ fn draft(text: &str) -> Draft {
     }
 }
 
-/// Of long ago: where messages are kept for an hour, it has expired when it is stored.
+/// A draft with an old date. With a retention of an hour, its message has already expired when it is stored.
 fn old(text: &str) -> Draft {
     Draft { date: Timestamp::from_millis(1_000_000_000_000), ..draft(text) }
 }
@@ -47,16 +47,16 @@ fn open(folder: &Path) -> Result<Embedded, OpenError> {
     Embedded::open(folder, Retention::FOREVER)
 }
 
-async fn say(store: &Embedded, room: &RoomId, draft: Draft) -> anyhow::Result<Message> {
+async fn post(store: &Embedded, room: &RoomId, draft: Draft) -> anyhow::Result<Message> {
     Ok(store.append(room, Append::new(draft)).await?.message)
 }
 
-/// All messages of a room, from its start, page by page.
+/// Reads all messages of a room, page by page.
 async fn all(store: &Embedded, room: &RoomId) -> anyhow::Result<Vec<Message>> {
     let (mut cursor, mut all) = (Cursor::Start, Vec::new());
     loop {
         let Replay::Messages { messages, more } = store.after(room, &cursor, 500).await? else {
-            anyhow::bail!("a reset at {cursor}");
+            anyhow::bail!("{cursor} was reset");
         };
         all.extend(messages);
         match all.last() {
@@ -66,7 +66,7 @@ async fn all(store: &Embedded, room: &RoomId) -> anyhow::Result<Vec<Message>> {
     }
 }
 
-/// A room's numbers are 1, 2, 3 … of one epoch.
+/// Asserts that the numbers are 1, 2, 3 … of one epoch.
 fn assert_dense(messages: &[Message]) {
     let seqs: Vec<u64> = messages.iter().map(|message| message.id.seq).collect();
     assert_eq!(seqs, (1..=messages.len() as u64).collect::<Vec<_>>());

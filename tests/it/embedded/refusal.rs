@@ -1,4 +1,4 @@
-//! Files and folders that are not opened: each with one line that says what to do, and left as it is.
+//! Files and folders that are refused with one line that says what to do, and left unchanged.
 
 use std::{
     fs,
@@ -17,31 +17,31 @@ use redb::TableDefinition;
 use super::{
     all,
     child::{self, Role},
-    draft, open, room, say,
+    draft, open, post, room,
 };
 use crate::support::{process::Tree, trials::trials};
 
-const FILE: &str = "messages.redb";
+const FILE_NAME: &str = "messages.redb";
 const ROOMS: [&str; 2] = ["a", "b"];
 const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
 
 pub(super) fn trials() -> Vec<Trial> {
     trials![
-        [] => a_file_of_a_newer_format_is_refused_and_left_alone,
-        [] => a_file_that_is_no_store_is_refused_and_left_alone,
-        [] => a_flipped_byte_is_noticed_or_makes_no_difference,
+        [] => a_file_of_a_newer_format_is_refused_and_left_unchanged,
+        [] => a_file_that_is_not_a_store_is_refused_and_left_unchanged,
+        [] => a_flipped_bit_is_noticed_or_makes_no_difference,
         [] => a_file_in_use_by_another_process_is_refused,
         [] => a_file_in_use_by_this_process_is_refused,
-        [] => a_folder_that_cannot_be_one_is_refused,
+        [] => a_path_that_cannot_be_a_folder_is_refused,
     ]
 }
 
-/// A folder with a store in it, closed.
+/// Creates a store with messages in a folder, and closes it.
 async fn store_in(folder: &Path) -> anyhow::Result<PathBuf> {
     let store = open(folder)?;
     for n in 0..40 {
         for name in ROOMS {
-            say(&store, &room(name), draft(&format!("{n} {}", "x".repeat(n * 20)))).await?;
+            post(&store, &room(name), draft(&format!("{n} {}", "x".repeat(n * 20)))).await?;
         }
     }
     Ok(store.path().to_owned())
@@ -55,15 +55,15 @@ async fn messages(store: &Embedded) -> anyhow::Result<Vec<Message>> {
     Ok(messages)
 }
 
-/// One line that names the file, and the file as it was.
+/// Asserts that the error is one line that names the file, and that the file is unchanged.
 fn assert_refused(path: &Path, refused: &OpenError, before: &[u8]) {
-    let said = refused.to_string();
-    assert!(said.contains(&path.display().to_string()) && said.contains("--data"), "{said}");
-    assert!(!said.contains('\n'), "{said}");
-    assert!(fs::read(path).is_ok_and(|after| after == before), "{said}, but the file was changed");
+    let text = refused.to_string();
+    assert!(text.contains(&path.display().to_string()) && text.contains("--data"), "{text}");
+    assert!(!text.contains('\n'), "{text}");
+    assert!(fs::read(path).is_ok_and(|after| after == before), "{text}, but the file was changed");
 }
 
-async fn a_file_of_a_newer_format_is_refused_and_left_alone() -> anyhow::Result<()> {
+async fn a_file_of_a_newer_format_is_refused_and_left_unchanged() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let path = store_in(folder.path()).await?;
     let database = redb::Database::open(&path)?;
@@ -73,14 +73,14 @@ async fn a_file_of_a_newer_format_is_refused_and_left_alone() -> anyhow::Result<
     drop(database);
 
     let before = fs::read(&path)?;
-    let refused = open(folder.path()).err().context("it opens")?;
+    let refused = open(folder.path()).err().context("the store opens")?;
     assert!(matches!(refused, OpenError::Newer { format: 7, .. }), "{refused:?}");
     assert!(refused.to_string().contains("newer gripchat (format 7, this one reads up to 1)"), "{refused}");
     assert_refused(&path, &refused, &before);
     Ok(())
 }
 
-async fn a_file_that_is_no_store_is_refused_and_left_alone() -> anyhow::Result<()> {
+async fn a_file_that_is_not_a_store_is_refused_and_left_unchanged() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let path = store_in(folder.path()).await?;
     let whole = fs::read(&path)?;
@@ -104,18 +104,18 @@ async fn a_file_that_is_no_store_is_refused_and_left_alone() -> anyhow::Result<(
         ("a text", b"This is not a store, and it is longer than a header of one is. ".repeat(80)),
         ("random", (0..whole.len()).map(|_| rand::random()).collect()),
         ("zeros", vec![0; whole.len()]),
-        ("the beginning", whole[..whole.len() / 2].to_vec()),
+        ("the first half", whole[..whole.len() / 2].to_vec()),
         ("a few bytes missing", whole[..whole.len() - 100].to_vec()),
         ("the header alone", whole[..320].to_vec()),
         ("no magic number", zeros(0..9)),
         ("no header", zeros(0..320)),
         ("no commit slots", zeros(64..320)),
         ("no pages", zeros(4096..whole.len())),
-        ("a database of somebody else", foreign),
+        ("a database of another program", foreign),
     ];
     for (kind, bytes) in kinds {
         fs::write(&path, &bytes)?;
-        let refused = open(folder.path()).err().with_context(|| format!("it opens: {kind}"))?;
+        let refused = open(folder.path()).err().with_context(|| format!("the store opens: {kind}"))?;
         assert!(matches!(refused, OpenError::Damaged { .. }), "{kind}: {refused:?}");
         assert_refused(&path, &refused, &bytes);
     }
@@ -124,12 +124,12 @@ async fn a_file_that_is_no_store_is_refused_and_left_alone() -> anyhow::Result<(
     Ok(())
 }
 
-/// Most of a file's pages are free. A byte that is flipped there changes nothing; anywhere else it is noticed.
-async fn a_flipped_byte_is_noticed_or_makes_no_difference() -> anyhow::Result<()> {
+/// Most of a file's pages are free. A bit that is flipped there makes no difference; anywhere else it is noticed.
+async fn a_flipped_bit_is_noticed_or_makes_no_difference() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let path = store_in(folder.path()).await?;
     let whole = fs::read(&path)?;
-    let said = messages(&open(folder.path())?).await?;
+    let posted = messages(&open(folder.path())?).await?;
     let texts: Vec<usize> =
         (0..whole.len() - 20).filter(|at| whole[*at..].starts_with(b"xxxxxxxxxxxxxxxxxxxx")).collect();
     let mut noticed = 0;
@@ -141,7 +141,7 @@ async fn a_flipped_byte_is_noticed_or_makes_no_difference() -> anyhow::Result<()
         bytes[at] ^= 1 << rand::random_range(0..8);
         fs::write(&path, &bytes)?;
         match open(folder.path()) {
-            Ok(store) => ensure!(messages(&store).await? == said, "a flip at {at} made a difference"),
+            Ok(store) => ensure!(messages(&store).await? == posted, "a flip at {at} made a difference"),
             Err(refused) => {
                 assert!(matches!(refused, OpenError::Damaged { .. }), "a flip at {at}: {refused:?}");
                 assert_refused(&path, &refused, &bytes);
@@ -149,7 +149,7 @@ async fn a_flipped_byte_is_noticed_or_makes_no_difference() -> anyhow::Result<()
             }
         }
     }
-    assert!(noticed > 0, "none was noticed");
+    assert!(noticed > 0, "no flip was noticed");
     Ok(())
 }
 
@@ -161,7 +161,7 @@ async fn a_file_in_use_by_another_process_is_refused() -> anyhow::Result<()> {
     BufReader::new(holder.root().stdout.take().context("its output")?).read_line(&mut line)?;
     assert_eq!(line, "open\n");
     let before = fs::read(&path)?;
-    let refused = open(folder.path()).err().context("it opens")?;
+    let refused = open(folder.path()).err().context("the store opens")?;
     assert!(matches!(refused, OpenError::InUse { .. }), "{refused:?}");
     assert!(refused.to_string().contains("is in use by another process; stop that process or choose another --data"));
     assert_refused(&path, &refused, &before);
@@ -176,24 +176,24 @@ async fn a_file_in_use_by_this_process_is_refused() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let store = open(folder.path())?;
     assert!(matches!(open(folder.path()).err(), Some(OpenError::InUse { .. })));
-    // The first one is none the worse for it.
-    assert_eq!(say(&store, &room("a"), draft("1")).await?.id.seq, 1);
+    // The first store still works.
+    assert_eq!(post(&store, &room("a"), draft("1")).await?.id.seq, 1);
     Ok(())
 }
 
-async fn a_folder_that_cannot_be_one_is_refused() -> anyhow::Result<()> {
-    let place = tempfile::tempdir()?;
-    let file = place.path().join("file");
+async fn a_path_that_cannot_be_a_folder_is_refused() -> anyhow::Result<()> {
+    let parent = tempfile::tempdir()?;
+    let file = parent.path().join("file");
     fs::write(&file, "mine")?;
     for folder in [file.clone(), file.join("below")] {
-        let refused = open(&folder).err().context("it opens")?;
+        let refused = open(&folder).err().context("the store opens")?;
         assert!(matches!(refused, OpenError::Folder { .. }), "{refused:?}");
         assert!(refused.to_string().contains(&folder.display().to_string()), "{refused}");
     }
     assert_eq!(fs::read(&file)?, b"mine");
 
-    fs::create_dir(place.path().join(FILE))?;
-    let refused = open(place.path()).err().context("it opens")?;
+    fs::create_dir(parent.path().join(FILE_NAME))?;
+    let refused = open(parent.path()).err().context("the store opens")?;
     assert!(matches!(refused, OpenError::File { .. }), "{refused:?}");
     Ok(())
 }

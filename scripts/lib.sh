@@ -1,20 +1,21 @@
 # shellcheck shell=bash
-# Sourced by scripts/dev and scripts/test: puts what they run with on the machine.
+# Sourced by the other scripts: installs the programs that they run.
 #
-# need_<part> returns 0 when the part is there, installing it first where it can. Where it cannot, it returns 1 with
-# the reason in $REASON. Nothing here asks a question or waits without a limit.
+# need_<part> returns 0 if the part is installed, after installing it if necessary and possible. Otherwise it returns 1
+# and sets $REASON. Nothing here asks a question or waits without a limit.
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-# Holds what is not a package of the system, and the logs of the installations.
+# Contains what is not a package of the system, and the logs of the installations.
 TOOLS=$ROOT/.tools
 DYNAMODB_LOCAL=$TOOLS/dynamodb-local/lib
 
-# Seconds one installation may take: a registry that hangs then has a name, before the whole run hits a limit.
+# Seconds one installation may take, so that a registry that hangs is named before the whole run reaches a limit.
 INSTALL_LIMIT=900
 
 REASON=
 APT_UPDATED=
-SKIPPED=()
+# Gets a line for each part that is skipped. A file, because some parts are installed in the background.
+SKIPPED_FILE=/dev/null
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -25,19 +26,19 @@ die() {
 
 have() { command -v "$1" >/dev/null 2>&1; }
 
-# or_skip PART WHAT_FOR: gets a part that something can do without. In CI nothing may be left out unseen.
+# or_skip PART WHAT_FOR: installs a part that only some checks need. In CI nothing may be skipped.
 or_skip() {
   need_"$1" && return 0
   [[ ${CI:-} == true ]] && die "$1: $REASON"
   say "skipped: $2 ($1: $REASON)"
-  SKIPPED+=("$2 ($1: $REASON)")
+  printf '%s\n' "$2 ($1: $REASON)" >>"$SKIPPED_FILE"
   return 1
 }
 
-# or_die PART: gets a part that nothing works without.
+# or_die PART: installs a part that everything needs.
 or_die() { need_"$1" || die "$1: $REASON"; }
 
-# logged NAME COMMAND...: keeps the output of an installation out of sight unless it fails.
+# logged NAME COMMAND...: prints the output of an installation only if it fails.
 logged() {
   local log=$TOOLS/$1.log status=0
   shift
@@ -48,19 +49,19 @@ logged() {
   ((status == 0)) && return 0
   tail -n 15 "$log" >&2
   if ((status == 124)); then
-    REASON="no end after $INSTALL_LIMIT seconds, see ${log#"$ROOT"/}"
+    REASON="not finished after $INSTALL_LIMIT seconds, see ${log#"$ROOT"/}"
   else
     REASON="failed, see ${log#"$ROOT"/}"
   fi
   return 1
 }
 
-# apt_install PART PACKAGE...: installs Debian packages, and sets REASON to the remedy where it cannot.
+# apt_install PART PACKAGE...: installs Debian packages. If it cannot, it sets REASON to the remedy.
 apt_install() {
   local part=$1 as_root=()
   shift
   if ! have apt-get; then
-    REASON="not found, and there is no apt-get here: install what Debian calls $*"
+    REASON="not found, and this machine has no apt-get: install the equivalent of Debian's $*"
     return 1
   fi
   if ((EUID != 0)); then
@@ -73,7 +74,7 @@ apt_install() {
   as_root+=(env DEBIAN_FRONTEND=noninteractive apt-get -y -o DPkg::Lock::Timeout=120)
   if [[ -z $APT_UPDATED ]]; then
     say "apt-get update"
-    # Not the end: the package lists of last time may still do.
+    # The package lists of the last update may still be good enough.
     logged apt-update "${as_root[@]}" update || say "apt-get update: $REASON"
     APT_UPDATED=yes
   fi
@@ -90,7 +91,7 @@ need_rust() {
     REASON="rustfmt or clippy not found: run 'rustup component add rustfmt clippy'"
     return 1
   fi
-  # The C parts of the TLS library are compiled with it.
+  # It compiles the C code of the TLS library.
   have cc || apt_install rust gcc libc6-dev
 }
 
@@ -120,8 +121,8 @@ need_cargo_deny() {
 }
 
 need_pushpin() {
-  # Debian starts Pushpin as a service with the package, on the ports that scripts/dev uses. One that was there before
-  # is somebody's; one that came just now is not wanted.
+  # Debian's package also starts Pushpin as a service, on the ports that scripts/dev uses. A service that existed before
+  # belongs to the user; one that was installed just now is disabled.
   if ! have pushpin || ! have condure || ! have zurl; then
     local fresh=
     have pushpin || fresh=yes
@@ -140,7 +141,7 @@ need_java() {
   if have java; then
     version=$(java -version 2>&1 | sed -n 's/.* version "\([0-9]*\).*/\1/p')
   fi
-  # What DynamoDB Local 3 is compiled for.
+  # DynamoDB Local 3 is compiled for Java 17.
   if ((${version:-0} < 17)); then
     apt_install java default-jre-headless
   fi
@@ -155,7 +156,7 @@ need_dynamodb_local() {
   [[ -e $DYNAMODB_LOCAL/DynamoDBLocal-$version.jar ]] && return 0
   need_maven || return 1
   say "DynamoDB Local $version from Maven into ${DYNAMODB_LOCAL#"$ROOT"/}"
-  # Moved into place when it is whole: an interrupted copy must not look like the real thing.
+  # Moved into place when it is complete: an interrupted copy must not look like an installation.
   local part=$DYNAMODB_LOCAL.part
   rm -rf "$part"
   logged dynamodb-local mvn -B -ntp -Dstyle.color=never -f "$pom" dependency:copy-dependencies \
@@ -166,10 +167,10 @@ need_dynamodb_local() {
 
 need_node() { { have node && have npm; } || apt_install node nodejs npm; }
 
-# Not on the PATH as a program alone: what the tests use is its library.
+# The tests use its library, not the program on the PATH.
 need_faketime() { compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1' >/dev/null || apt_install faketime faketime; }
 
-# Emoji and Chinese, which people use and a server's system has no letters for.
+# Emoji and Chinese characters, which messages contain and a server's fonts do not.
 need_fonts() {
   compgen -G '/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf' >/dev/null &&
     compgen -G '/usr/share/fonts/opentype/noto/NotoSansCJK-*.ttc' >/dev/null && return 0
@@ -194,5 +195,5 @@ need_node_modules() {
 
 need_shellcheck() { have shellcheck || apt_install shellcheck shellcheck; }
 
-# The plugin of Docker's client does as well; neither needs an engine to check a file.
+# The plugin of Docker's client is good enough. Neither needs Docker's engine to check a file.
 need_docker_compose() { docker compose version >/dev/null 2>&1 || have docker-compose || apt_install docker-compose docker-compose; }

@@ -12,8 +12,12 @@ expect.equal = (actual, expected, message) => assert.deepEqual(actual, expected,
 
 expect.match = (actual, pattern, message) => assert.match(actual, pattern, message);
 
-/** Calls `probe` until it returns a truthy value, and returns that. An exception counts as false. */
-expect.eventually = async (what, probe, within = 5_000) => {
+/**
+ * Calls `probe` until it returns a truthy value, and returns that. An exception counts as false.
+ *
+ * Only a scenario that fails waits for the whole time: on a busy machine, anything may take a browser seconds.
+ */
+expect.eventually = async (what, probe, within = 30_000) => {
   const deadline = Date.now() + within;
   for (;;) {
     const seen = await Promise.resolve().then(probe).catch((error) => ({ error }));

@@ -7,7 +7,7 @@ export const listed = (base, ...rooms) => expect.eventually(`${rooms} are listed
   const answer = await fetch(`${base}/rooms/`, { headers: { Accept: 'application/json' } });
   const names = (await answer.json()).rooms.map(({ room }) => room);
   return rooms.every((room) => names.includes(room));
-}, 10_000);
+});
 
 /** Opens the list with its button on a narrow page. */
 export async function openList(page) {

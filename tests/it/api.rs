@@ -11,13 +11,13 @@ use crate::support::{
 
 pub(crate) fn trials() -> Vec<Trial> {
     on_stacks![
-        [ALL] => the_accept_header_chooses_between_stream_and_json,
-        [ALL] => a_message_can_be_sent_as_json_form_or_multipart,
-        [ALL] => a_refused_request_gets_a_remedy_and_stores_nothing,
-        [ALL] => methods_follow_http,
-        [ALL] => history_can_be_paged_back_to_its_start,
-        [ALL] => other_origins_are_refused_unless_they_are_listed,
-        [ALL] => a_missing_slash_redirects,
+        [APART] => the_accept_header_chooses_between_stream_and_json,
+        [APART] => a_message_can_be_sent_as_json_form_or_multipart,
+        [APART] => a_refused_request_gets_a_remedy_and_stores_nothing,
+        [APART] => methods_follow_http,
+        [APART] => history_can_be_paged_back_to_its_start,
+        [APART] => other_origins_are_refused_unless_they_are_listed,
+        [APART] => a_missing_slash_redirects,
     ]
 }
 

@@ -14,12 +14,12 @@ use crate::support::{
 
 pub(crate) fn trials() -> Vec<Trial> {
     on_stacks![
-        [ALL] => a_page_is_compressed_and_contains_its_style,
-        [ALL] => an_unchanged_page_is_not_sent_again,
-        [ALL] => the_assets_of_a_page_exist_and_are_immutable,
-        [ALL] => assets_of_another_version_are_answered_with_the_current_ones,
-        [ALL] => a_client_that_accepts_no_coding_gets_an_unencoded_response,
-        [ALL] => only_pages_and_assets_are_compressed,
+        [APART] => a_page_is_compressed_and_contains_its_style,
+        [APART] => an_unchanged_page_is_not_sent_again,
+        [APART] => the_assets_of_a_page_exist_and_are_immutable,
+        [APART] => assets_of_another_version_are_answered_with_the_current_ones,
+        [APART] => a_client_that_accepts_no_coding_gets_an_unencoded_response,
+        [APART] => only_pages_and_assets_are_compressed,
     ]
 }
 

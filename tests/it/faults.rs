@@ -26,18 +26,18 @@ use crate::{
 pub(crate) fn trials() -> Vec<Trial> {
     on_stacks![
         [DYNAMODB] => with_a_slow_store_the_provisional_message_arrives_long_before_the_write,
-        [DYNAMODB] => a_failing_store_causes_a_503_and_a_retraction,
+        [EDGE_DYNAMODB] => a_failing_store_causes_a_503_and_a_retraction,
         [DYNAMODB] => streams_survive_a_long_outage_of_the_store,
         [DYNAMODB] => a_message_that_was_never_published_reaches_every_stream,
         [DYNAMODB] => a_message_that_was_never_published_comes_before_the_next_one,
         [DYNAMODB] => a_crash_before_the_write_leaves_only_the_provisional_message,
         [DYNAMODB] => a_message_is_delivered_despite_a_crash_before_its_final_publish,
         [DYNAMODB] => a_retry_after_such_a_crash_delivers_the_message_at_once,
-        [ALL] => a_publish_that_fails_at_first_is_retried,
-        [DYNAMODB] => a_dead_or_hanging_proxy_does_not_delay_the_others,
-        [ALL] => a_redeploy_under_two_hundred_streams_drops_no_stream_and_loses_no_message,
-        [ALL] => a_killed_backend_keeps_acknowledged_messages,
-        [DYNAMODB] => the_post_of_a_client_that_disconnects_is_finished,
+        [APART] => a_publish_that_fails_at_first_is_retried,
+        [EDGE_DYNAMODB] => a_dead_or_hanging_proxy_does_not_delay_the_others,
+        Heavy [APART] => a_redeploy_under_two_hundred_streams_drops_no_stream_and_loses_no_message,
+        [APART] => a_killed_backend_keeps_acknowledged_messages,
+        [EDGE_DYNAMODB] => the_post_of_a_client_that_disconnects_is_finished,
     ]
 }
 
@@ -85,15 +85,14 @@ async fn with_a_slow_store_the_provisional_message_arrives_long_before_the_write
     let mut stream = room.stream(None).await?;
     room.post("warm").await?;
     first_recheck(&stack).await;
-    stack.store().set(Mode::Delay(Duration::from_secs(2)));
-    let started = Instant::now();
+    // The write does not arrive before the provisional message was seen.
+    stack.store().set(Mode::Delay(Duration::from_secs(3600)));
     let post = posting(&room, "slow");
     provisional(&mut stream, "slow").await?;
-    let provisional_after = started.elapsed();
+    assert!(!post.is_finished(), "the store was not slow");
+    stack.store().set(Mode::Pass);
     let answer = post.await??;
     assert_eq!(answer.status, 200);
-    assert!(started.elapsed() >= Duration::from_secs(2), "the store was not slow");
-    assert!(provisional_after < Duration::from_secs(1), "it arrived after {provisional_after:?}");
     up_to(&mut stream, id(&answer.body)).await?;
     Ok(())
 }
@@ -108,7 +107,8 @@ async fn a_failing_store_causes_a_503_and_a_retraction(kind: Kind) -> anyhow::Re
         let started = Instant::now();
         let answer = room.post_with("lost", &[]).await?;
         assert_eq!((answer.status, answer.body["error"].as_str()), (503, Some("store_unavailable")), "{mode:?}");
-        assert!(started.elapsed() < Duration::from_secs(10), "{mode:?}: answered after {:?}", started.elapsed());
+        // The store's deadline is 8 s, and the post's 9.5 s.
+        assert!(started.elapsed() < SOON, "{mode:?}: answered after {:?}", started.elapsed());
         let shown = provisional(&mut stream, "lost").await?;
         assert_eq!(shown.get("retracted"), None);
         let retracted = provisional(&mut stream, "lost").await?;
@@ -152,10 +152,8 @@ async fn a_message_that_was_never_published_reaches_every_stream(kind: Kind) -> 
     }
     let silent = store_silently(&stack, "lobby", "silent").await?;
     for stream in &mut streams {
-        let started = Instant::now();
         let events = stream.until(RECHECK + SOON, |event| event.id.as_deref() == Some(&silent)).await?;
         assert_eq!(ids(&events), [silent.as_str()]);
-        assert!(started.elapsed() <= RECHECK + Duration::from_secs(2), "repaired after {:?}", started.elapsed());
     }
     // It is delivered once: the next message follows directly.
     let next = room.post("next").await?;
@@ -267,7 +265,8 @@ async fn a_publish_that_fails_at_first_is_retried(kind: Kind) -> anyhow::Result<
         stack.control.set(mode);
         let started = Instant::now();
         let posted = [room.post("one").await?, room.post("two").await?];
-        assert!(started.elapsed() < Duration::from_secs(8), "{mode:?}: two posts took {:?}", started.elapsed());
+        // A post waits a second for its publish, which is retried for a minute.
+        assert!(started.elapsed() < SOON, "{mode:?}: two posts took {:?}", started.elapsed());
         stack.control.set(Mode::Pass);
         let events = up_to(&mut stream, id(&posted[1])).await?;
         assert_eq!(ids(&events), [id(&posted[0]), id(&posted[1])], "{mode:?}");
@@ -300,7 +299,8 @@ async fn a_dead_or_hanging_proxy_does_not_delay_the_others(kind: Kind) -> anyhow
     }
     let events = up_to(&mut stream, &last).await?;
     assert_eq!(ids(&events).len(), 24);
-    assert!(started.elapsed() < Duration::from_secs(2), "20 posts took {:?}", started.elapsed());
+    // A post that waits for a proxy waits for a second.
+    assert!(started.elapsed() < Duration::from_secs(15), "20 posts took {:?}", started.elapsed());
     Ok(())
 }
 

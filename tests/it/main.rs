@@ -60,6 +60,7 @@ fn main() -> ExitCode {
     rustls::crypto::ring::default_provider().install_default().expect("no other is installed yet");
     // The longest first, so that they do not run alone at the end.
     let trials = [
+        pages::trials(),
         chaos::trials(),
         storm::trials(),
         faults::trials(),
@@ -67,7 +68,6 @@ fn main() -> ExitCode {
         conformance::trials(),
         edge::trials(),
         streams::trials(),
-        pages::trials(),
         delivery::trials(),
         posting::trials(),
         health::trials(),

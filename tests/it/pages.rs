@@ -13,6 +13,7 @@ use crate::support::{
     dynamodb,
     eventually::eventually,
     fault::{FaultProxy, Mode},
+    schedule::Load,
     stack::{self, Kind, SOON, Stack},
     trials::{Need, on, on_stacks},
 };
@@ -22,23 +23,23 @@ use crate::support::{
 const RECHECK: (&str, &str) = ("RECHECK_INTERVAL", "120s");
 
 const SCENARIOS: &[(&str, &[Kind])] = &[
-    // The longest first: it waits for the deadline of the store three times.
-    ("unstored_messages_are_retracted", Kind::DYNAMODB),
-    ("a_long_room_stays_smooth", Kind::APART),
-    ("pages_are_accessible", Kind::ALL),
+    // The longest first: one stores 5,000 messages, another waits for the deadline of the store three times.
+    ("a_long_room_stays_smooth", Kind::EDGE_EMBEDDED),
+    ("unstored_messages_are_retracted", Kind::EDGE_DYNAMODB),
+    ("pages_are_accessible", Kind::EDGE_EMBEDDED),
     ("two_browsers_chat", Kind::ALL),
-    ("a_name_is_enough_to_join", Kind::ALL),
+    ("a_name_is_enough_to_join", Kind::EDGE_EMBEDDED),
     ("a_message_is_provisional_until_it_is_stored", Kind::DYNAMODB),
     ("an_own_message_appears_once", Kind::DYNAMODB),
     ("a_killed_backend_loses_nothing", Kind::DYNAMODB),
-    ("a_restarted_proxy_loses_nothing", Kind::ALL),
-    ("a_reset_needs_no_reload", Kind::ALL),
-    ("hostile_text_stays_text", Kind::ALL),
-    ("inline_scripts_and_styles_are_refused", Kind::ALL),
-    ("a_page_catches_up_when_back_online", Kind::ALL),
-    ("pages_fit_on_a_phone", Kind::ALL),
-    ("a_page_preloads_all_its_modules", Kind::ALL),
-    ("forms_work_without_scripts", Kind::DYNAMODB),
+    ("a_restarted_proxy_loses_nothing", Kind::APART),
+    ("a_reset_needs_no_reload", Kind::APART),
+    ("hostile_text_stays_text", Kind::APART),
+    ("inline_scripts_and_styles_are_refused", Kind::EDGE_EMBEDDED),
+    ("a_page_catches_up_when_back_online", Kind::APART),
+    ("pages_fit_on_a_phone", Kind::EDGE_EMBEDDED),
+    ("a_page_preloads_all_its_modules", Kind::EDGE_EMBEDDED),
+    ("forms_work_without_scripts", Kind::EDGE_DYNAMODB),
 ];
 
 /// Scenarios that run on a desktop and on a phone.
@@ -59,18 +60,21 @@ const ON_DEVICES: &[&str] = &[
 
 pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = on_stacks![
-        [ALL] => only_a_client_that_prefers_html_gets_a_page,
-        [DYNAMODB] => an_unavailable_store_is_reported_on_a_page,
+        [APART] => only_a_client_that_prefers_html_gets_a_page,
+        [EDGE_DYNAMODB] => an_unavailable_store_is_reported_on_a_page,
     ];
     for (scenario, kinds) in SCENARIOS {
-        trials.extend(on(kinds, module_path!(), scenario, &[Need::Browser], async move |kind| {
+        trials.extend(on(kinds, module_path!(), scenario, Load::Heavy, &[Need::Browser], async move |kind| {
             run(Device::Desktop, scenario, kind).await
         }));
     }
     for scenario in ON_DEVICES {
-        for (device, suffix) in [(Device::Desktop, ""), (Device::Phone, "_on_a_phone")] {
+        // What a page does depends on its device, and not on the stack: each device has another one.
+        let desktop = (Device::Desktop, "", Kind::PUSHPIN_DYNAMODB);
+        let phone = (Device::Phone, "_on_a_phone", Kind::EDGE_EMBEDDED);
+        for (device, suffix, kinds) in [desktop, phone] {
             let name = format!("{scenario}{suffix}");
-            trials.extend(on(Kind::APART, module_path!(), &name, &[Need::Browser], async move |kind| {
+            trials.extend(on(kinds, module_path!(), &name, Load::Heavy, &[Need::Browser], async move |kind| {
                 run(device, scenario, kind).await
             }));
         }

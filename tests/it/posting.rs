@@ -19,13 +19,13 @@ use crate::support::{
 
 pub(crate) fn trials() -> Vec<Trial> {
     on_stacks![
-        [ALL] => eight_hundred_concurrent_posts_get_dense_ids,
-        [ALL] => twenty_concurrent_posts_with_one_key_are_one_message_with_one_answer,
-        [ALL] => a_key_of_another_message_is_refused,
-        [ALL] => a_key_in_the_form_is_the_key_in_the_header,
-        [DYNAMODB] => a_post_whose_write_lost_its_answer_yields_one_message,
-        [DYNAMODB] => a_post_repeated_after_an_error_yields_one_message,
-        [DYNAMODB] => a_post_that_waits_too_long_for_its_turn_is_not_stored,
+        Heavy [APART] => eight_hundred_concurrent_posts_get_dense_ids,
+        [APART] => twenty_concurrent_posts_with_one_key_are_one_message_with_one_answer,
+        [APART] => a_key_of_another_message_is_refused,
+        [EDGE_EMBEDDED] => a_key_in_the_form_is_the_key_in_the_header,
+        [EDGE_DYNAMODB] => a_post_whose_write_lost_its_answer_yields_one_message,
+        [EDGE_DYNAMODB] => a_post_repeated_after_an_error_yields_one_message,
+        [EDGE_DYNAMODB] => a_post_that_waits_too_long_for_its_turn_is_not_stored,
     ]
 }
 
@@ -234,7 +234,7 @@ async fn a_post_that_waits_too_long_for_its_turn_is_not_stored(kind: Kind) -> an
 }
 
 async fn wait_for_a_lost_answer(stack: &Stack) {
-    let within = Duration::from_secs(10);
+    let within = crate::support::stack::SOON;
     let lost = || stack.store().bytes_lost() > 0;
     crate::support::eventually::eventually(within, "the store answers a write", lost).await;
 }

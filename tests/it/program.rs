@@ -26,7 +26,7 @@ mod run;
 mod start;
 
 /// From SIGTERM to the exit, if no request is under way.
-const STOP_TIMEOUT: Duration = Duration::from_secs(2);
+const STOP_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// A key that must never be shown.
 const SECRET: &str = "S3CR3TK3Y";
@@ -42,8 +42,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         [DynamoDb] => create_table_reports_what_it_did_and_can_run_again,
     ];
     trials.extend(on_stacks![
-        [ALL] => sigterm_stops_an_idle_server_at_once,
-        [DYNAMODB] => sigterm_lets_a_post_finish,
+        [APART] => sigterm_stops_an_idle_server_at_once,
+        [EDGE_DYNAMODB] => sigterm_lets_a_post_finish,
     ]);
     trials.extend(start::trials());
     trials.extend(log::trials());

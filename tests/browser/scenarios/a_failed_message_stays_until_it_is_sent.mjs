@@ -23,7 +23,7 @@ export default async function aFailedMessageStaysUntilItIsSent({ browser, baseUr
   await answerPosts((route) => route.abort());
   await submit(page, 'not lost');
   expect.equal((await shown(page))[0].state, 'pending');
-  await expect.eventually('it failed', () => failed().count(), 10_000);
+  await expect.eventually('it failed', () => failed().count());
   expect.equal(await texts(page), ['not lost'], 'it stays where it is');
   expect.match(await page.textContent('.failure'), /^Not sent: the server cannot be reached\. Retry Discard $/);
   expect.equal(await page.inputValue('#text'), '', 'the box is free for something else');
@@ -79,7 +79,7 @@ export default async function aFailedMessageStaysUntilItIsSent({ browser, baseUr
   // It belongs to its author, even if the tab is used under another name in between.
   await answerPosts((route) => route.abort());
   await submit(page, 'by Ann');
-  await expect.eventually('it failed', () => failed().count(), 10_000);
+  await expect.eventually('it failed', () => failed().count());
   await answerPosts(null);
   keys.length = 0;
   await page.goto(`${baseUrl}/failures?user=Bob`);

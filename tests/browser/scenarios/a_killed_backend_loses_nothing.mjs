@@ -17,7 +17,7 @@ export default async function aKilledBackendLosesNothing({ browser, baseUrl, ask
   await ask('store pass');
   await ask('backend restart');
   for (const page of [ann, bob]) {
-    await expect.eventually('under way, stored', () => showsStored(page, ['before', 'under way']), 10_000);
+    await expect.eventually('under way, stored', () => showsStored(page, ['before', 'under way']));
   }
 
   // While no backend runs.
@@ -27,7 +27,7 @@ export default async function aKilledBackendLosesNothing({ browser, baseUrl, ask
   await refused;
   await ask('backend restart');
   const all = ['before', 'under way', 'while it is down'];
-  for (const page of [ann, bob]) await expect.eventually('while it is down', () => showsStored(page, all), 10_000);
+  for (const page of [ann, bob]) await expect.eventually('while it is down', () => showsStored(page, all));
 
   await post(baseUrl, 'kill', 'afterwards');
   for (const page of [ann, bob]) await expect.eventually('afterwards', () => showsStored(page, [...all, 'afterwards']));

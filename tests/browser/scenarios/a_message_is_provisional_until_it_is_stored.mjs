@@ -1,6 +1,7 @@
 import { enter, post, submit, send, shown, showsStored } from '../chat.mjs';
 
-const DELAY_MS = 2_000;
+// Less than the store may take for a message, which is 8 s.
+const DELAY_MS = 6_000;
 
 export default async function aMessageIsProvisionalUntilItIsStored({ browser, baseUrl, ask, expect }) {
   const [ann, bob] = await Promise.all(['Ann', 'Bob'].map((user) => enter(browser, `${baseUrl}/slow?user=${user}`)));

@@ -19,7 +19,7 @@ export default async function aRestartedProxyLosesNothing({ browser, baseUrl, as
   await ask('proxy restart');
 
   for (const page of [ann, bob]) {
-    await expect.eventually('what was missed', () => showsStored(page, ['before', ...meanwhile]), 20_000);
+    await expect.eventually('what was missed', () => showsStored(page, ['before', ...meanwhile]));
     await expect.eventually('live again', async () => await page.textContent('#status') === 'Live');
   }
   for (const urls of streams) {

@@ -30,7 +30,7 @@ export default async function goingBackNeedsNoReload({ browser, baseUrl, expect,
   expect.equal(await page.inputValue('#text'), 'a draft');
   await page.route('**/messages/', (route) => (route.request().method() === 'POST' ? route.abort() : route.continue()));
   await submit(page, 'of the later page');
-  await expect.eventually('it failed', () => page.locator('.message.failed').count(), 10_000);
+  await expect.eventually('it failed', () => page.locator('.message.failed').count());
   await page.unroute('**/messages/');
   await page.goBack({ waitUntil: 'commit' });
   await page.goBack({ waitUntil: 'commit' });

@@ -26,7 +26,7 @@ export default async function olderMessagesLoadWhileScrollingUp({ browser, baseU
     if (await done()) return true;
     await by();
     return false;
-  }, 15_000);
+  });
   const top = () => toTop(page);
 
   await upTo(() => release);

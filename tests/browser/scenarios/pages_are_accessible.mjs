@@ -46,14 +46,14 @@ export default async function pagesAreAccessible({ browser, baseUrl, ask, expect
       }
       await page.route('**/messages/', (route) => (route.request().method() === 'POST' ? route.abort() : route.fallback()));
       await submit(page, 'lost');
-      await expect.eventually('it failed', () => page.locator('.failed').count(), 10_000);
+      await expect.eventually('it failed', () => page.locator('.failed').count());
       await page.locator('#log').evaluate((element) => { element.scrollTop = 0; });
       await check(page, `failed, ${where}`);
       // Offline mode does not affect open streams; the fault proxy resets them.
       await page.context().setOffline(true);
       await ask('front hang');
       await ask('front pass');
-      await expect.eventually('offline', async () => (await page.textContent('#status')) === 'Offline', 10_000);
+      await expect.eventually('offline', async () => (await page.textContent('#status')) === 'Offline');
       await check(page, `offline, ${where}`);
       await page.context().setOffline(false);
       for (const [what, path] of Object.entries({

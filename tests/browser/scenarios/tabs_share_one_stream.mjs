@@ -36,7 +36,7 @@ export default async function tabsShareOneStream({ browser, baseUrl, expect }) {
   expect(streams[1].searchParams.get('lastEventId') !== '0', 'and resumes from its cursor');
   await post(baseUrl, 'tabs', 'after the first has gone');
   for (const page of [second, third, fourth]) {
-    await expect.eventually('the rest', () => showsStored(page, [...all, 'after the first has gone']), 10_000);
+    await expect.eventually('the rest', () => showsStored(page, [...all, 'after the first has gone']));
   }
   for (const each of copies.slice(1)) expect.equal(await each.most(), 1, 'copies of a message');
   expect.equal(streams.length, 2);
@@ -49,7 +49,7 @@ export default async function tabsShareOneStream({ browser, baseUrl, expect }) {
   expect.equal(streams.length, 4, 'streams');
   for (const [room] of pages.entries()) await post(baseUrl, `room-${room}`, `in ${room}`);
   for (const [room, page] of pages.entries()) {
-    await expect.eventually(`room ${room}`, () => showsStored(page, [`in ${room}`]), 10_000);
+    await expect.eventually(`room ${room}`, () => showsStored(page, [`in ${room}`]));
   }
   await submit(pages.at(-1), 'by a tab that has no stream');
   await expect.eventually('sent', () => showsStored(pages.at(-1), [`in ${ROOMS - 1}`, 'by a tab that has no stream']));

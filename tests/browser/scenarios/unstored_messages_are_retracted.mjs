@@ -38,7 +38,7 @@ export default async function unstoredMessagesAreRetracted({ browser, baseUrl, a
   const again = ann.waitForRequest((request) => request.method() === 'POST');
   await ann.click('.failure >> text=Retry');
   expect.equal((await again).headers()['idempotency-key'], first.headers()['idempotency-key'], 'the same message');
-  await expect.eventually('the second try', () => showsStored(ann, ['Is anybody there?']), 15_000);
+  await expect.eventually('the second try', () => showsStored(ann, ['Is anybody there?']));
   expect.equal(await ann.locator('.failure').count(), 0);
   expect(await ann.evaluate(() => document.activeElement?.id === 'text'), 'the composer has the focus');
   await post(baseUrl, 'reader', 'after');

@@ -1,7 +1,7 @@
-//! A recording EventSource: it reconnects with its cursor for as long as the run lasts, and writes down what it sees.
+//! An EventSource that records what it receives. It reconnects with its cursor until the run ends.
 //!
-//! As the page's own stream does, it comes back after any refusal, and calls a stream dead that was silent for too long.
-//! It can be told to read slowly, or not at all, or to go away for a while.
+//! Like the page's own stream, it reconnects after any error and closes a stream that was silent for too long. It can be
+//! told to read slowly, to stop reading, or to disconnect for a while.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -16,69 +16,70 @@ use tokio::{
 
 use crate::support::sse::{Event, Parser};
 
-/// As the page has it: two keep-alives and a bit. A stream on which nothing came for so long is given up.
+/// A stream that received nothing for this long is closed. The page uses the same time: a little more than two
+/// keep-alives.
 const SILENCE: Duration = Duration::from_secs(45);
-/// For a connection and the head of an answer.
-const HEAD_WITHIN: Duration = Duration::from_secs(15);
-/// Between attempts, drawn from the whole range.
+/// For connecting and for the head of the response.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
+/// The pause between attempts in milliseconds, random within this range.
 const BACKOFF: (u64, u64) = (50, 500);
-/// What the system keeps of what is not read. Twice that is the least it takes, and it keeps twice of what it is told.
+/// The size of the socket's receive buffer in bytes. Linux doubles the value, and accepts no less than twice this.
 const RECEIVE_BUFFER: u32 = 4 << 10;
-/// The end of a run is noticed within this time.
+/// How often a client that does not read checks its instructions.
 const TICK: Duration = Duration::from_millis(100);
 
-/// What a client does at the moment.
+/// What a client does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Conduct {
-    /// Reads all that comes.
+pub(crate) enum Behavior {
+    /// Reads everything at once.
     Reads,
-    /// Reads some hundred bytes at a time.
+    /// Reads a few hundred bytes at a time.
     ReadsSlowly,
-    /// Keeps its connection, and reads nothing.
+    /// Keeps its connection open and reads nothing.
     Stopped,
-    /// Has no connection: its machine sleeps.
+    /// Has no connection, like a machine that sleeps.
     Away,
-    /// Stops for good, when all is over.
+    /// Disconnects and returns its record.
     Done,
 }
 
-/// What a client is told. The number of storms so far counts how often it was to reconnect at once.
+/// The instructions for a client. It reconnects at once whenever `storms`, the number of storms so far, changes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Order {
-    pub(crate) conduct: Conduct,
+    pub(crate) behavior: Behavior,
     pub(crate) storms: u64,
 }
 
-/// How a client asks for its stream.
+/// How a client requests its stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Style {
-    /// An EventSource: no cursor at first, then the header.
+    /// Like an EventSource: no cursor at first, then the header.
     Plain,
     /// The same without provisional messages.
     Persisted,
-    /// It wants all there ever was: from cursor 0 on.
+    /// All messages, from cursor 0 on.
     FromStart,
-    /// As a page that was given a cursor with its history: in the query.
+    /// Like a page, which got a cursor with its history: the cursor is in the query.
     Query,
 }
 
-/// Something that a client saw or did.
+/// Something that a client received or did.
 #[derive(Clone, Debug)]
 pub(crate) enum Entry {
-    /// It asked for a stream, with this cursor.
-    Asked(Option<String>),
-    /// It got none.
+    /// It requested a stream with this cursor.
+    Requested(Option<String>),
+    /// It got no stream, for this reason.
     Refused(String),
-    /// The stream began.
+    /// The stream was opened.
     Opened,
     Event(Event),
-    /// The stream ended, and it was not the client's doing.
+    /// The stream ended for this reason, and the client did not end it.
     Dropped(String),
     /// The client ended the stream.
     Left,
 }
 
-/// All that a client saw, in order.
+/// Everything that a client received and did, in order.
 #[derive(Debug)]
 pub(crate) struct Record {
     pub(crate) name: String,
@@ -87,19 +88,19 @@ pub(crate) struct Record {
     pub(crate) entries: Vec<(Instant, Entry)>,
 }
 
-/// A client, which runs until it is told that all is over.
+/// A client that runs until its behavior is [`Behavior::Done`].
 pub(crate) struct Client {
     pub(crate) record: Record,
     pub(crate) addr: SocketAddr,
-    /// Of its room's messages, with a slash at the end.
+    /// The path of its room's messages, with a slash at the end.
     pub(crate) path: String,
     pub(crate) orders: watch::Receiver<Order>,
-    /// The place behind the last event, for the outside to see.
+    /// The cursor after the last event, for the test to observe.
     pub(crate) position: watch::Sender<String>,
     pub(crate) rng: StdRng,
 }
 
-/// Why a stream is not read on.
+/// Why a stream is not read any further.
 enum End {
     Dropped(String),
     Left,
@@ -116,37 +117,41 @@ impl Client {
         }
         loop {
             let order = *self.orders.borrow_and_update();
-            match order.conduct {
-                Conduct::Done => return self.record,
-                Conduct::Away => sleep(TICK).await,
+            match order.behavior {
+                Behavior::Done => return self.record,
+                Behavior::Away => sleep(TICK).await,
                 _ => self.connect(order.storms).await,
             }
         }
     }
 
-    fn note(&mut self, entry: Entry) {
+    fn record(&mut self, entry: Entry) {
         self.record.entries.push((Instant::now(), entry));
     }
 
-    /// One stream, from asking for it to its end.
+    /// Requests a stream and reads it to its end.
     async fn connect(&mut self, storms: u64) {
         let cursor = Some(self.position.borrow().clone()).filter(|cursor| !cursor.is_empty());
-        self.note(Entry::Asked(cursor.clone()));
-        match timeout(HEAD_WITHIN, self.ask(cursor.as_deref())).await.context("no head in time").flatten() {
+        self.record(Entry::Requested(cursor.clone()));
+        match timeout(HEAD_TIMEOUT, self.request(cursor.as_deref()))
+            .await
+            .context("no head within the timeout")
+            .flatten()
+        {
             Ok((connection, rest)) => {
-                self.note(Entry::Opened);
+                self.record(Entry::Opened);
                 match self.read(connection, rest, storms).await {
-                    End::Dropped(how) => self.note(Entry::Dropped(how)),
-                    End::Left => return self.note(Entry::Left),
+                    End::Dropped(how) => self.record(Entry::Dropped(how)),
+                    End::Left => return self.record(Entry::Left),
                 }
             }
-            Err(error) => self.note(Entry::Refused(format!("{error:#}"))),
+            Err(error) => self.record(Entry::Refused(format!("{error:#}"))),
         }
         sleep(Duration::from_millis(self.rng.random_range(BACKOFF.0..BACKOFF.1))).await;
     }
 
-    /// The connection, and what came of the body with the head.
-    async fn ask(&self, cursor: Option<&str>) -> anyhow::Result<(TcpStream, Vec<u8>)> {
+    /// Returns the connection, and the part of the body that arrived with the head.
+    async fn request(&self, cursor: Option<&str>) -> anyhow::Result<(TcpStream, Vec<u8>)> {
         let (query, header) = match (self.record.style, cursor) {
             (Style::Persisted, None) => ("?provisional=false".to_owned(), String::new()),
             (Style::Persisted, Some(id)) => ("?provisional=false".to_owned(), format!("Last-Event-ID: {id}\r\n")),
@@ -171,7 +176,7 @@ impl Client {
                 ensure!(head.contains("\r\ntransfer-encoding: chunked"), "not in chunks: {head}");
                 return Ok((connection, rest));
             }
-            ensure!(connection.read_buf(&mut bytes).await? > 0, "the connection ended within the head");
+            ensure!(connection.read_buf(&mut bytes).await? > 0, "the connection ended before the end of the head");
         }
     }
 
@@ -179,37 +184,37 @@ impl Client {
         let mut chunks = Chunks::default();
         let mut parser = Parser::default();
         let mut buffer = vec![0; 16 << 10];
-        let mut heard = Instant::now();
+        let mut last_read = Instant::now();
         let mut piece = rest;
         loop {
             match chunks.feed(&piece) {
-                Ok(body) => self.take(parser.feed(&body)),
+                Ok(body) => self.handle(parser.feed(&body)),
                 Err(error) => return End::Dropped(error),
             }
             if chunks.ended {
-                return End::Dropped("the server ended it".to_owned());
+                return End::Dropped("the server ended the stream".to_owned());
             }
             piece.clear();
             let order = *self.orders.borrow_and_update();
-            let most = match order.conduct {
+            let max_bytes = match order.behavior {
                 _ if order.storms != storms => return End::Left,
-                Conduct::Done | Conduct::Away => return End::Left,
-                Conduct::Stopped => {
+                Behavior::Done | Behavior::Away => return End::Left,
+                Behavior::Stopped => {
                     sleep(TICK).await;
-                    heard = Instant::now();
+                    last_read = Instant::now();
                     continue;
                 }
-                Conduct::ReadsSlowly => {
+                Behavior::ReadsSlowly => {
                     sleep(TICK / 5).await;
                     300
                 }
-                Conduct::Reads => buffer.len(),
+                Behavior::Reads => buffer.len(),
             };
             tokio::select! {
-                read = connection.read(&mut buffer[..most]) => match read {
+                read = connection.read(&mut buffer[..max_bytes]) => match read {
                     Ok(0) => return End::Dropped("the connection ended".to_owned()),
                     Ok(read) => {
-                        heard = Instant::now();
+                        last_read = Instant::now();
                         piece.extend_from_slice(&buffer[..read]);
                     }
                     Err(error) => return End::Dropped(error.to_string()),
@@ -217,26 +222,26 @@ impl Client {
                 _ = self.orders.changed() => {}
                 () = sleep(SILENCE) => {}
             }
-            if heard.elapsed() >= SILENCE {
+            if last_read.elapsed() >= SILENCE {
                 return End::Dropped(format!("silent for {SILENCE:?}"));
             }
         }
     }
 
-    fn take(&mut self, events: Vec<Event>) {
+    fn handle(&mut self, events: Vec<Event>) {
         for event in events {
             if let Some(id) = &event.id {
                 self.position.send_replace(id.clone());
             }
-            self.note(Entry::Event(event));
+            self.record(Entry::Event(event));
         }
     }
 }
 
-/// Takes a chunked body in pieces, which may end anywhere.
+/// Decodes a chunked body that arrives in pieces.
 #[derive(Default)]
 struct Chunks {
-    /// What is left of the current chunk, the line end behind it included.
+    /// The bytes left of the current chunk, including the line end after it.
     left: usize,
     line: Vec<u8>,
     ended: bool,
@@ -248,7 +253,7 @@ impl Chunks {
         while !bytes.is_empty() {
             if self.left > 0 {
                 let (piece, rest) = bytes.split_at(self.left.min(bytes.len()));
-                // The last two are the line end.
+                // The last two bytes are the line end.
                 let data = self.left.saturating_sub(2).min(piece.len());
                 body.extend_from_slice(&piece[..data]);
                 self.left -= piece.len();
@@ -264,9 +269,9 @@ impl Chunks {
                 match size {
                     Ok(0) => self.ended = true,
                     Ok(size) => self.left = size + 2,
-                    // The line behind the last chunk.
+                    // The line after the last chunk.
                     Err(_) if self.ended => {}
-                    Err(_) => return Err(format!("no chunk: {line:?}")),
+                    Err(_) => return Err(format!("not a chunk: {line:?}")),
                 }
             }
         }

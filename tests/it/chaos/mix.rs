@@ -1,4 +1,4 @@
-//! What goes wrong: faults, the tracks they come on, and mixes of tracks. A seed draws all of it beforehand.
+//! Faults, the tracks that they are injected on, and mixes of tracks. A seed determines all of it in advance.
 
 use std::{fmt, time::Duration};
 
@@ -8,17 +8,17 @@ use rand::{RngExt as _, SeedableRng as _, rngs::StdRng, seq::IndexedRandom as _}
 use super::ROOMS;
 use crate::support::{fault::Mode, stack::Kind, trials::Need};
 
-/// What DynamoDB says to who asks too much.
+/// DynamoDB's response to a client that makes too many requests.
 const THROTTLED: &str = concat!(
     "HTTP/1.1 400 Bad Request\r\nContent-Type: application/x-amz-json-1.0\r\nContent-Length: 133\r\n",
     "Connection: close\r\n\r\n",
     r#"{"__type":"com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException","#,
     r#""message":"The level of throughput is too high."}"#,
 );
-/// A control port that is broken.
+/// The response of a broken control port.
 const BROKEN: &str = "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 6\r\nConnection: close\r\n\r\nbroken";
 
-/// Which faults come together.
+/// A combination of faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mix {
     Backend,
@@ -30,7 +30,7 @@ pub(crate) enum Mix {
     All,
 }
 
-/// Faults that come one after another, beside those of other tracks.
+/// Faults that are injected one after another, at the same time as those of other tracks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Track {
     Backend,
@@ -42,22 +42,22 @@ pub(crate) enum Track {
     History,
 }
 
-/// Something that goes wrong, until its time is over.
+/// Something that fails for some time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// SIGKILL to a backend, which is away for the time.
+    /// A backend is ended with SIGKILL, and stopped for that time.
     Kill(usize),
-    /// SIGTERM to a backend, which is started again when it has ended.
+    /// A backend is ended with SIGTERM, and stopped for that time.
     Terminate(usize),
-    /// A backend dies at a fail point, once in so many times, as long as the time lasts.
+    /// A backend dies at a fail point, once in so many times, and is restarted each time.
     Dies(usize, &'static str, u32),
-    /// The proxy is ended with SIGTERM, and away for the time.
+    /// The proxy is ended with SIGTERM, and stopped for that time.
     ProxyStops,
-    /// The same with SIGKILL.
+    /// The proxy is ended with SIGKILL, and stopped for that time.
     ProxyDies,
-    /// The way to the control port.
+    /// The connections to the control port fail.
     Control(Mode),
-    /// The way to the table.
+    /// The connections to the table fail.
     Table(Mode),
     /// The disk under the embedded store is full.
     DiskFull,
@@ -67,22 +67,22 @@ pub(crate) enum Fault {
     Slow(usize),
     /// All clients of a room stop reading.
     Stopped(usize),
-    /// All clients of a room are away.
+    /// All clients of a room are disconnected.
     Away(usize),
     /// All clients of a room reconnect at once.
     Storm(usize),
-    /// The backends' clocks are wrong by so many seconds.
+    /// The clocks of the backends are wrong by this many seconds.
     Clock(i64),
-    /// The clocks jump beyond the retention, while the clients of a room are away.
+    /// The clocks jump beyond the retention, while the clients of a room are disconnected.
     Expired(usize),
-    /// The table is deleted and made anew; the file is deleted while the backend is not there.
+    /// The table is deleted and created again; a file is deleted while the backend is stopped.
     Wiped,
 }
 
-/// A fault with its place in time.
+/// A fault with its timing.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Step {
-    /// After the end of the one before it.
+    /// From the end of the previous fault to the start of this one.
     pub(crate) pause: Duration,
     pub(crate) fault: Fault,
     pub(crate) lasts: Duration,
@@ -104,8 +104,8 @@ impl Mix {
         }
     }
 
-    /// How many backends there are. A file has one; of a table that is wiped, processes that do not know of it are
-    /// no test: see docs/reliability.md.
+    /// Returns the number of backends. An embedded store has one. A table that is deleted has one as well, because
+    /// other processes would not know that it was: see docs/reliability.md.
     pub(crate) fn backends(self, kind: Kind) -> usize {
         match (kind, self) {
             (Kind::EdgeEmbedded, _) | (_, Self::History) => 1,
@@ -119,7 +119,7 @@ impl Mix {
         self.tracks().iter().any(|track| matches!(track, Track::Clock | Track::History))
     }
 
-    /// Whether the store's disk is one of its own, that can be filled.
+    /// Whether the store is on a disk of its own, which can be filled.
     pub(crate) fn has_disk(self, kind: Kind) -> bool {
         kind == Kind::EdgeEmbedded && self.tracks().contains(&Track::Store)
     }
@@ -142,28 +142,28 @@ impl fmt::Display for Mix {
     }
 }
 
-/// The faults of a track, for about so long.
+/// Returns the faults of a track, for about the time of `spell`.
 pub(crate) fn plan(seed: u64, track: Track, kind: Kind, backends: usize, spell: Duration) -> Vec<Step> {
     let mut rng = StdRng::seed_from_u64(seed ^ (track as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
     let mut steps = Vec::new();
     let mut total = Duration::ZERO;
     while total < spell {
         let pause = Duration::from_millis(rng.random_range(100..1_500));
-        let (fault, most) = draw(&mut rng, track, kind, backends);
-        let lasts = Duration::from_millis(rng.random_range(100..most));
+        let (fault, max_millis) = random_fault(&mut rng, track, kind, backends);
+        let lasts = Duration::from_millis(rng.random_range(100..max_millis));
         total += pause + lasts;
         steps.push(Step { pause, fault, lasts });
     }
     steps
 }
 
-/// A fault, and the milliseconds that it may last.
-fn draw(rng: &mut StdRng, track: Track, kind: Kind, backends: usize) -> (Fault, u64) {
+/// Returns a random fault, and how many milliseconds it may last.
+fn random_fault(rng: &mut StdRng, track: Track, kind: Kind, backends: usize) -> (Fault, u64) {
     let backend = rng.random_range(0..backends);
     let room = rng.random_range(0..ROOMS);
     let one_in = rng.random_range(3..40);
     let dies = |points: &[&'static str], rng: &mut StdRng| {
-        (Fault::Dies(backend, points.choose(rng).expect("there are some"), one_in), 2_500)
+        (Fault::Dies(backend, points.choose(rng).expect("the list is not empty"), one_in), 2_500)
     };
     match track {
         Track::Backend => match rng.random_range(0..5) {
@@ -175,7 +175,7 @@ fn draw(rng: &mut StdRng, track: Track, kind: Kind, backends: usize) -> (Fault, 
         Track::Proxy => (Fault::ProxyStops, 1_500),
         Track::Control => {
             let modes = [Mode::Refuse, Mode::Hang, Mode::Reset, Mode::Answer(BROKEN), Mode::LoseAnswers];
-            (Fault::Control(*modes.choose(rng).expect("there are some")), 3_000)
+            (Fault::Control(*modes.choose(rng).expect("the list is not empty")), 3_000)
         }
         Track::Store if kind == Kind::EdgeEmbedded => match rng.random_range(0..4) {
             0 => (Fault::DiskFull, 2_500),
@@ -183,7 +183,7 @@ fn draw(rng: &mut StdRng, track: Track, kind: Kind, backends: usize) -> (Fault, 
             _ => dies(&[failpoint::COMMIT_BEGUN, failpoint::COMMIT_DONE], rng),
         },
         Track::Store => {
-            // Some for longer than the program waits for an answer, and longer than for all of a post.
+            // Some last longer than the program waits for a response, and longer than a whole post may take.
             let modes = [
                 (Mode::Refuse, 4_000),
                 (Mode::Hang, 12_000),
@@ -193,8 +193,8 @@ fn draw(rng: &mut StdRng, track: Track, kind: Kind, backends: usize) -> (Fault, 
                 (Mode::DelayAnswers(Duration::from_secs(9)), 12_000),
                 (Mode::LoseAnswers, 4_000),
             ];
-            let (mode, most) = *modes.choose(rng).expect("there are some");
-            (Fault::Table(mode), most)
+            let (mode, max_millis) = *modes.choose(rng).expect("the list is not empty");
+            (Fault::Table(mode), max_millis)
         }
         Track::Clients => match rng.random_range(0..4) {
             0 => (Fault::Slow(room), 4_000),

@@ -1,22 +1,23 @@
-//! The fault suite: 200 streams in 20 rooms and 16 posters, while things go wrong by a seeded plan; then a judge.
+//! The fault suite: 200 streams in 20 rooms and 16 posters, while a seeded plan injects faults; then a judge checks what
+//! all of them recorded.
 //!
-//! A trial is named after its stack, its mix of faults and its seed: `chaos::edge_embedded::backend::seed_7`. Its plan is
-//! drawn from the seed alone, so that a seed replays; what the processes make of it is their own.
+//! A test is named after its stack, its mix of faults and its seed: `chaos::edge_embedded::backend::seed_7`. The plan
+//! depends only on the seed, so that the same seed injects the same faults. What the processes make of them differs.
 //!
-//! | variable | is |
+//! | variable | meaning |
 //! |---|---|
-//! | `SOAK_SEEDS` | the seeds, as `7` or `1-200`; 1 if it is not there |
-//! | `SOAK_SPELL` | for how many seconds things go wrong in each trial; 8 if it is not there |
-//! | `SOAK_REPORT` | a file that gets a line of figures for each trial |
+//! | `SOAK_SEEDS` | the seeds, as `7` or `1-200`; default 1 |
+//! | `SOAK_SPELL` | for how many seconds each test injects faults; default 8 |
+//! | `SOAK_REPORT` | a file that gets a line of measurements for each test |
 //!
-//! `scripts/soak` runs it for long.
+//! `scripts/soak` runs many seeds.
 
 mod client;
 mod judge;
 mod mix;
 mod poster;
 mod steps;
-mod world;
+mod system;
 
 use std::{env, path::Path, sync::Arc, time::Duration};
 
@@ -31,30 +32,30 @@ use tokio::{
 use uuid::Uuid;
 
 use self::{
-    client::{Client, Conduct, Record, Style},
+    client::{Behavior, Client, Record, Style},
     judge::{Excuses, Run, Verdict, judge},
     mix::{Mix, Track, plan},
     poster::{Post, Target},
-    world::World,
+    system::System,
 };
-use crate::support::{stack::Kind, trials::trial};
+use crate::support::{schedule::Load, stack::Kind, trials::trial};
 
-/// How much goes on while things go wrong.
+/// The load while faults are injected.
 const STREAMS: usize = 200;
 const ROOMS: usize = 20;
 const POSTERS: usize = 16;
 
-/// For all streams to open before anything goes wrong.
-const OPEN_WITHIN: Duration = Duration::from_secs(40);
-/// For everything to be whole again behind the last fault: a proxy may be waiting up to 16 s before it asks a backend
-/// again that has failed it several times.
-const WHOLE_WITHIN: Duration = Duration::from_secs(40);
+/// For all streams to open before the first fault.
+const OPEN_DEADLINE: Duration = Duration::from_secs(60);
+/// For all streams to be complete after the last fault: a proxy may wait up to 16 s before it requests a link again that
+/// has failed several times.
+const COMPLETE_DEADLINE: Duration = Duration::from_secs(60);
 
-/// The two stacks that people run.
+/// The two stacks that are deployed.
 const KINDS: [Kind; 2] = [Kind::PushpinDynamoDb, Kind::EdgeEmbedded];
 
 pub(crate) fn trials() -> Vec<Trial> {
-    let seeds = seeds().expect("SOAK_SEEDS is a number, or two with a hyphen between them");
+    let seeds = seeds().expect("SOAK_SEEDS must be a number, or two with a hyphen between them");
     let mut trials = judge::tests::trials();
     trials.extend(steps::trials());
     for seed in seeds {
@@ -62,7 +63,7 @@ pub(crate) fn trials() -> Vec<Trial> {
             for mix in Mix::ALL {
                 let needs = [kind.needs(), &mix.needs(kind)].concat();
                 let name = format!("{}::{}::{mix}::seed_{seed}", module_path!(), kind.name());
-                trials.push(trial(&name, &needs, async move || chaos(kind, mix, seed).await));
+                trials.push(trial(&name, Load::Heavy, &needs, async move || chaos(kind, mix, seed).await));
             }
         }
     }
@@ -75,32 +76,35 @@ fn seeds() -> Option<std::ops::RangeInclusive<u64>> {
     Some(first.parse().ok()?..=last.parse().ok()?)
 }
 
-fn spell() -> Duration {
+fn faults_last() -> Duration {
     Duration::from_secs(env::var("SOAK_SPELL").ok().and_then(|secs| secs.parse().ok()).unwrap_or(8))
 }
 
 async fn chaos(kind: Kind, mix: Mix, seed: u64) -> anyhow::Result<()> {
-    let world = Arc::new(World::start(kind, mix, ROOMS).await?);
-    let (run, plans) = live(&world, kind, mix, seed).await?;
+    let system = Arc::new(System::start(kind, mix, ROOMS).await?);
+    let (run, plans) = run(&system, kind, mix, seed).await?;
     let verdict = judge(&run);
     if let Ok(file) = env::var("SOAK_REPORT") {
-        world::report(Path::new(&file), &line(kind, mix, seed, &verdict))?;
+        system::report(Path::new(&file), &line(kind, mix, seed, &verdict))?;
     }
     ensure!(
         verdict.violations.is_empty(),
         "{} rules broken with SOAK_SEEDS={seed}:\n{}\nthe faults:\n{plans}\nthe backends:\n{}",
         verdict.violations.len(),
         verdict.violations.iter().take(8).cloned().collect::<Vec<_>>().join("\n"),
-        world.logs().await,
+        system.logs().await,
     );
-    // What is judged must have happened.
-    let figures = &verdict.figures;
-    ensure!(figures.openings >= STREAMS && figures.stored > ROOMS && figures.deliveries > STREAMS, "{figures:?}");
+    // A run in which little happened proves nothing.
+    let measurements = &verdict.measurements;
+    ensure!(
+        measurements.openings >= STREAMS && measurements.stored > ROOMS && measurements.deliveries > STREAMS,
+        "{measurements:?}"
+    );
     Ok(())
 }
 
-/// Lets clients and posters live through the faults; all that there is to judge, and the plan in words.
-async fn live(world: &Arc<World>, kind: Kind, mix: Mix, seed: u64) -> anyhow::Result<(Run, String)> {
+/// Runs clients and posters while faults are injected. Returns everything to judge, and the plan as text.
+async fn run(system: &Arc<System>, kind: Kind, mix: Mix, seed: u64) -> anyhow::Result<(Run, String)> {
     let began = Instant::now();
     let rooms: Vec<String> = (0..ROOMS).map(|room| format!("room-{room}")).collect();
     let mut rng = Client::rng(seed);
@@ -114,18 +118,20 @@ async fn live(world: &Arc<World>, kind: Kind, mix: Mix, seed: u64) -> anyhow::Re
         positions.push((room, position.subscribe()));
         let client = Client {
             record: Record { name: format!("client {n} of room {room}, {style:?}"), room, style, entries: Vec::new() },
-            addr: world.proxy_addr,
+            addr: system.proxy_addr,
             path: format!("/rooms/{}/messages/", rooms[room]),
-            orders: world.orders[room].subscribe(),
+            orders: system.orders[room].subscribe(),
             position,
             rng: Client::rng(rng.random()),
         };
         clients.spawn(client.run());
     }
-    whole(&positions, OPEN_WITHIN, |_, position| !position.is_empty()).await.context("the streams do not open")?;
+    wait_for_positions(&positions, OPEN_DEADLINE, |_, position| !position.is_empty())
+        .await
+        .context("the streams did not open")?;
 
     let base = |addr| format!("http://{addr}");
-    let bases = std::iter::once(world.proxy_addr).chain(world.backend_addrs.iter().copied()).map(base).collect();
+    let bases = std::iter::once(system.proxy_addr).chain(system.backend_addrs.iter().copied()).map(base).collect();
     let http = crate::support::stack::http()?;
     let target = Arc::new(Target { http: http.clone(), bases, rooms: rooms.clone() });
     let cursors = Arc::new(positions[..ROOMS].iter().map(|(_, position)| position.clone()).collect::<Vec<_>>());
@@ -137,16 +143,16 @@ async fn live(world: &Arc<World>, kind: Kind, mix: Mix, seed: u64) -> anyhow::Re
     }
 
     let supervisor = tokio::spawn({
-        let world = world.clone();
-        async move { world.supervise().await }
+        let system = system.clone();
+        async move { system.supervise().await }
     });
     let mut plans = String::new();
     let mut tracks = JoinSet::new();
     for &track in mix.tracks() {
-        let steps = plan(seed, track, kind, mix.backends(kind), spell());
+        let steps = plan(seed, track, kind, mix.backends(kind), faults_last());
         plans.push_str(&format!("{track:?}: {steps:#?}\n"));
-        let world = world.clone();
-        tracks.spawn(async move { world.suffer(&steps).await });
+        let system = system.clone();
+        tracks.spawn(async move { system.inject_all(&steps).await });
     }
     while let Some(track) = tracks.join_next().await {
         track??;
@@ -154,36 +160,36 @@ async fn live(world: &Arc<World>, kind: Kind, mix: Mix, seed: u64) -> anyhow::Re
 
     over.send_replace(true);
     let mut posts: Vec<Post> = posters.join_all().await.into_iter().flatten().collect();
-    posts.extend(last_words(&target).await?);
+    posts.extend(post_last_messages(&target).await?);
     let mut logs = Vec::new();
     for room in &rooms {
-        logs.push(world.log(&http, room).await?);
+        logs.push(system.log(&http, room).await?);
     }
     let ends: Vec<_> = logs.iter().map(|log| log.last().and_then(|message| message["id"].as_str())).collect();
-    // Who does not get there is found by the judge.
-    let _ = whole(&positions, WHOLE_WITHIN, |room, position| ends[room] == Some(position)).await;
-    for orders in &world.orders {
-        orders.send_modify(|order| order.conduct = Conduct::Done);
+    // The judge finds the streams that do not get there.
+    let _ = wait_for_positions(&positions, COMPLETE_DEADLINE, |room, position| ends[room] == Some(position)).await;
+    for orders in &system.orders {
+        orders.send_modify(|order| order.behavior = Behavior::Done);
     }
     let records = clients.join_all().await;
     ensure!(!supervisor.is_finished(), "the supervisor failed: {:?}", supervisor.await?);
     supervisor.abort();
 
-    let excuses = excuses(mix, kind, *world.lost.borrow());
+    let excuses = excuses(mix, kind, *system.lost.borrow());
     Ok((Run { began, excuses, logs, posts, records }, plans))
 }
 
-/// A message in every room, posted until it is answered: with it every stream gets what it may have missed.
-async fn last_words(target: &Arc<Target>) -> anyhow::Result<Vec<Post>> {
+/// Posts a last message in every room, again until it is acknowledged. It shows each stream what it may have missed.
+async fn post_last_messages(target: &Arc<Target>) -> anyhow::Result<Vec<Post>> {
     let mut posting = JoinSet::new();
     for room in 0..ROOMS {
         let target = target.clone();
         posting.spawn(async move {
-            let (from, text) = ("the last".to_owned(), "word".to_owned());
+            let (from, text) = ("the last poster".to_owned(), "the last message".to_owned());
             let mut post = Post { room, key: Uuid::new_v4(), from, text, attempts: vec![] };
             let began = Instant::now();
             while !poster::attempt(&target, 0, &mut post, None).await {
-                ensure!(began.elapsed() < WHOLE_WITHIN, "nothing can be posted any more: {:?}", post.attempts);
+                ensure!(began.elapsed() < COMPLETE_DEADLINE, "posts still fail: {:?}", post.attempts);
                 sleep(Duration::from_millis(200)).await;
             }
             Ok(post)
@@ -192,68 +198,68 @@ async fn last_words(target: &Arc<Target>) -> anyhow::Result<Vec<Post>> {
     posting.join_all().await.into_iter().collect()
 }
 
-/// Waits until all positions are as wanted.
-async fn whole(
+/// Waits until all clients are at a position that `wanted` accepts.
+async fn wait_for_positions(
     positions: &[(usize, watch::Receiver<String>)],
     within: Duration,
     wanted: impl Fn(usize, &str) -> bool,
 ) -> anyhow::Result<()> {
     let began = Instant::now();
     loop {
-        let behind = positions.iter().filter(|(room, position)| !wanted(*room, &position.borrow())).count();
-        if behind == 0 {
+        let missing = positions.iter().filter(|(room, position)| !wanted(*room, &position.borrow())).count();
+        if missing == 0 {
             return Ok(());
         }
-        ensure!(began.elapsed() < within, "{behind} of {} after {within:?}", positions.len());
+        ensure!(began.elapsed() < within, "{missing} of {} are not there after {within:?}", positions.len());
         sleep(Duration::from_millis(50)).await;
     }
 }
 
-/// What the faults of a mix may do to streams. That they lose, repeat or disorder nothing holds in all of them.
+/// What the faults of a mix may do to streams. None of them may lose, repeat or reorder messages.
 fn excuses(mix: Mix, kind: Kind, lost_before: Option<Instant>) -> Excuses {
     let has = |track| mix.tracks().contains(&track);
     Excuses {
         drops: has(Track::Proxy),
         resets: has(Track::History),
-        // Who would take back what was shown is killed, cannot reach the proxy, or the client cannot be reached.
+        // The backend that would retract a message is killed or cannot reach the proxy, or the proxy cannot reach the client.
         dangling: has(Track::Backend)
             || has(Track::Control)
             || has(Track::Clients)
             || has(Track::History)
             || mix.has_disk(kind),
-        // A Pushpin that is being restarted may leave a post without an answer.
+        // A Pushpin that is being restarted may leave a post without a response.
         unanswered: kind == Kind::PushpinDynamoDb && has(Track::Proxy),
-        // One whose next link failed may ask twice at once: see docs/reliability.md.
+        // If a next link failed, Pushpin may request it twice at the same time: see docs/reliability.md.
         repeats: kind == Kind::PushpinDynamoDb && has(Track::Backend),
         lost_before,
     }
 }
 
-/// A line of the report, with tabs: scripts/soak knows its columns.
+/// Returns a line of the report, separated by tabs. scripts/soak reads these columns.
 fn line(kind: Kind, mix: Mix, seed: u64, verdict: &Verdict) -> String {
-    let figures = &verdict.figures;
+    let measurements = &verdict.measurements;
     let millis = |time: Option<&Duration>| time.map_or(0, Duration::as_millis);
-    let median = figures.delays.get(figures.delays.len() / 2);
-    let slow = figures.delays.get(figures.delays.len() / 100);
+    let median = measurements.delays.get(measurements.delays.len() / 2);
+    let slow = measurements.delays.get(measurements.delays.len() / 100);
     [
         kind.name().to_owned(),
         mix.to_string(),
         seed.to_string(),
         verdict.violations.len().to_string(),
-        figures.posts.to_string(),
-        figures.attempts.to_string(),
-        figures.acknowledged.to_string(),
-        figures.stored.to_string(),
-        figures.deliveries.to_string(),
-        figures.openings.to_string(),
-        figures.drops.to_string(),
-        figures.resets.to_string(),
-        figures.slowest_post.as_millis().to_string(),
+        measurements.posts.to_string(),
+        measurements.attempts.to_string(),
+        measurements.acknowledged.to_string(),
+        measurements.stored.to_string(),
+        measurements.deliveries.to_string(),
+        measurements.openings.to_string(),
+        measurements.drops.to_string(),
+        measurements.resets.to_string(),
+        measurements.slowest_post.as_millis().to_string(),
         millis(median).to_string(),
         millis(slow).to_string(),
-        millis(figures.delays.first()).to_string(),
-        figures.unanswered.to_string(),
-        figures.repeats.to_string(),
+        millis(measurements.delays.first()).to_string(),
+        measurements.unanswered.to_string(),
+        measurements.repeats.to_string(),
     ]
     .join("\t")
 }

@@ -1,4 +1,4 @@
-//! Somebody who posts, and repeats a post until it is answered, with the same key.
+//! A client that posts messages, and repeats each post with the same key until it is acknowledged.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,23 +10,23 @@ use tokio::{
 };
 use uuid::Uuid;
 
-/// Longer than any post may take, so that one which does is seen.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
-/// One post is tried for so long at the end, when everything works again.
-const INSISTS_FOR: Duration = Duration::from_secs(40);
+/// Longer than any post may take, so that the judge sees a post that takes too long.
+pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long one post is repeated. Longer than it takes until everything works again.
+const RETRY_FOR: Duration = Duration::from_secs(40);
 
-/// One request and what came of it.
+/// A request and its result.
 #[derive(Clone, Debug)]
 pub(crate) struct Attempt {
     pub(crate) at: Instant,
     pub(crate) took: Duration,
-    /// The status, or why there was none.
+    /// The status, or why there was no response.
     pub(crate) outcome: Result<u16, String>,
-    /// The message, where the answer acknowledged it.
+    /// The message, if the response acknowledged it.
     pub(crate) acknowledged: Option<Value>,
 }
 
-/// A message somebody wanted posted.
+/// A message that a client wanted to post.
 #[derive(Clone, Debug)]
 pub(crate) struct Post {
     pub(crate) room: usize,
@@ -37,17 +37,17 @@ pub(crate) struct Post {
 }
 
 impl Post {
-    /// The attempts that were acknowledged, and the message of each answer.
+    /// Returns the attempts that were acknowledged, each with the message in the response.
     pub(crate) fn acknowledged(&self) -> impl Iterator<Item = (&Attempt, &Value)> {
         self.attempts.iter().filter_map(|attempt| Some((attempt, attempt.acknowledged.as_ref()?)))
     }
 }
 
-/// Where posts go: a room's messages at the proxy or at a backend.
+/// The URLs that posts are sent to: the messages of a room at the proxy or at a backend.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
     pub(crate) http: reqwest::Client,
-    /// The first is the proxy; backends follow.
+    /// The first is the proxy's, the others are the backends'.
     pub(crate) bases: Vec<String>,
     pub(crate) rooms: Vec<String>,
 }
@@ -58,7 +58,7 @@ impl Target {
     }
 }
 
-/// Posts with pauses until `over`.
+/// Posts messages, with pauses, until `over`.
 pub(crate) async fn run(
     number: usize,
     target: Arc<Target>,
@@ -69,7 +69,7 @@ pub(crate) async fn run(
     let mut posts = Vec::new();
     while !*over.borrow() {
         let room = rng.random_range(0..target.rooms.len());
-        // Now and then one that fills packets and buffers.
+        // Some messages are long enough to fill packets and buffers.
         let filler = if rng.random_bool(0.03) { rng.random_range(500..3_000) } else { rng.random_range(0..60) };
         let mut post = Post {
             room,
@@ -78,20 +78,20 @@ pub(crate) async fn run(
             text: format!("{number}-{} {}", posts.len(), "x".repeat(filler)),
             attempts: Vec::new(),
         };
-        // What a client that has a stream knows; without it a post is looked for among the newest hundred.
+        // The cursor of a client that has a stream. Without it the store looks for the key in the newest hundred messages.
         let cursor = rng.random_bool(0.7).then(|| cursors[room].borrow().clone()).filter(|cursor| !cursor.is_empty());
-        // Some give up early: whether those are stored is nobody's promise.
-        let most = if rng.random_bool(0.1) { 1 } else { usize::MAX };
+        // Some clients give up after one attempt. Nothing guarantees that such a message is stored.
+        let max_attempts = if rng.random_bool(0.1) { 1 } else { usize::MAX };
         let started = Instant::now();
-        for _ in 0..most {
-            // Most go through the proxy, as clients do.
+        for _ in 0..max_attempts {
+            // Most requests go through the proxy, like those of real clients.
             let base = if rng.random_bool(0.8) { 0 } else { rng.random_range(0..target.bases.len()) };
-            if attempt(&target, base, &mut post, cursor.as_deref()).await || started.elapsed() > INSISTS_FOR {
+            if attempt(&target, base, &mut post, cursor.as_deref()).await || started.elapsed() > RETRY_FOR {
                 break;
             }
             sleep(Duration::from_millis(rng.random_range(50..400))).await;
         }
-        // A client whose answer was lost, or whose user is impatient, sends the same once more.
+        // A client that lost the response, or whose user is impatient, sends the same post again.
         if rng.random_bool(0.05) {
             attempt(&target, 0, &mut post, cursor.as_deref()).await;
         }
@@ -101,10 +101,10 @@ pub(crate) async fn run(
     posts
 }
 
-/// Whether it was answered for good.
+/// Sends a post once. Returns whether it was acknowledged.
 pub(crate) async fn attempt(target: &Target, base: usize, post: &mut Post, cursor: Option<&str>) -> bool {
     let at = Instant::now();
-    let mut request = target.http.post(target.url(base, post.room)).timeout(PATIENCE);
+    let mut request = target.http.post(target.url(base, post.room)).timeout(REQUEST_TIMEOUT);
     request = request.header("Idempotency-Key", post.key.to_string());
     if let Some(cursor) = cursor {
         request = request.header("Last-Event-ID", cursor);

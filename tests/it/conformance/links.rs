@@ -154,14 +154,14 @@ async fn links_that_differ_in_their_query(kind: Kind) -> anyhow::Result<()> {
         if now != known {
             (known, since) = (now, Instant::now());
         }
-        since.elapsed() > Duration::from_millis(500)
+        since.elapsed() > Duration::from_secs(2)
     })
     .await;
     gate.add_permits(1);
     let mut own = 0;
     for (stream, user) in &mut streams {
         eventually(SOON, "the response of its link", || stream.text().len() >= 8).await;
-        while stream.changes(Duration::from_millis(100)).await {}
+        while stream.changes(Duration::from_millis(500)).await {}
         own += usize::from(stream.text() == format!("{user} {user} "));
     }
     let seen = match (setup.requests("next").len(), own) {

@@ -23,6 +23,7 @@ use libtest_mimic::Trial;
 use self::setup::{Setup, hold, stream_item};
 use crate::support::{
     proxy::Kind,
+    schedule::Load,
     trials::{Need, trial},
 };
 
@@ -81,7 +82,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     let of_proxies = PROXIES.into_iter().flat_map(|(proxy, needs, kind)| {
         // The first part is the crate, as in the path of a module.
         let name = move |rule| format!("it::conformance::{proxy}::{rule}");
-        rules.iter().map(move |&(rule, check)| trial(&name(rule), needs, async move || check(kind).await))
+        rules.iter().map(move |&(rule, check)| trial(&name(rule), Load::Light, needs, async move || check(kind).await))
     });
     of_proxies.chain(differences::trials()).collect()
 }

@@ -10,7 +10,7 @@ use super::{
     room::{NEXT, Room, lines},
     rules,
 };
-use crate::support::proxy::Kind;
+use crate::support::{proxy::Kind, stack::SOON};
 
 /// How long to wait for a request too many: those for several channels would arrive together.
 const QUIET: Duration = Duration::from_millis(700);
@@ -33,7 +33,7 @@ async fn the_first_stream_of_a_channel_is_rechecked_after_a_second(kind: Kind) -
     room.append();
     answer.reads("1\n").await?;
     let waited = answer.arrival_of(1).context("no item")? - requested;
-    ensure!((Duration::from_millis(800)..Duration::from_secs(4)).contains(&waited), "{waited:?}");
+    ensure!((Duration::from_millis(800)..SOON).contains(&waited), "{waited:?}");
 
     // The second stream is not the first of its channel, and the first one is not rechecked again.
     let mut second = room.open(1).await?;
@@ -66,17 +66,17 @@ async fn streams_are_rechecked_at_the_interval_of_their_link(kind: Kind) -> anyh
     let setup = Setup::new(kind).await?;
     let room = Room::with(&setup, "1", &[]);
     let mut answer = room.open_settled().await?;
-    for _ in 0..2 {
+    for _ in 0..4 {
         let written = Instant::now();
         let n = room.append();
         answer.reads(&lines(0, n)).await?;
-        ensure!(written.elapsed() < Duration::from_secs(4), "{:?}", written.elapsed());
+        ensure!(written.elapsed() < SOON, "{:?}", written.elapsed());
     }
-    // The interval is a minimum as well.
+    // The interval is a minimum as well. The first request may be a second late, and the last one not.
     let received = room.recoveries();
     let took = received[received.len() - 1].at - received[0].at;
     ensure!(
-        took > Duration::from_millis(700) * (u32::try_from(received.len())? - 1),
+        took > Duration::from_millis(700) * (u32::try_from(received.len())? - 2),
         "{} within {took:?}",
         received.len()
     );

@@ -24,6 +24,7 @@ use uuid::Uuid;
 use crate::support::{
     dynamodb,
     memory::Memory,
+    schedule::Load,
     stack,
     trials::{Need, trial},
 };
@@ -89,9 +90,9 @@ pub(crate) fn trials() -> Vec<Trial> {
     let rules_of_stores = STORES.into_iter().flat_map(|(store, needs, new_storage)| {
         // Named like a test function of this crate.
         let name = move |rule| format!("it::contract::{store}::{rule}");
-        rules
-            .iter()
-            .map(move |&(rule, check)| trial(&name(rule), needs, async move || check(new_storage().await?).await))
+        rules.iter().map(move |&(rule, check)| {
+            trial(&name(rule), Load::Light, needs, async move || check(new_storage().await?).await)
+        })
     });
     rules_of_stores.chain(instances::trials()).chain(room_list::trials()).chain(failures::trials()).collect()
 }

@@ -133,12 +133,12 @@ async fn a_stored_message_is_announced_although_the_caller_stopped_waiting(open:
         let append = store.append(&room, Append { announce: announced.announce(), ..Append::new(draft(text)) });
         timeout(patience, append).await.is_ok()
     };
-    assert!(post("warm", Duration::from_secs(5)).await);
+    assert!(post("warm", Duration::from_secs(30)).await);
     for step in 0..40 {
         post("impatient", Duration::from_micros(250 * (step % 20))).await;
     }
     // The appends of a room take turns, so after this one all earlier appends are done.
-    assert!(post("last", Duration::from_secs(5)).await);
+    assert!(post("last", Duration::from_secs(30)).await);
     assert_eq!(announced.seqs(), seqs(&all_after(&*store, Cursor::Start, 50).await?));
     Ok(())
 }

@@ -38,7 +38,7 @@ pub(super) fn trials() -> Vec<Trial> {
         [] => the_table_of_errors_matches_the_code,
     ];
     trials.extend(on_stacks![
-        [DYNAMODB] => every_error_except_a_defect_can_be_provoked,
+        [EDGE_DYNAMODB] => every_error_except_a_defect_can_be_provoked,
     ]);
     trials
 }

@@ -25,9 +25,9 @@ const EPOCH: &str = "k3v9x0qa";
 
 pub(super) fn trials() -> Vec<Trial> {
     on_stacks![
-        [ALL, Curl] => the_examples_of_the_readme_print_what_is_shown,
-        [ALL, Curl] => the_examples_of_the_api_reference_print_what_is_shown,
-        [ALL] => streams_carry_the_headers_against_buffering_that_are_documented,
+        [APART, Curl] => the_examples_of_the_readme_print_what_is_shown,
+        [APART, Curl] => the_examples_of_the_api_reference_print_what_is_shown,
+        [APART] => streams_carry_the_headers_against_buffering_that_are_documented,
     ]
 }
 

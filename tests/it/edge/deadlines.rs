@@ -32,10 +32,10 @@ const OUTAGE: Duration = Duration::from_secs(40);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The longest pause between two requests for a link, and time for the response.
-const RECOVERY_TIMEOUT: Duration = Duration::from_secs(16 + 1 + 5);
+const RECOVERY_TIMEOUT: Duration = Duration::from_secs(16 + 1 + 30);
 
 /// The shortest such pause, and time for the response.
-const QUICK_RECOVERY_TIMEOUT: Duration = Duration::from_secs(1 + 2);
+const QUICK_RECOVERY_TIMEOUT: Duration = Duration::from_secs(1 + 9);
 
 pub(super) fn trials() -> Vec<Trial> {
     trials![
@@ -59,7 +59,7 @@ async fn a_backend_that_hangs_is_a_gateway_timeout_and_streams_continue() -> any
     let waited = started.elapsed();
     assert_eq!(answer.status, 504);
     answer.whole().await?;
-    ensure!(waited > Duration::from_millis(900) && waited < Duration::from_secs(3), "{waited:?}");
+    ensure!(waited > Duration::from_millis(900) && waited < Duration::from_secs(15), "{waited:?}");
     held.reads("item").await?;
     setup.publish(&[stream_item(&a, " and another")]).await?;
     held.reads("item and another").await
@@ -81,7 +81,7 @@ async fn an_unreachable_backend_is_a_bad_gateway() -> anyhow::Result<()> {
     let mut answer = Request::get("/").send(edge.http_addr()).await?;
     assert_eq!(answer.status, 502);
     answer.whole().await?;
-    ensure!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+    ensure!(started.elapsed() < CONNECT_TIMEOUT, "{:?}", started.elapsed());
     Ok(())
 }
 
@@ -130,7 +130,7 @@ async fn outlasts(room: &Room<'_>, away: impl Fn(), back: impl Fn(), followed: b
     let started = Instant::now();
     while started.elapsed() < OUTAGE - Duration::from_secs(10) {
         room.publish_next(1).await?;
-        answer.reads_within(Duration::from_secs(3), &lines(0, room.head())).await?;
+        answer.reads_within(SOON, &lines(0, room.head())).await?;
         answer.stays(Duration::from_secs(4)).await?;
     }
     // This item is lost, and the next ones cannot be sent before it.

@@ -20,8 +20,8 @@ use crate::support::{
     wire::{Answer, Connection},
 };
 
-/// From SIGTERM to the exit, if all clients read.
-const STOP_TIMEOUT: Duration = Duration::from_secs(2);
+/// From SIGTERM to the exit, if all clients read. An edge that waits for something waits for ten seconds.
+const STOP_TIMEOUT: Duration = Duration::from_secs(8);
 /// Concurrent requests. The pool keeps as many connections to the backend for a while.
 const AT_ONCE: usize = 20;
 const CYCLES: usize = 2_000;
@@ -145,9 +145,9 @@ async fn a_request_held_after_sigterm_ends_at_once() -> anyhow::Result<()> {
 
 /// Groups of streams end at the same pace.
 async fn sigterm_ends_streams_one_by_one_and_serves_requests_meanwhile() -> anyhow::Result<()> {
-    const STREAMS: usize = 80;
-    // Ten milliseconds for each would be 800 ms; half of that allows for an inexact pace.
-    const AT_LEAST: Duration = Duration::from_millis(400);
+    const STREAMS: usize = 500;
+    // Ten milliseconds for each would be 5 s; half of that allows for an inexact pace. The requests below have this long.
+    const AT_LEAST: Duration = Duration::from_millis(2_500);
 
     let mut setup = Setup::on_edge(&[]).await?;
     let a = setup.channel("a");

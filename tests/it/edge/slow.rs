@@ -22,7 +22,7 @@ mod log;
 /// More than the buffers of two sockets and a queue hold.
 const ITEMS: u64 = 120;
 /// How late an item may be for a client that reads, while others do not.
-const AT_ONCE: Duration = Duration::from_secs(2);
+const AT_ONCE: Duration = Duration::from_secs(10);
 /// A client that reads nothing is disconnected after this time.
 const STALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// How much the memory of the process may grow because of one reader, in bytes: its queue has a mebibyte, and the rest
@@ -102,13 +102,13 @@ async fn a_slow_reader_of_an_unreliable_channel_skips_whole_items() -> anyhow::R
     publish_for(&setup, &mut quick, &items).await?;
 
     let mut slow = slow.answer().await?;
-    while slow.changes(Duration::from_millis(500)).await {}
+    while slow.changes(Duration::from_secs(3)).await {}
     let came = log::numbers(&slow.text())?;
     ensure!(came.is_sorted_by(|a, b| a < b), "{came:?}");
     ensure!(came.len() > 5 && came.len() < items.len(), "{} of {}", came.len(), items.len());
     let last = ITEMS + 1;
     setup.publish(&[stream_item(&a, &item_of(last))]).await?;
-    while slow.changes(Duration::from_millis(500)).await {}
+    while slow.changes(Duration::from_secs(3)).await {}
     assert_eq!(log::numbers(&slow.text())?, [&came[..], &[last]].concat());
     assert_eq!(log::numbers(&quick.text())?, (1..=last).collect::<Vec<_>>());
     Ok(())

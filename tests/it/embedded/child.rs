@@ -120,7 +120,7 @@ async fn fill_the_disk(folder: &Path) -> anyhow::Result<()> {
     let last = loop {
         match post(&store, &room, draft("the last")).await {
             Ok(message) => break message,
-            Err(error) => ensure!(free.elapsed() < Duration::from_secs(10), "still {error:#}"),
+            Err(error) => ensure!(free.elapsed() < Duration::from_secs(30), "still {error:#}"),
         }
         sleep(Duration::from_millis(20)).await;
     };

@@ -30,7 +30,7 @@ const CHROMIUM: &str = "/usr/bin/chromium";
 
 /// For a whole scenario, the start of the browser included, which takes about a second. What takes longest is a room of
 /// 5,000 messages in DynamoDB.
-const LIMIT: Duration = Duration::from_secs(110);
+const LIMIT: Duration = Duration::from_secs(210);
 
 /// What the pages are looked at on. tests/browser/devices.mjs knows them by these names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

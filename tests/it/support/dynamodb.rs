@@ -26,7 +26,7 @@ const DEFAULT_JARS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/.tools/dynamodb
 const MAIN_CLASS: &str = "software.amazon.dynamodb.services.local.main.ServerRunner";
 
 /// One second is usual, three with cold disk caches; this much for a machine that compiles on all cores.
-const READY_WITHIN: Duration = Duration::from_secs(30);
+const READY_WITHIN: Duration = Duration::from_secs(60);
 
 /// Ports can be taken between being chosen and being bound.
 const START_ATTEMPTS: u32 = 3;

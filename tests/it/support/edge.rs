@@ -36,7 +36,7 @@ impl Edge {
         // The later of two equal names holds.
         let env = all.iter().chain(variables).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         // Not port 0: what the kernel gives then, it may give to somebody else between a stop and the next start.
-        let port = || Ok::<_, std::io::Error>(SocketAddr::from(([127, 0, 0, 1], free_port()?)));
+        let port = || anyhow::Ok(SocketAddr::from(([127, 0, 0, 1], free_port()?)));
         let mut edge = Self { program: Program::new()?, env, http: port()?, control: port()? };
         edge.launch().await?;
         Ok(edge)

@@ -12,8 +12,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::NamedTempFile;
 use tokio::task::spawn_blocking;
 
-/// From SIGTERM to the end, when nothing is under way.
-const STOPS_WITHIN: Duration = Duration::from_secs(5);
+/// From SIGTERM to the end. A test that fails because of it would wait for ever without it.
+const STOPS_WITHIN: Duration = Duration::from_secs(30);
 
 /// What a variable begins with that the program takes something from.
 const VARIABLES: [&str; 20] = [

@@ -31,6 +31,7 @@ pub(crate) mod ports;
 pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod pushpin;
+pub(crate) mod schedule;
 pub(crate) mod scripted;
 pub(crate) mod sse;
 pub(crate) mod stack;

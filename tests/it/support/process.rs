@@ -19,7 +19,7 @@ use rustix::process::{Pid, Signal, kill_process};
 const GRACE: Duration = Duration::from_secs(3);
 
 /// What the kernel gets to take down a process after SIGKILL.
-const KILLED_WITHIN: Duration = Duration::from_secs(2);
+const KILLED_WITHIN: Duration = Duration::from_secs(15);
 
 /// How often the table of processes is looked at while one is ending: it has no event to wait for.
 const LOOK_EVERY: Duration = Duration::from_millis(5);

@@ -28,7 +28,7 @@ const CONFIG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/pushpin.conf.
 const PROGRAMS: [&str; 3] = ["pushpin", "condure", "zurl"];
 
 /// 0.2 s is usual, most of it ZeroMQ's second attempt to connect. A machine that compiles on all cores takes a second.
-const READY_WITHIN: Duration = Duration::from_secs(10);
+const READY_WITHIN: Duration = Duration::from_secs(30);
 
 /// For the first of the questions asked until it is ready, twice as long for each after it. What ZeroMQ sends before
 /// its sockets have found each other is lost, and not worth waiting for; on a busy machine an answer may still take a

@@ -26,7 +26,7 @@ pub(crate) mod tests;
 
 /// For the head of the response. A GRIP proxy sends it when the hold begins, so that a stream which stays silent is
 /// none.
-const HEAD_WITHIN: Duration = Duration::from_secs(10);
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// An open stream. Its connection ends when it is dropped.
 #[derive(Debug)]
@@ -48,14 +48,14 @@ impl Stream {
         for &(name, value) in headers {
             request = request.header(name, value);
         }
-        let response = timeout(HEAD_WITHIN, request.send())
+        let response = timeout(HEAD_TIMEOUT, request.send())
             .await
-            .with_context(|| format!("GET {url}: no response within {HEAD_WITHIN:?}"))?
+            .with_context(|| format!("GET {url}: no response within {HEAD_TIMEOUT:?}"))?
             .with_context(|| format!("GET {url}"))?;
 
         let (status, headers) = (response.status(), response.headers().clone());
         if status != 200 {
-            let body = timeout(HEAD_WITHIN, response.text()).await.context("the body does not end")??;
+            let body = timeout(HEAD_TIMEOUT, response.text()).await.context("the body does not end")??;
             bail!("GET {url}: {status}: {body}");
         }
         let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();

@@ -28,8 +28,9 @@ pub(crate) use self::{
 };
 use super::{backend::Backend, fault::FaultProxy, ports::free_port, proxy::Proxy};
 
-/// What is published arrives within this time, on a machine that is busy with other tests.
-pub(crate) const SOON: Duration = Duration::from_secs(10);
+/// The limit for everything that happens as soon as the machine gets to it, such as the arrival of what was published.
+/// Only a test that fails waits this long: a machine that is busy with other tests may be late by seconds.
+pub(crate) const SOON: Duration = Duration::from_secs(30);
 
 /// How often the proxy rechecks its streams in these tests.
 pub(crate) const RECHECK: Duration = Duration::from_secs(4);

@@ -1,42 +1,61 @@
-//! Tests that need real parts: how they are named, run, limited and, where a part is not installed, skipped.
+//! Declares, runs and limits the tests, and skips those whose parts are not installed.
 //!
-//! The standard harness cannot say at run time that a test was skipped, and has no end of the run at which to stop what
-//! the tests share. libtest-mimic has both, and the same command line.
+//! The standard harness cannot report at run time that a test was skipped, and has no end of the run at which to stop
+//! what the tests share. libtest-mimic can do both, and has the same command line.
 
 use std::{
-    env, panic::resume_unwind, process::ExitCode, sync::Mutex, sync::OnceLock, sync::PoisonError, time::Duration,
+    env,
+    panic::resume_unwind,
+    process::ExitCode,
+    sync::{
+        Mutex, OnceLock, PoisonError,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
 };
 
 use libtest_mimic::{Arguments, Failed, Trial};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{runtime, time::timeout};
 
 use super::{
-    browser, clock::Clock, disk::Disk, dynamodb, dynamodb::DynamoDbLocal, proxy, pushpin::Pushpin, stack::Kind,
+    browser,
+    clock::Clock,
+    disk::Disk,
+    dynamodb::{self, DynamoDbLocal},
+    proxy,
+    pushpin::Pushpin,
+    schedule::{DEFAULT_PERMITS, Load, Scheduler},
+    stack::Kind,
 };
 
-/// For one trial, the start of its Pushpin included. It cannot end a test that blocks its thread.
-const LIMIT: Duration = Duration::from_secs(120);
+/// For one test, including the start of its Pushpin. It cannot end a test that blocks its thread.
+const TEST_DEADLINE: Duration = Duration::from_secs(240);
 
-/// What the blocking tasks of a trial that failed get before they are left alone.
-const WIND_UP: Duration = Duration::from_secs(5);
+/// How long the blocking tasks of a test that failed may continue before they are abandoned.
+const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(5);
 
-/// A part that a trial cannot do without, and that may not be installed.
+/// How many tests are listed with their durations at the end of a run.
+const SLOWEST: usize = 15;
+
+/// A part that a test cannot do without, and that may not be installed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Need {
     Pushpin,
     DynamoDb,
+    /// Chromium, and Node.js to drive it.
     Browser,
-    /// A clock that can be changed under a program.
+    /// libfaketime, which changes the clock of a running program.
     Faketime,
-    /// A disk that can be filled, which takes the right to mount one.
+    /// A disk that can be filled, which takes the permission to mount one.
     Tmpfs,
-    /// What the README's examples are run with.
+    /// bash and curl, which run the examples of the documentation.
     Curl,
 }
 
 impl Need {
     fn available(self) -> Result<(), String> {
-        // Each is asked for once, and not once for each trial.
+        // Each is looked for once, not once for each test.
         static PUSHPIN: OnceLock<Result<(), String>> = OnceLock::new();
         static DYNAMODB: OnceLock<Result<(), String>> = OnceLock::new();
         static TMPFS: OnceLock<Result<(), String>> = OnceLock::new();
@@ -59,11 +78,14 @@ fn on_path(programs: &[&str]) -> Result<(), String> {
     missing.map_or(Ok(()), |program| Err(format!("`{program}` is not on PATH")))
 }
 
-/// Trials named after their functions: `trials![[Pushpin] => a_held_stream_gets_messages, [] => ids_are_parsed]`.
+/// Declares tests named after their functions, with what they need: `trials![[Pushpin] => a_held_stream_gets_messages]`.
+///
+/// A [`Load`] other than `Light` is written before the needs: `trials![Heavy [] => a_file_does_not_grow]`.
 macro_rules! trials {
-    ($([$($need:ident),*] => $test:ident),* $(,)?) => {
+    ($($($load:ident)? [$($need:ident),*] => $test:ident),* $(,)?) => {
         vec![$($crate::support::trials::trial(
             concat!(module_path!(), "::", stringify!($test)),
+            $crate::support::trials::load!($($load)?),
             &[$($crate::support::trials::Need::$need),*],
             $test,
         )),*]
@@ -71,14 +93,17 @@ macro_rules! trials {
 }
 pub(crate) use trials;
 
-/// Trials of the whole chat, each on several stacks: `on_stacks![[ALL] => a_message_is_seen, [DYNAMODB, Browser] => …]`.
+/// Declares tests of the whole chat, each on several stacks: `on_stacks![[ALL] => a_test, Heavy [ALL, Curl] => another]`.
+///
+/// The first name in the brackets is a list of stacks (see [`Kind`]), the others are what the test needs in addition.
 macro_rules! on_stacks {
-    ($([$kinds:ident $(, $need:ident)*] => $test:ident),* $(,)?) => {{
+    ($($($load:ident)? [$kinds:ident $(, $need:ident)*] => $test:ident),* $(,)?) => {{
         let mut trials = Vec::new();
         $(trials.extend($crate::support::trials::on(
             $crate::support::stack::Kind::$kinds,
             module_path!(),
             stringify!($test),
+            $crate::support::trials::load!($($load)?),
             &[$($crate::support::trials::Need::$need),*],
             $test,
         ));)*
@@ -87,11 +112,22 @@ macro_rules! on_stacks {
 }
 pub(crate) use on_stacks;
 
-/// One test on several stacks, with what these need and more. The name of the stack stands before its own.
+macro_rules! load {
+    () => {
+        $crate::support::schedule::Load::Light
+    };
+    ($load:ident) => {
+        $crate::support::schedule::Load::$load
+    };
+}
+pub(crate) use load;
+
+/// Makes one test for each of several stacks. The name of the stack comes before the name of the test.
 pub(crate) fn on<Test>(
     kinds: &'static [Kind],
     module: &str,
     name: &str,
+    load: Load,
     more: &[Need],
     test: Test,
 ) -> impl Iterator<Item = Trial>
@@ -100,40 +136,59 @@ where
 {
     kinds.iter().map(move |&kind| {
         let needs = [kind.needs(), more].concat();
-        trial(&format!("{module}::{}::{name}", kind.name()), &needs, async move || test(kind).await)
+        trial(&format!("{module}::{}::{name}", kind.name()), load, &needs, async move || test(kind).await)
     })
 }
 
-/// One test. Without one of its `needs` it is ignored, and said so at the end of the run; on a CI machine it fails.
-pub(crate) fn trial<Test>(name: &str, needs: &[Need], test: Test) -> Trial
+/// Makes one test. If one of its `needs` is not available, the test is ignored and listed with the reason at the end of
+/// the run; on a CI machine it fails.
+pub(crate) fn trial<Test>(name: &str, load: Load, needs: &[Need], test: Test) -> Trial
 where
     Test: AsyncFnOnce() -> anyhow::Result<()> + Send + 'static,
 {
-    // The binary has no other crate's tests in it, and the support modules are nobody's subject.
+    // The binary contains no other crate's tests, and nothing else is in the modules called `tests`.
     let name = name.split_once("::").map_or(name, |(_, path)| path).replace("::tests::", "::");
     match needs.iter().try_for_each(|need| need.available()) {
-        Ok(()) => Trial::test(name, move || run(test)),
+        Ok(()) => Trial::test(name.clone(), move || run(&name, load, test)),
         Err(reason) if env::var("CI").is_ok_and(|ci| ci == "true") => {
-            Trial::test(name, move || Err(Failed::from(format!("{reason}; on CI nothing is skipped"))))
+            Trial::test(name, move || Err(Failed::from(format!("{reason}; in CI no test may be skipped"))))
         }
         Err(reason) => {
-            SKIPPED.lock().unwrap_or_else(PoisonError::into_inner).push((name.clone(), reason.clone()));
-            // Run only by `--ignored`, and then it says why it cannot.
+            lock(&SKIPPED).push((name.clone(), reason.clone()));
+            // Run only by `--ignored`, and then it fails with the reason.
             Trial::test(name, move || Err(Failed::from(reason))).with_ignored_flag(true)
         }
     }
 }
 
 static SKIPPED: Mutex<Vec<(String, String)>> = Mutex::new(Vec::new());
+static DURATIONS: Mutex<Vec<(Duration, String)>> = Mutex::new(Vec::new());
+/// The tests of this run that have not ended.
+static LEFT: AtomicUsize = AtomicUsize::new(0);
+static SCHEDULER: OnceLock<Scheduler> = OnceLock::new();
 
-/// Runs what the command line asks for, ends what the trials shared, and says what was skipped and why.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Runs the tests that the command line selects, stops what they shared, and prints what was skipped and why.
 pub(crate) fn main(trials: Vec<Trial>) -> ExitCode {
-    let arguments = Arguments::from_args();
+    let mut arguments = Arguments::from_args();
+    raise_descriptor_limit();
+    let permits = arguments.test_threads.unwrap_or(DEFAULT_PERMITS).max(1);
+    let selected = trials.iter().filter(|trial| is_selected(&arguments, trial.name()));
+    let selected = selected.filter(|trial| arguments.ignored || !trial.has_ignored_flag()).count();
+    LEFT.store(selected, Relaxed);
+    SCHEDULER.get_or_init(|| Scheduler::new(permits));
+    if permits > 1 {
+        // A thread for each test, most of which wait for permits: which test runs next is up to the scheduler.
+        arguments.test_threads = Some(selected.max(2));
+    }
     let conclusion = libtest_mimic::run(&arguments, trials);
     proxy::stop_shared();
     let stopped = dynamodb::stop_shared();
     if !arguments.list {
-        for (name, reason) in &*SKIPPED.lock().unwrap_or_else(PoisonError::into_inner) {
+        for (name, reason) in &*lock(&SKIPPED) {
             if is_selected(&arguments, name) {
                 println!("skipped: {name}: {reason}");
             }
@@ -148,23 +203,54 @@ pub(crate) fn main(trials: Vec<Trial>) -> ExitCode {
     }
 }
 
-/// libtest-mimic does this too, but tells only how many were ignored.
+/// Raises the number of open files as far as this process may: hundreds of streams are open at once, in several tests.
+/// The processes that the tests start get the same limit.
+fn raise_descriptor_limit() {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+        eprintln!("the number of open files stays at its limit: {error}");
+    }
+}
+
+/// libtest-mimic selects tests in the same way, but only prints how many were ignored.
 fn is_selected(arguments: &Arguments, name: &str) -> bool {
     let matches = |filter: &String| if arguments.exact { name == filter } else { name.contains(filter.as_str()) };
     arguments.filter.as_ref().is_none_or(matches) && !arguments.skip.iter().any(matches)
 }
 
-fn run(test: impl AsyncFnOnce() -> anyhow::Result<()>) -> Result<(), Failed> {
+fn run(name: &str, load: Load, test: impl AsyncFnOnce() -> anyhow::Result<()>) -> Result<(), Failed> {
+    let permits = SCHEDULER.get_or_init(|| Scheduler::new(DEFAULT_PERMITS)).acquire(load);
+    let started = Instant::now();
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run_to_end(test)));
+    lock(&DURATIONS).push((started.elapsed(), name.to_owned()));
+    if LEFT.fetch_sub(1, Relaxed) == 1 {
+        print_slowest();
+    }
+    drop(permits);
+    outcome.unwrap_or_else(|panic| resume_unwind(panic))
+}
+
+fn run_to_end(test: impl AsyncFnOnce() -> anyhow::Result<()>) -> Result<(), Failed> {
     let runtime = runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    // A panic goes on to libtest-mimic, after everything the test holds was dropped while the runtime is still there.
+    // libtest-mimic handles a panic, after everything that the test holds was dropped while its runtime still runs.
     let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        runtime.block_on(async { timeout(LIMIT, test()).await })
+        runtime.block_on(async { timeout(TEST_DEADLINE, test()).await })
     }));
-    runtime.shutdown_timeout(WIND_UP);
+    runtime.shutdown_timeout(SHUTDOWN_DEADLINE);
     match outcome {
         Ok(Ok(Ok(()))) => Ok(()),
         Ok(Ok(Err(error))) => Err(Failed::from(format!("{error:?}"))),
-        Ok(Err(_)) => Err(Failed::from(format!("not done within {LIMIT:?}"))),
+        Ok(Err(_)) => Err(Failed::from(format!("not done within {TEST_DEADLINE:?}"))),
         Err(panic) => resume_unwind(panic),
+    }
+}
+
+/// Prints the tests that took longest. The last test calls it, so that libtest-mimic's result is the last line.
+fn print_slowest() {
+    let mut durations = lock(&DURATIONS);
+    durations.sort_unstable_by(|(a, _), (b, _)| b.cmp(a));
+    println!("the slowest of {} tests, in seconds:", durations.len());
+    for (duration, name) in durations.iter().take(SLOWEST) {
+        println!("{:7.1}  {name}", duration.as_secs_f64());
     }
 }

@@ -16,12 +16,12 @@ const KEY: &str = "5d0e9a4c-7a0f-4be5-8f6a-2f9d3c1b0a87";
 
 pub(super) fn trials() -> Vec<Trial> {
     on_stacks![
-        [ALL] => posts_are_counted_by_outcome,
-        [ALL] => stream_openings_and_resets_are_counted_by_kind_and_reason,
-        [ALL] => a_publish_that_fails_and_is_retried_is_counted,
-        [DYNAMODB] => errors_of_the_store_are_counted,
-        [ALL] => requests_are_counted_by_route_and_labels_contain_nothing_that_clients_chose,
-        [ALL] => metrics_cannot_be_read_through_the_proxy,
+        [APART] => posts_are_counted_by_outcome,
+        [APART] => stream_openings_and_resets_are_counted_by_kind_and_reason,
+        [EDGE_EMBEDDED] => a_publish_that_fails_and_is_retried_is_counted,
+        [EDGE_DYNAMODB] => errors_of_the_store_are_counted,
+        [EDGE_EMBEDDED] => requests_are_counted_by_route_and_labels_contain_nothing_that_clients_chose,
+        [APART] => metrics_cannot_be_read_through_the_proxy,
     ]
 }
 

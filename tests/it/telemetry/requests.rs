@@ -21,10 +21,10 @@ use crate::{
 
 pub(super) fn trials() -> Vec<Trial> {
     let mut trials = on_stacks![
-        [ALL] => an_id_is_the_same_in_every_log_and_in_the_response,
-        [ALL] => an_invalid_id_is_replaced,
-        [DYNAMODB] => a_slow_store_call_is_logged_with_the_request_id,
-        [ALL] => a_slow_publish_is_logged_with_the_request_id,
+        [APART] => an_id_is_the_same_in_every_log_and_in_the_response,
+        [APART] => an_invalid_id_is_replaced,
+        [EDGE_DYNAMODB] => a_slow_store_call_is_logged_with_the_request_id,
+        [EDGE_EMBEDDED] => a_slow_publish_is_logged_with_the_request_id,
     ];
     trials.extend(trials![
         [] => recoveries_of_the_edge_have_request_ids_of_their_own,

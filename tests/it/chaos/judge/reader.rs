@@ -1,23 +1,23 @@
-//! One client's record, read from its beginning: where the client stands, and what may come next.
+//! Reads the record of one client from its beginning, and checks each entry against the client's position.
 
 use std::collections::{BTreeMap, HashSet};
 
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::{Excuses, Figures, Known, follows, id, says_the_same};
+use super::{Excuses, Known, Measurements, follows, has_content_of, id};
 use crate::chaos::client::{Entry, Record, Style};
 
-/// Follows a client through what it saw.
+/// The state of a client after the entries that were read.
 pub(super) struct Reader<'a> {
     pub(super) known: &'a Known<'a>,
     pub(super) record: &'a Record,
     pub(super) excuses: Excuses,
-    /// Where the client stands.
+    /// The cursor of the client.
     pub(super) position: Option<String>,
-    /// The cursor of the opening that is under way, until the stream says where it goes on.
+    /// The cursor that was requested, until the stream reports where it starts.
     pub(super) opening: Option<Option<String>>,
-    /// Since when the stream has been open.
+    /// When the stream was opened.
     pub(super) open_since: Option<Instant>,
 }
 
@@ -26,47 +26,47 @@ impl Reader<'_> {
         &mut self,
         at: Instant,
         entry: &Entry,
-        figures: &mut Figures,
+        measurements: &mut Measurements,
         provisional: &mut BTreeMap<String, usize>,
     ) -> Result<(), String> {
         match entry {
-            Entry::Asked(cursor) => {
+            Entry::Requested(cursor) => {
                 if let Some(position) = &self.position
                     && cursor.as_ref() != Some(position)
                 {
-                    return Err(format!("it asked for {cursor:?} and stood at {position}"));
+                    return Err(format!("it requested {cursor:?}, but was at {position}"));
                 }
                 self.position.clone_from(cursor);
                 self.opening = Some(cursor.clone());
             }
             Entry::Refused(_) => self.opening = None,
             Entry::Opened => {
-                figures.openings += 1;
+                measurements.openings += 1;
                 self.open_since = Some(at);
             }
             Entry::Left | Entry::Dropped(_) => {
                 self.opening = None;
                 self.open_since = None;
-                // What becomes of what was shown is not told twice.
+                // Provisional messages of an earlier stream are not retracted on the next one.
                 provisional.clear();
                 if let Entry::Dropped(how) = entry {
-                    figures.drops += 1;
+                    measurements.drops += 1;
                     if !self.excuses.drops {
                         return Err(format!("the stream was dropped: {how}"));
                     }
                 }
             }
             Entry::Event(event) => match event.event.as_str() {
-                "stream-open" => return self.open(&place(&event.data)),
+                "stream-open" => return self.open(&position_in(&event.data)),
                 "stream-reset" => {
-                    figures.resets += 1;
+                    measurements.resets += 1;
                     if !self.excuses.resets {
                         return Err(format!("a reset: {}", event.data));
                     }
-                    let place = place(&event.data);
-                    self.position = Some(place.clone());
+                    let position = position_in(&event.data);
+                    self.position = Some(position.clone());
                     if let Some(cursor) = &mut self.opening {
-                        *cursor = Some(place);
+                        *cursor = Some(position);
                     }
                 }
                 "message" => {
@@ -74,7 +74,7 @@ impl Reader<'_> {
                         at,
                         event.id.as_deref().unwrap_or_default(),
                         &event.data,
-                        figures,
+                        measurements,
                         provisional,
                     );
                 }
@@ -85,13 +85,15 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn open(&mut self, place: &str) -> Result<(), String> {
+    fn open(&mut self, position: &str) -> Result<(), String> {
         match self.opening.take() {
-            None => return Err("a stream-open within the stream".to_owned()),
-            Some(Some(cursor)) if cursor != place => return Err(format!("asked for {cursor}, it goes on at {place}")),
+            None => return Err("a second stream-open".to_owned()),
+            Some(Some(cursor)) if cursor != position => {
+                return Err(format!("it requested {cursor}, but the stream starts at {position}"));
+            }
             Some(_) => {}
         }
-        self.position = Some(place.to_owned());
+        self.position = Some(position.to_owned());
         Ok(())
     }
 
@@ -100,7 +102,7 @@ impl Reader<'_> {
         at: Instant,
         message_id: &str,
         data: &str,
-        figures: &mut Figures,
+        measurements: &mut Measurements,
         provisional: &mut BTreeMap<String, usize>,
     ) -> Result<(), String> {
         let message: Value = serde_json::from_str(data).map_err(|error| error.to_string())?;
@@ -113,28 +115,28 @@ impl Reader<'_> {
         match (follows, repeated) {
             (true, _) => {}
             (false, true) if self.excuses.repeats => {}
-            (false, true) => return Err(format!("a double: {message_id} behind {position}")),
-            (false, false) => return Err(format!("a gap, or disorder: {message_id} behind {position}")),
+            (false, true) => return Err(format!("a duplicate: {message_id} after {position}")),
+            (false, false) => return Err(format!("a gap or a wrong order: {message_id} after {position}")),
         }
         if id(&message) != message_id {
-            return Err(format!("the event {message_id} has another message: {data}"));
+            return Err(format!("the event {message_id} contains another message: {data}"));
         }
-        let place = (self.record.room, message_id);
-        match self.known.messages.get(&place) {
-            Some(stored) if **stored != message => return Err(format!("streamed {message}, and stored {stored}")),
-            None if self.excuses.lost_before.is_none() => return Err(format!("streamed and not stored: {message}")),
+        let key = (self.record.room, message_id);
+        match self.known.messages.get(&key) {
+            Some(stored) if **stored != message => return Err(format!("streamed {message}, but stored {stored}")),
+            None if self.excuses.lost_before.is_none() => return Err(format!("streamed, but not stored: {message}")),
             _ => {}
         }
         if repeated {
-            figures.repeats += 1;
+            measurements.repeats += 1;
             return Ok(());
         }
-        if let (Some(acknowledged), Some(open)) = (self.known.acknowledged.get(&place), self.open_since)
+        if let (Some(acknowledged), Some(open)) = (self.known.acknowledged.get(&key), self.open_since)
             && open < *acknowledged
         {
-            figures.delays.push(at.saturating_duration_since(*acknowledged));
+            measurements.delays.push(at.saturating_duration_since(*acknowledged));
         }
-        figures.deliveries += 1;
+        measurements.deliveries += 1;
         provisional.remove(message["provisionalId"].as_str().unwrap_or_default());
         self.position = Some(message_id.to_owned());
         Ok(())
@@ -147,13 +149,13 @@ impl Reader<'_> {
         shown: &mut BTreeMap<String, usize>,
     ) -> Result<(), String> {
         if self.record.style == Style::Persisted {
-            return Err("a provisional message on a stream without".to_owned());
+            return Err("a provisional message on a stream without them".to_owned());
         }
         let message: Value = serde_json::from_str(data).map_err(|error| error.to_string())?;
         let key = message["provisionalId"].as_str().unwrap_or_default();
         let post = self.known.posts.get(key).filter(|post| post.room == self.record.room);
-        if post.is_none_or(|post| !says_the_same(&message, post)) {
-            return Err(format!("nobody posted what is shown: {data}"));
+        if post.is_none_or(|post| !has_content_of(&message, post)) {
+            return Err(format!("nobody posted this provisional message: {data}"));
         }
         if message["retracted"] == true {
             shown.remove(key);
@@ -163,7 +165,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// A post that is repeated is shown again, although this stream has its message.
+    /// Whether this stream has the message already: a post that is repeated is published as provisional again.
     fn stored_already(&self, key: &str) -> bool {
         let has = |entry: &Entry| match entry {
             Entry::Event(event) => event.id.is_some() && event.data.contains(key),
@@ -183,7 +185,7 @@ impl Reader<'_> {
     }
 }
 
-fn place(data: &str) -> String {
+fn position_in(data: &str) -> String {
     let data: Value = serde_json::from_str(data).unwrap_or_default();
     data["lastEventId"].as_str().unwrap_or_default().to_owned()
 }

@@ -14,7 +14,7 @@ use super::{FaultProxy, Mode};
 use crate::support::{eventually::eventually, trials::trials};
 
 /// Far more than anything here takes; reached only by a failure.
-const SOON: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_secs(30);
 
 /// Long enough for loopback to have delivered what was let through.
 const A_WHILE: Duration = Duration::from_millis(100);

@@ -13,7 +13,7 @@ use super::{Event, Parser, Stream};
 use crate::support::trials::trials;
 
 /// Far more than anything here takes; reached only by a failure.
-const SOON: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_secs(30);
 
 pub(crate) fn trials() -> Vec<Trial> {
     trials![

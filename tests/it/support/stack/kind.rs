@@ -1,8 +1,8 @@
-//! The stacks that the same trials run on.
+//! The stacks that tests run on.
 
 use crate::support::{proxy, trials::Need};
 
-/// Which proxy, and which store.
+/// A combination of a proxy and a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     PushpinDynamoDb,
@@ -11,17 +11,26 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// For what holds whatever the parts are.
+    /// All of them. Only for tests in which the combination of a proxy and a store may matter: they take the longest.
     pub(crate) const ALL: &[Self] = &[Self::PushpinDynamoDb, Self::EdgeDynamoDb, Self::EdgeEmbedded];
 
-    /// For what needs a store that several backends share, or one that fails on demand: no fault proxy can stand
-    /// between a process and its own file.
-    pub(crate) const DYNAMODB: &[Self] = &[Self::PushpinDynamoDb, Self::EdgeDynamoDb];
-
-    /// For what is the pages' own and takes its time: two that have no part in common.
+    /// Two that have no part in common: each proxy and each store once. For tests of what either of them takes part in.
     pub(crate) const APART: &[Self] = &[Self::PushpinDynamoDb, Self::EdgeEmbedded];
 
-    /// In the names of trials.
+    /// Both proxies over a store that can fail on demand and that several backends share. No fault proxy can be put
+    /// between a process and its own file, so such tests cannot run on the embedded store.
+    pub(crate) const DYNAMODB: &[Self] = &[Self::PushpinDynamoDb, Self::EdgeDynamoDb];
+
+    /// One stack with such a store, for tests in which the proxy only forwards.
+    pub(crate) const EDGE_DYNAMODB: &[Self] = &[Self::EdgeDynamoDb];
+
+    /// For tests of what the backend or the page does by itself: the stack that starts fastest and needs no other parts.
+    pub(crate) const EDGE_EMBEDDED: &[Self] = &[Self::EdgeEmbedded];
+
+    /// For tests of the page that also run on [`Kind::EDGE_EMBEDDED`], in another way.
+    pub(crate) const PUSHPIN_DYNAMODB: &[Self] = &[Self::PushpinDynamoDb];
+
+    /// The name in the names of tests.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::PushpinDynamoDb => "pushpin_dynamodb",
@@ -30,7 +39,7 @@ impl Kind {
         }
     }
 
-    /// Its proxy.
+    /// The proxy.
     pub(crate) fn proxy(self) -> proxy::Kind {
         match self {
             Self::PushpinDynamoDb => proxy::Kind::Pushpin,
@@ -38,7 +47,7 @@ impl Kind {
         }
     }
 
-    /// What it cannot be started without.
+    /// The parts that it cannot be started without.
     pub(crate) fn needs(self) -> &'static [Need] {
         match self {
             Self::PushpinDynamoDb => &[Need::Pushpin, Need::DynamoDb],

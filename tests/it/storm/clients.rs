@@ -1,4 +1,4 @@
-//! Clients by the thousand: each a socket, a parser and a number, and nothing else.
+//! Thousands of clients. Each is only a socket, a parser and the number of its last message.
 
 use std::{
     net::SocketAddr,
@@ -24,37 +24,37 @@ use crate::support::{
     wire::Request,
 };
 
-/// The first pause before a client tries again is drawn from this, the next from twice as much, as `client/waiting.js`
-/// has it.
+/// The upper end of the first random pause before a client reconnects. It doubles each time, as in `client/waiting.js`.
 const BACKOFF: Duration = Duration::from_millis(500);
-/// For the whole crowd, on a machine that is busy with other tests.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// For all clients, on a machine that is busy with other tests.
+const DEADLINE: Duration = Duration::from_secs(90);
 
-/// All clients. They go when it is dropped.
-pub(super) struct Crowd {
+/// All clients. They disconnect when this is dropped.
+pub(super) struct Clients {
     clients: Vec<Arc<Client>>,
     awake: watch::Sender<bool>,
     _tasks: JoinSet<()>,
 }
 
-/// What one of them has.
+/// One client.
 pub(super) struct Client {
-    /// The number behind which it falls asleep: its connection ends, and it comes back when it is woken.
+    /// The number of the message after which it sleeps: it disconnects, and reconnects when it is woken.
     pub(super) asleep_at: Option<u64>,
     /// It has all messages up to this number, each once and in order.
     has: AtomicU64,
     /// Whether its stream is open.
     open: AtomicBool,
-    /// Where the server thinks it stands.
+    /// The last event id that the server sent.
     last_event_id: Mutex<String>,
-    /// How often an answer was none.
+    /// How often a request was refused.
     refused: AtomicU64,
+    /// The first event that was not expected.
     wrong: Mutex<Option<String>>,
-    falls_asleep: Notify,
+    sleeps: Notify,
 }
 
-impl Crowd {
-    /// So many clients that have what this cursor names. They come at once.
+impl Clients {
+    /// Connects so many clients at once, with this cursor.
     pub(super) fn new(
         to: SocketAddr,
         count: usize,
@@ -71,14 +71,14 @@ impl Crowd {
         Ok(Self { clients, awake, _tasks: tasks })
     }
 
-    /// Returns when the streams of all are open.
-    pub(super) async fn is_seated(&self) -> anyhow::Result<()> {
-        self.until("are not seated", |client| client.open.load(Relaxed)).await
+    /// Returns when the streams of all clients are open.
+    pub(super) async fn are_all_open(&self) -> anyhow::Result<()> {
+        self.until("are not open", |client| client.open.load(Relaxed)).await
     }
 
-    /// Returns when each of them has so much, and nothing else.
-    pub(super) async fn has(&self, enough: impl Fn(&Client) -> u64) -> anyhow::Result<()> {
-        self.until("miss something", |client| client.has.load(Relaxed) >= enough(client)).await
+    /// Returns when each client has all messages up to this number, and received no unexpected event.
+    pub(super) async fn all_have(&self, enough: impl Fn(&Client) -> u64) -> anyhow::Result<()> {
+        self.until("miss messages", |client| client.has.load(Relaxed) >= enough(client)).await
     }
 
     async fn until(&self, otherwise: &str, holds: impl Fn(&Client) -> bool) -> anyhow::Result<()> {
@@ -91,17 +91,17 @@ impl Crowd {
             if left == 0 {
                 return Ok(());
             }
-            ensure!(began.elapsed() < PATIENCE, "{left} {otherwise}, {} were refused", self.refused());
+            ensure!(began.elapsed() < DEADLINE, "{left} {otherwise}, {} were refused", self.refused());
             sleep(Duration::from_millis(10)).await;
         }
     }
 
-    /// How many answers were none.
+    /// How many requests were refused.
     pub(super) fn refused(&self) -> u64 {
         self.clients.iter().map(|client| client.refused.load(Relaxed)).sum()
     }
 
-    /// Wakes those who fell asleep.
+    /// Wakes all clients that sleep.
     pub(super) fn wake(&self) {
         self.awake.send_replace(true);
     }
@@ -111,12 +111,12 @@ impl Client {
     fn new(cursor: &str, asleep_at: Option<u64>) -> anyhow::Result<Self> {
         Ok(Self {
             asleep_at,
-            has: AtomicU64::new(seq_of(cursor).context("a cursor behind a message")?),
+            has: AtomicU64::new(seq_of(cursor).context("a cursor after a message")?),
             open: AtomicBool::new(false),
             last_event_id: Mutex::new(cursor.to_owned()),
             refused: AtomicU64::new(0),
             wrong: Mutex::default(),
-            falls_asleep: Notify::new(),
+            sleeps: Notify::new(),
         })
     }
 
@@ -124,9 +124,9 @@ impl Client {
         let mut failures = 0;
         loop {
             let asleep = tokio::select! {
-                // How it ends is nothing to this: the proxy goes, or refuses.
+                // Any error is expected here: the proxy ends, or refuses.
                 _ = self.listen(to) => false,
-                () = self.falls_asleep.notified() => true,
+                () = self.sleeps.notified() => true,
             };
             failures = if self.open.swap(false, Relaxed) { 0 } else { failures + 1 };
             if asleep && awake.wait_for(|awake| *awake).await.is_err() {
@@ -164,13 +164,13 @@ impl Client {
             ("message", Some(Some(seq))) if seq == has + 1 => {
                 self.has.store(seq, Relaxed);
                 if Some(seq) == self.asleep_at {
-                    self.falls_asleep.notify_one();
+                    self.sleeps.notify_one();
                 }
             }
-            // What has no id is provisional.
+            // A message without an id is provisional.
             ("message", None) | ("stream-open" | "keep-alive", _) => {}
             (name, _) => {
-                let wrong = format!("behind {has} came {name} {:?}: {}", event.id, event.data);
+                let wrong = format!("after {has} came {name} {:?}: {}", event.id, event.data);
                 self.wrong.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(wrong);
             }
         }

@@ -1,4 +1,4 @@
-//! A whole chat whose parts can be made to fail: several backends behind a load balancer, on one store.
+//! A complete chat system whose parts can be made to fail: several backends behind a load balancer, on one store.
 //!
 //! ```text
 //! clients ──► proxy ──► balancer ──► backends ──► `table`, a fault proxy ──► DynamoDB Local
@@ -23,7 +23,7 @@ use tokio::{
 };
 
 use super::{
-    client::{Conduct, Order},
+    client::{Behavior, Order},
     mix::{Fault, Mix, Step},
 };
 use crate::support::{
@@ -36,19 +36,19 @@ use crate::support::{
     stack::{Kind, Table, embedded_environment, environment},
 };
 
-/// What MESSAGE_RETENTION is where history expires: the least there is.
+/// The MESSAGE_RETENTION where history expires: the shortest that is allowed.
 const RETENTION_SECS: i64 = 3_600;
-/// How far a clock jumps to be beyond it: all that is stored has expired then, and `Grip-Sig`, which a proxy signs for an
-/// hour and a backend takes for a minute more, has not.
+/// How far a clock jumps to be beyond it. Everything that is stored has expired then, and `Grip-Sig`, which a proxy signs
+/// for an hour and a backend accepts for a minute more, has not.
 const BEYOND_RETENTION_SECS: i64 = RETENTION_SECS + 30;
-/// How often a backend that has died is looked for.
-const WATCH_EVERY: Duration = Duration::from_millis(100);
-/// Longer than any fault that keeps a backend from starting.
-const REVIVES_WITHIN: Duration = Duration::from_secs(10);
-/// A backend or a proxy that was told to stop does so within this time.
-const STOPS_WITHIN: Duration = Duration::from_secs(20);
+/// How often the supervisor looks for backends that have died.
+const WATCH_INTERVAL: Duration = Duration::from_millis(100);
+/// Longer than any fault that prevents a backend from starting.
+const RESTART_DEADLINE: Duration = Duration::from_secs(10);
+/// The time that a backend or a proxy has to stop after SIGTERM.
+const STOP_DEADLINE: Duration = Duration::from_secs(20);
 
-/// How often the proxy rechecks its streams. Pushpin asks for ten links a second at most, and there are two for a room.
+/// How often the proxy rechecks its streams. Pushpin requests at most ten links a second, and each room has two.
 fn recheck(kind: Kind) -> &'static str {
     match kind {
         Kind::PushpinDynamoDb => "10s",
@@ -56,29 +56,29 @@ fn recheck(kind: Kind) -> &'static str {
     }
 }
 
-pub(crate) struct World {
+pub(crate) struct System {
     pub(crate) proxy: Mutex<Proxy>,
     pub(crate) proxy_addr: SocketAddr,
     backends: Vec<Mutex<Backend>>,
     pub(crate) backend_addrs: Vec<SocketAddr>,
     control: FaultProxy,
-    place: Place,
+    storage: Storage,
     clock: Option<Clock>,
-    /// By room: what its clients are told.
+    /// By room: the instructions for its clients.
     pub(crate) orders: Vec<watch::Sender<Order>>,
-    /// When history was lost for the last time.
+    /// When history was lost last.
     pub(crate) lost: watch::Sender<Option<Instant>>,
     _balancer: Balancer,
 }
 
-/// Where the messages are.
-enum Place {
+/// Where the messages are stored.
+enum Storage {
     Table(Table),
     Folder(TempDir),
     Disk(Disk),
 }
 
-impl Place {
+impl Storage {
     fn folder(&self) -> Option<&Path> {
         match self {
             Self::Table(_) => None,
@@ -88,12 +88,12 @@ impl Place {
     }
 }
 
-impl World {
+impl System {
     pub(crate) async fn start(kind: Kind, mix: Mix, rooms: usize) -> anyhow::Result<Self> {
-        let place = match kind {
-            Kind::EdgeEmbedded if mix.has_disk(kind) => Place::Disk(Disk::mount()?),
-            Kind::EdgeEmbedded => Place::Folder(tempfile::tempdir()?),
-            Kind::PushpinDynamoDb | Kind::EdgeDynamoDb => Place::Table(Table::create().await?),
+        let storage = match kind {
+            Kind::EdgeEmbedded if mix.has_disk(kind) => Storage::Disk(Disk::mount()?),
+            Kind::EdgeEmbedded => Storage::Folder(tempfile::tempdir()?),
+            Kind::PushpinDynamoDb | Kind::EdgeDynamoDb => Storage::Table(Table::create().await?),
         };
         let clock = mix.has_clock().then(Clock::new).transpose()?;
         let mut listening = Vec::new();
@@ -108,24 +108,24 @@ impl World {
         if mix == Mix::History {
             variables.push(("MESSAGE_RETENTION", &retention));
         }
-        let mut env = match &place {
-            Place::Table(table) => environment(&table.name, table.way.addr(), control.addr(), &variables),
-            Place::Folder(folder) => embedded_environment(folder.path(), control.addr(), &variables),
-            Place::Disk(disk) => embedded_environment(disk.path(), control.addr(), &variables),
+        let mut env = match &storage {
+            Storage::Table(table) => environment(&table.name, table.way.addr(), control.addr(), &variables),
+            Storage::Folder(folder) => embedded_environment(folder.path(), control.addr(), &variables),
+            Storage::Disk(disk) => embedded_environment(disk.path(), control.addr(), &variables),
         };
         env.extend(clock.iter().flat_map(Clock::environment));
         let mut backends = Vec::new();
         for addr in &listening {
             backends.push(Mutex::new(Backend::start_on(*addr, env.clone()).await?));
         }
-        let order = Order { conduct: Conduct::Reads, storms: 0 };
+        let order = Order { behavior: Behavior::Reads, storms: 0 };
         Ok(Self {
             proxy_addr: proxy.http_addr(),
             proxy: Mutex::new(proxy),
             backends,
             backend_addrs: listening,
             control,
-            place,
+            storage,
             clock,
             orders: (0..rooms).map(|_| watch::Sender::new(order)).collect(),
             lost: watch::Sender::new(None),
@@ -133,62 +133,62 @@ impl World {
         })
     }
 
-    /// Starts backends again that have died, as a service manager does. Never ends.
+    /// Restarts backends that have died, like a service manager. Never returns, except with an error.
     pub(crate) async fn supervise(&self) -> anyhow::Result<()> {
         loop {
-            sleep(WATCH_EVERY).await;
+            sleep(WATCH_INTERVAL).await;
             for backend in &self.backends {
-                // Whoever has it locked is about to do something with it.
+                // A backend that is locked has a fault of its own at the moment.
                 if let Ok(mut backend) = backend.try_lock()
                     && backend.has_died()?
                 {
-                    revive(&mut backend).await?;
+                    restart_until_up(&mut backend).await?;
                 }
             }
         }
     }
 
-    /// Lets things go wrong one after another. All is well again when it returns.
-    pub(crate) async fn suffer(&self, steps: &[Step]) -> anyhow::Result<()> {
+    /// Injects faults one after another. Each of them is repaired when this returns.
+    pub(crate) async fn inject_all(&self, steps: &[Step]) -> anyhow::Result<()> {
         for step in steps {
             sleep(step.pause).await;
-            self.fail(step.fault, step.lasts).await.with_context(|| format!("{step:?}"))?;
+            self.inject(step.fault, step.lasts).await.with_context(|| format!("{step:?}"))?;
         }
         Ok(())
     }
 
-    async fn fail(&self, fault: Fault, lasts: Duration) -> anyhow::Result<()> {
+    async fn inject(&self, fault: Fault, lasts: Duration) -> anyhow::Result<()> {
         match fault {
             Fault::Kill(n) => {
                 let mut backend = self.backends[n].lock().await;
                 backend.kill()?;
                 sleep(lasts).await;
-                revive(&mut backend).await?;
+                restart_until_up(&mut backend).await?;
             }
             Fault::Terminate(n) => {
                 let mut backend = self.backends[n].lock().await;
-                backend.end(STOPS_WITHIN).await?;
+                backend.end(STOP_DEADLINE).await?;
                 sleep(lasts).await;
-                revive(&mut backend).await?;
+                restart_until_up(&mut backend).await?;
             }
             Fault::Dies(n, point, one_in) => {
                 let mut backend = self.backends[n].lock().await;
                 backend.kill()?;
-                // The percentage may be a fraction.
+                // The percentage may have a fraction.
                 let points = format!("{point}={:.3}%return", 100.0 / f64::from(one_in));
                 backend.restart_with(&[("FAILPOINTS", &points)]).await?;
                 drop(backend);
                 sleep(lasts).await;
                 let mut backend = self.backends[n].lock().await;
                 backend.kill()?;
-                revive(&mut backend).await?;
+                restart_until_up(&mut backend).await?;
             }
             Fault::ProxyStops | Fault::ProxyDies => {
                 let mut proxy = self.proxy.lock().await;
                 if fault == Fault::ProxyDies {
                     proxy.kill().await?
                 } else {
-                    proxy.end(STOPS_WITHIN).await?
+                    proxy.end(STOP_DEADLINE).await?
                 }
                 sleep(lasts).await;
                 proxy.restart().await?;
@@ -199,29 +199,29 @@ impl World {
                 self.control.set(Mode::Pass);
             }
             Fault::Table(mode) => {
-                let Place::Table(table) = &self.place else { return Ok(()) };
+                let Storage::Table(table) = &self.storage else { return Ok(()) };
                 table.way.set(mode);
                 sleep(lasts).await;
                 table.way.set(Mode::Pass);
             }
             Fault::DiskFull => {
-                let Place::Disk(disk) = &self.place else { return Ok(()) };
+                let Storage::Disk(disk) = &self.storage else { return Ok(()) };
                 let _full = disk.fill()?;
                 sleep(lasts).await;
             }
             Fault::ReadOnly => {
-                let Place::Disk(disk) = &self.place else { return Ok(()) };
+                let Storage::Disk(disk) = &self.storage else { return Ok(()) };
                 let mut backend = self.backends[0].lock().await;
                 backend.kill()?;
                 disk.set_read_only(true)?;
                 let refused = backend.restart().await.err().context("it started on a read-only disk")?;
                 sleep(lasts).await;
                 disk.set_read_only(false)?;
-                revive(&mut backend).await.with_context(|| format!("after {refused:#}"))?;
+                restart_until_up(&mut backend).await.with_context(|| format!("after {refused:#}"))?;
             }
-            Fault::Slow(room) => self.order(room, Conduct::ReadsSlowly, lasts).await,
-            Fault::Stopped(room) => self.order(room, Conduct::Stopped, lasts).await,
-            Fault::Away(room) => self.order(room, Conduct::Away, lasts).await,
+            Fault::Slow(room) => self.order(room, Behavior::ReadsSlowly, lasts).await,
+            Fault::Stopped(room) => self.order(room, Behavior::Stopped, lasts).await,
+            Fault::Away(room) => self.order(room, Behavior::Away, lasts).await,
             Fault::Storm(room) => {
                 self.orders[room].send_modify(|order| order.storms += 1);
                 sleep(lasts).await;
@@ -232,57 +232,57 @@ impl World {
                 self.set_clock(0)?;
             }
             Fault::Expired(room) => {
-                self.orders[room].send_modify(|order| order.conduct = Conduct::Away);
+                self.orders[room].send_modify(|order| order.behavior = Behavior::Away);
                 self.set_clock(BEYOND_RETENTION_SECS)?;
                 sleep(clock::SEEN_WITHIN + lasts).await;
                 self.set_clock(0)?;
-                // Until it is seen, what is posted may be lost.
+                // Until the programs notice that, posts may be lost.
                 sleep(clock::SEEN_WITHIN).await;
-                self.lose();
-                self.orders[room].send_modify(|order| order.conduct = Conduct::Reads);
+                self.history_is_lost();
+                self.orders[room].send_modify(|order| order.behavior = Behavior::Reads);
             }
             Fault::Wiped => self.wipe(lasts).await?,
         }
         Ok(())
     }
 
-    async fn order(&self, room: usize, conduct: Conduct, lasts: Duration) {
-        self.orders[room].send_modify(|order| order.conduct = conduct);
+    async fn order(&self, room: usize, behavior: Behavior, lasts: Duration) {
+        self.orders[room].send_modify(|order| order.behavior = behavior);
         sleep(lasts).await;
-        self.orders[room].send_modify(|order| order.conduct = Conduct::Reads);
+        self.orders[room].send_modify(|order| order.behavior = Behavior::Reads);
     }
 
     fn set_clock(&self, seconds: i64) -> anyhow::Result<()> {
-        self.clock.as_ref().context("a world without a clock of its own")?.set(seconds)
+        self.clock.as_ref().context("this system does not have its own clock")?.set(seconds)
     }
 
-    /// What is asked for from here on is kept.
-    fn lose(&self) {
+    /// Marks the time up to which messages may be lost.
+    fn history_is_lost(&self) {
         self.lost.send_replace(Some(Instant::now()));
     }
 
     async fn wipe(&self, lasts: Duration) -> anyhow::Result<()> {
-        match &self.place {
-            Place::Table(table) => {
+        match &self.storage {
+            Storage::Table(table) => {
                 table.client.delete_table().table_name(&table.name).send().await?;
                 sleep(lasts).await;
                 gripchat::store::table::create(&table.client, &table.name, |_| {}).await?;
             }
-            Place::Folder(_) | Place::Disk(_) => {
+            Storage::Folder(_) | Storage::Disk(_) => {
                 let mut backend = self.backends[0].lock().await;
                 backend.kill()?;
-                for file in files(self.place.folder().context("a folder")?)? {
+                for file in files(self.storage.folder().context("a folder")?)? {
                     fs::remove_file(file)?;
                 }
                 sleep(lasts).await;
-                revive(&mut backend).await?;
+                restart_until_up(&mut backend).await?;
             }
         }
-        self.lose();
+        self.history_is_lost();
         Ok(())
     }
 
-    /// All messages of a room, oldest first, as the first backend has them.
+    /// Returns all messages of a room, oldest first, from the first backend.
     pub(crate) async fn log(&self, http: &reqwest::Client, room: &str) -> anyhow::Result<Vec<Value>> {
         let url = format!("http://{}/rooms/{room}/messages/?limit=200", self.backend_addrs[0]);
         let mut log: Vec<Value> = Vec::new();
@@ -302,7 +302,7 @@ impl World {
         }
     }
 
-    /// The last lines of what the backends logged.
+    /// Returns the last lines of the logs of all backends.
     pub(crate) async fn logs(&self) -> String {
         let mut text = String::new();
         for backend in &self.backends {
@@ -316,13 +316,13 @@ impl World {
     }
 }
 
-/// Starts a backend until it stays: beside another fault its disk may be full.
-async fn revive(backend: &mut Backend) -> anyhow::Result<()> {
+/// Starts a backend, again if necessary: because of another fault its disk may be full.
+async fn restart_until_up(backend: &mut Backend) -> anyhow::Result<()> {
     let began = Instant::now();
     loop {
         match backend.restart().await {
-            Err(error) if began.elapsed() > REVIVES_WITHIN => return Err(error),
-            Err(_) => sleep(WATCH_EVERY).await,
+            Err(error) if began.elapsed() > RESTART_DEADLINE => return Err(error),
+            Err(_) => sleep(WATCH_INTERVAL).await,
             Ok(()) => return Ok(()),
         }
     }
@@ -332,11 +332,11 @@ fn files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect()
 }
 
-/// A line in the report of a long run.
+/// Appends a line to the report of a long run.
 pub(crate) fn report(file: &Path, line: &str) -> std::io::Result<()> {
     if let Some(folder) = file.parent() {
         fs::create_dir_all(folder)?;
     }
-    // One write, so that lines of trials that end together stay whole.
+    // One write, so that the lines of tests that end at the same time do not mix.
     fs::OpenOptions::new().create(true).append(true).open(file)?.write_all(format!("{line}\n").as_bytes())
 }

@@ -1,31 +1,31 @@
-//! The black-box tests: the program as users meet it, behind a real Pushpin, over a real DynamoDB, in a real browser.
+//! The black-box tests: the program as users see it, with a real Pushpin, a real DynamoDB and a real browser.
 //!
-//! What is about the chat runs on several stacks, whose names stand in those of the trials: `pushpin_dynamodb`,
-//! `edge_dynamodb` and `edge_embedded`. The last needs nothing but this repository.
+//! Tests of the whole chat run on several stacks, whose names are part of the names of the tests: `pushpin_dynamodb`,
+//! `edge_dynamodb` and `edge_embedded`. The last one needs only this repository.
 //!
-//! | module | what it shows |
+//! | module | what it tests |
 //! |---|---|
 //! | `api` | HTTP: negotiation, methods, forms, errors |
-//! | `chaos` | no gap, no double, no loss, whatever breaks: streams, posters, seeded faults and a judge |
-//! | `conformance` | GRIP: what clients and backends see of a proxy, of each that there is |
-//! | `contract` | what every store keeps to, and two processes on one table |
+//! | `chaos` | no gaps, duplicates or losses under random faults: streams, posters and a judge |
+//! | `conformance` | GRIP: what clients and backends receive from each proxy |
+//! | `contract` | the contract of every store, and two processes on one table |
 //! | `cost` | what messages cost, in DynamoDB's units |
-//! | `delivery` | what pages load: compressed, kept by browsers, and all there |
-//! | `edge` | what is the edge's own: its limits, deadlines, slow readers, end, and what its document says |
-//! | `embedded` | the embedded store: killed, damaged, in use, full, at work |
-//! | `faults` | crashes, lost publishes, a slow or failing store, redeploys |
-//! | `health` | `/healthz` and `/readyz`: what probes are told |
-//! | `limits` | how often a client may post, whoever it says it is, and what is refused unread |
-//! | `pages` | the pages, in browsers |
-//! | `posting` | density and idempotency under concurrency, over several processes |
-//! | `program` | the command line: exit codes, the log, `run`, `edge`, start without its parts, end |
-//! | `publishing` | what control ports of all kinds are sent |
+//! | `delivery` | the pages and their assets: compression, caching, completeness |
 //! | `docs` | README.md and docs/: their commands, tables and links |
-//! | `rooms` | the list of rooms: order, pages, refusals, and that it can be switched off |
-//! | `storm` | two thousand streams that come back at once |
-//! | `streams` | what a subscriber sees: provisional, persisted, replayed, reset |
+//! | `edge` | what only the edge has: limits, deadlines, slow readers, shutdown, and its document |
+//! | `embedded` | the embedded store: killed, damaged, in use, on a full disk, in operation |
+//! | `faults` | crashes, lost publishes, a slow or failing store, redeploys |
+//! | `health` | `/healthz` and `/readyz` |
+//! | `limits` | how often a client may post, how its address is found, and what is refused unread |
+//! | `pages` | the pages, in browsers |
+//! | `posting` | dense ids and idempotency under concurrency, with several processes |
+//! | `program` | the command line: exit codes, logs, `run`, `edge`, a start without its parts, shutdown |
+//! | `publishing` | the requests to control ports of all kinds |
+//! | `rooms` | the list of rooms: order, pages, refusals, and turning it off |
+//! | `storm` | two thousand streams that reconnect at once |
+//! | `streams` | the events of a stream: provisional, persisted, replayed, reset |
 //! | `table` | `gripchat create-table` |
-//! | `telemetry` | figures, the ids of requests, and what is written of them |
+//! | `telemetry` | metrics, request ids and logs |
 
 use std::process::ExitCode;
 
@@ -56,9 +56,10 @@ fn main() -> ExitCode {
     if let Some(ended) = embedded::child::main() {
         return ended;
     }
-    // What the tests' own HTTP clients ask for when they are made, though none of them speaks TLS.
-    rustls::crypto::ring::default_provider().install_default().expect("no other is installed yet");
-    // The longest first, so that they do not run alone at the end.
+    // The HTTP clients of the tests require it when they are created, although none of them uses TLS.
+    rustls::crypto::ring::default_provider().install_default().expect("no other provider is installed yet");
+    // The longest first, so that they do not run alone at the end. Heavy tests start in this order, several at a time,
+    // and light ones run beside them.
     let trials = [
         pages::trials(),
         chaos::trials(),

@@ -22,8 +22,8 @@ use url::form_urlencoded;
 
 use crate::support::{
     fault::Mode,
-    figures::Figures,
     memory::{self, Memory},
+    metrics::Metrics,
     stack::{Answer, Kind, Room, SOON, Stack, answer, http},
     trials::{on_stacks, trials},
 };
@@ -272,7 +272,7 @@ async fn a_room_that_cannot_be_listed_delays_no_post(kind: Kind) -> anyhow::Resu
     stack.room("lobby").post("hello").await?;
     stack.store().set(Mode::Reset);
     let failed = async || {
-        let metrics = Figures::of(stack.http(), &stack.backend.url()).await?;
+        let metrics = Metrics::of(stack.http(), &stack.backend.url()).await?;
         anyhow::Ok(metrics.get("gripchat_store_errors_total", &[("operation", "list")]))
     };
     while failed().await? < 1.0 {

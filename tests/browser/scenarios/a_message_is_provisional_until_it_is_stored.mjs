@@ -1,7 +1,7 @@
 import { enter, post, submit, send, shown, showsStored } from '../chat.mjs';
 
-// Less than the store may take for a message, which is 8 s.
-const DELAY_MS = 6_000;
+// Longer than the scenario: writes are held until it releases them. The backend waits 8 s for a write.
+const HELD_MS = 3_600_000;
 
 export default async function aMessageIsProvisionalUntilItIsStored({ browser, baseUrl, ask, expect }) {
   const [ann, bob] = await Promise.all(['Ann', 'Bob'].map((user) => enter(browser, `${baseUrl}/slow?user=${user}`)));
@@ -10,19 +10,17 @@ export default async function aMessageIsProvisionalUntilItIsStored({ browser, ba
   await expect.eventually('one', () => showsStored(bob, ['one']));
 
   await ask('store settled');
-  await ask(`store delay ${DELAY_MS}`);
-  const sent = Date.now();
+  await ask(`store delay ${HELD_MS}`);
   await submit(ann, 'two');
   const stateOf = async (page, text) => (await shown(page)).find((message) => message.text === text);
   const early = await expect.eventually('two, provisionally', () => stateOf(bob, 'two'));
-  expect(Date.now() - sent < DELAY_MS, `seen after ${Date.now() - sent} ms`);
   expect.equal([early.state, early.id, early.from], ['provisional', '', 'Ann']);
   expect.equal((await stateOf(ann, 'two')).state, 'pending');
   expect.equal(await opacity(bob, 'two') < 1, true, 'it looks different');
   await mark(bob, 'two');
 
+  await ask('store pass');
   await expect.eventually('two, stored', () => showsStored(bob, ['one', 'two']));
-  expect(Date.now() - sent >= DELAY_MS, `stored after ${Date.now() - sent} ms`);
   expect.equal(await marked(bob), [false, true], 'the same element');
   await expect.eventually('two, stored, with Ann', () => showsStored(ann, ['one', 'two']));
   const [first, second] = await shown(bob);
@@ -30,6 +28,7 @@ export default async function aMessageIsProvisionalUntilItIsStored({ browser, ba
 
   // A message by another backend with a faster store overtakes it: it was shown first and gets the later number.
   const second_ = await ask('second backend');
+  await ask(`store delay ${HELD_MS}`);
   const overtaken = send(baseUrl, 'slow', { text: 'overtaken' });
   await expect.eventually('overtaken, provisionally', async () => (await stateOf(bob, 'overtaken'))?.state === 'provisional');
   await mark(bob, 'overtaken');

@@ -109,7 +109,7 @@ impl System {
             variables.push(("MESSAGE_RETENTION", &retention));
         }
         let mut env = match &storage {
-            Storage::Table(table) => environment(&table.name, table.way.addr(), control.addr(), &variables),
+            Storage::Table(table) => environment(&table.name, table.fault_proxy.addr(), control.addr(), &variables),
             Storage::Folder(folder) => embedded_environment(folder.path(), control.addr(), &variables),
             Storage::Disk(disk) => embedded_environment(disk.path(), control.addr(), &variables),
         };
@@ -200,9 +200,9 @@ impl System {
             }
             Fault::Table(mode) => {
                 let Storage::Table(table) = &self.storage else { return Ok(()) };
-                table.way.set(mode);
+                table.fault_proxy.set(mode);
                 sleep(lasts).await;
-                table.way.set(Mode::Pass);
+                table.fault_proxy.set(Mode::Pass);
             }
             Fault::DiskFull => {
                 let Storage::Disk(disk) = &self.storage else { return Ok(()) };

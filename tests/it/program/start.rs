@@ -37,11 +37,12 @@ async fn parts_that_start_later_are_used_without_a_restart(kind: Kind) -> anyhow
     let listen = SocketAddr::from(([127, 0, 0, 1], free_port()?));
     let proxy = Proxy::start(kind.proxy(), listen).await?;
     let control = FaultProxy::start(proxy.control_addr()).await?;
-    table.way.set(Mode::Refuse);
+    table.fault_proxy.set(Mode::Refuse);
     control.set(Mode::Refuse);
 
     // Returns when the backend has printed the address that it listens on.
-    let backend = Backend::start_on(listen, environment(&table.name, table.way.addr(), control.addr(), &[])).await?;
+    let backend =
+        Backend::start_on(listen, environment(&table.name, table.fault_proxy.addr(), control.addr(), &[])).await?;
     for warning in ["WARN gripchat::serve: the store is unavailable", "cannot publish to the GRIP proxy"] {
         eventually(SOON, warning, || backend.log().contains(warning)).await;
     }

@@ -1,4 +1,4 @@
-//! A backend: `gripchat serve` as a process, that starts again on the port it had.
+//! A backend: `gripchat serve` as a process that can restart on the same port.
 
 use std::{net::SocketAddr, process::ExitStatus, time::Duration};
 
@@ -12,24 +12,24 @@ pub(crate) struct Backend {
 }
 
 impl Backend {
-    /// Starts it with these variables and no others of its own. Ready when it listens.
+    /// Starts it with only these variables. Returns when it listens.
     pub(crate) async fn start(env: Vec<(String, String)>) -> anyhow::Result<Self> {
         Self::start_on(SocketAddr::from(([127, 0, 0, 1], 0)), env).await
     }
 
-    /// Starts it on an address that a proxy has been told already.
+    /// Starts it on an address that a proxy already uses.
     pub(crate) async fn start_on(addr: SocketAddr, env: Vec<(String, String)>) -> anyhow::Result<Self> {
         let mut backend = Self { program: Program::new()?, env, addr };
         backend.restart().await?;
         Ok(backend)
     }
 
-    /// Starts it again, on the address it had.
+    /// Starts it again on the same address.
     pub(crate) async fn restart(&mut self) -> anyhow::Result<()> {
         self.restart_with(&[]).await
     }
 
-    /// The same, with variables beside those it has, until it is started again.
+    /// Starts it again on the same address, with additional variables until the next start.
     pub(crate) async fn restart_with(&mut self, variables: &[(&str, &str)]) -> anyhow::Result<()> {
         let mut serve = command(&["serve"], &self.env);
         serve.envs(variables.iter().copied());
@@ -47,37 +47,37 @@ impl Backend {
         format!("http://{}", self.addr)
     }
 
-    /// What it logged so far.
+    /// Returns its log so far.
     pub(crate) fn log(&self) -> String {
         self.program.log()
     }
 
-    /// SIGKILL: it gets to do nothing more.
+    /// Ends it with SIGKILL.
     pub(crate) fn kill(&mut self) -> anyhow::Result<()> {
         self.program.kill()
     }
 
-    /// Whether it ended without being told to, since it was started.
+    /// Whether it has ended by itself since it was started.
     pub(crate) fn has_died(&mut self) -> anyhow::Result<bool> {
         self.program.has_died()
     }
 
-    /// SIGTERM, and waits until it has ended, whatever was still under way.
+    /// Sends SIGTERM, and waits until it has ended with any status.
     pub(crate) async fn end(&mut self, within: Duration) -> anyhow::Result<()> {
         self.program.end(within).await
     }
 
-    /// SIGTERM.
+    /// Sends SIGTERM.
     pub(crate) fn terminate(&self) -> anyhow::Result<()> {
         self.program.terminate()
     }
 
-    /// Waits until it has ended, which it was told to do; how it did.
+    /// Waits until it has ended after a signal, and returns its status.
     pub(crate) async fn ended(&mut self) -> anyhow::Result<ExitStatus> {
         self.program.ended().await
     }
 
-    /// SIGTERM, and waits until it has ended well.
+    /// Sends SIGTERM, and waits until it has ended successfully.
     pub(crate) async fn stop(&mut self) -> anyhow::Result<()> {
         self.program.stop().await
     }

@@ -1,4 +1,4 @@
-//! A load balancer for TCP: the next backend in turn, and the one after it where nobody listens.
+//! A load balancer for TCP: it uses the backends in turn, and skips those that do not listen.
 
 use std::{
     io,
@@ -19,7 +19,7 @@ pub(crate) struct Balancer {
 }
 
 impl Balancer {
-    /// In front of backends, of which some may be down at any time.
+    /// Starts one in front of backends, which may be down at any time.
     pub(crate) async fn start(upstreams: Vec<SocketAddr>) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         Ok(Self { addr: listener.local_addr()?, accepting: tokio::spawn(accept(listener, upstreams)) })
@@ -40,10 +40,10 @@ async fn accept(listener: TcpListener, mut upstreams: Vec<SocketAddr>) {
     // Dropped with this task, which ends all connections.
     let mut connections = JoinSet::new();
     loop {
-        // What fails here is a connection that was gone before it was accepted.
+        // An error is a connection that ended before it was accepted.
         let Ok((client, _)) = listener.accept().await else { continue };
         upstreams.rotate_left(1);
-        // An error is one of the two having gone.
+        // An error means that one of the two has closed the connection.
         connections.spawn(serve(client, upstreams.clone()));
         while connections.try_join_next().is_some() {}
     }
@@ -58,6 +58,6 @@ async fn serve(mut client: TcpStream, upstreams: Vec<SocketAddr>) -> io::Result<
             return Ok(());
         }
     }
-    // As a machine answers on whose port nobody listens, or nearly.
+    // A reset, similar to the response of a machine on which nothing listens on this port.
     client.set_zero_linger()
 }

@@ -1,7 +1,7 @@
-//! Scenarios in a real browser: a script drives Chromium, and asks the test for what only the test can do.
+//! Scenarios in a real browser: a script drives Chromium, and asks the test to change the system.
 //!
-//! The script's side is tests/browser/run.mjs, which tells the lines that go between the two; a scenario is a file in
-//! tests/browser/scenarios. It is run by Node because Playwright is, and it needs `npm ci` in tests/browser once.
+//! The script is tests/browser/run.mjs, which documents the lines that the two exchange; a scenario is a file in
+//! tests/browser/scenarios. They run in Node.js because Playwright does, and need `npm ci` in tests/browser once.
 
 use std::{
     env,
@@ -25,14 +25,13 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/browser");
 
-/// Where Debian has it, unless the variable CHROMIUM says otherwise. Playwright's own download is not used.
+/// The path on Debian, unless the variable CHROMIUM is set. Playwright's own download is not used.
 const CHROMIUM: &str = "/usr/bin/chromium";
 
-/// For a whole scenario, the start of the browser included, which takes about a second. What takes longest is a room of
-/// 5,000 messages in DynamoDB.
-const LIMIT: Duration = Duration::from_secs(210);
+/// For a whole scenario, including the start of the browser, which takes about a second.
+const SCENARIO_DEADLINE: Duration = Duration::from_secs(210);
 
-/// What the pages are looked at on. tests/browser/devices.mjs knows them by these names.
+/// The device that shows a page. tests/browser/devices.mjs uses the same names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Device {
     Desktop,
@@ -48,7 +47,7 @@ impl Device {
     }
 }
 
-/// Whether there is all it takes, or what is missing.
+/// Checks whether everything is installed. The error is what is missing.
 pub(crate) fn available() -> Result<(), String> {
     let path = env::var_os("PATH").unwrap_or_default();
     if !env::split_paths(&path).any(|folder| folder.join("node").is_file()) {
@@ -64,10 +63,10 @@ pub(crate) fn available() -> Result<(), String> {
     Ok(())
 }
 
-/// Runs a scenario to its end. `answer` gets what it asks for, and tells it what came of it.
+/// Runs a scenario on a desktop. `answer` handles its requests and returns the responses.
 ///
-/// What it prints goes to the output of the test, and into the error if it fails. Screenshots are in target/browser
-/// then.
+/// The output of the scenario becomes output of the test and, if it fails, part of the error. Screenshots of a failure
+/// are in target/browser.
 pub(crate) async fn run(
     scenario: &str,
     base_url: &str,
@@ -76,14 +75,14 @@ pub(crate) async fn run(
     run_on(Device::Desktop, scenario, base_url, answer).await
 }
 
-/// The same on some device.
+/// Runs a scenario on a device.
 pub(crate) async fn run_on(
     device: Device,
     scenario: &str,
     base_url: &str,
     answer: impl AsyncFnMut(&str) -> anyhow::Result<String>,
 ) -> anyhow::Result<()> {
-    // For the profile and all else that Chromium leaves lying about.
+    // For the profile and all other files that Chromium leaves.
     let scratch = tempfile::Builder::new().prefix("browser-").tempdir()?;
     let (output, input) = std::io::pipe()?;
     let mut command = Command::new("node");
@@ -93,7 +92,7 @@ pub(crate) async fn run_on(
     }
     command.stdin(Stdio::piped()).stdout(input.try_clone()?).stderr(input);
     let mut processes = Tree::spawn(&mut command).context("node does not start")?;
-    // It holds the other ends of the pipe, which would then never end.
+    // It holds the writing end of the pipe, which would never be closed.
     drop(command);
     let stdin = processes.root().stdin.take().context("its standard input is a pipe")?;
 
@@ -103,14 +102,14 @@ pub(crate) async fn run_on(
         stdin: ChildStdin::from_std(stdin)?,
         printed: String::new(),
     };
-    let finished = timeout(LIMIT, script.play(&mut processes, answer)).await;
+    let finished = timeout(SCENARIO_DEADLINE, script.play(&mut processes, answer)).await;
     let printed = script.printed;
     processes.look();
     spawn_blocking(move || processes.end()).await?.context("the browser")?;
     match finished {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(error.context(format!("scenario {scenario}; it printed\n{printed}"))),
-        Err(_) => bail!("scenario {scenario}: not done within {LIMIT:?}; it printed\n{printed}"),
+        Err(_) => bail!("scenario {scenario}: not done within {SCENARIO_DEADLINE:?}; it printed\n{printed}"),
     }
 }
 
@@ -137,9 +136,9 @@ impl Script<'_> {
                         Ok(reply) => format!("@ok {}\n", one_line(&reply)),
                         Err(error) => format!("@error {}\n", one_line(&format!("{error:#}"))),
                     };
-                    self.stdin.write_all(reply.as_bytes()).await.context("the script does not wait for its answer")?;
+                    self.stdin.write_all(reply.as_bytes()).await.context("the script does not read its response")?;
                 }
-                // While they have their parents: Chromium's processes are in a process group of their own.
+                // While the processes have their parents: those of Chromium are in a process group of their own.
                 ("@started" | "@closing", _) => processes.look(),
                 _ => {
                     println!("{}: {text}", self.scenario);
@@ -148,7 +147,7 @@ impl Script<'_> {
                 }
             }
         }
-        // It closes its output as the last thing it does.
+        // The script closes its output last.
         loop {
             if let Some(status) = processes.exited()? {
                 ensure!(status.success(), "{status}");

@@ -1,4 +1,4 @@
-//! A wall clock for a program that can be changed under it, by libfaketime. Its monotonic clock stays what it is.
+//! A wall clock that can be changed while a program runs, by libfaketime. The monotonic clock stays correct.
 
 use std::{
     fs, io,
@@ -8,10 +8,10 @@ use std::{
 
 use tempfile::NamedTempFile;
 
-/// Where Debian's package `faketime` has it, below a folder that is named after the machine.
+/// The path in Debian's package `faketime`, below a folder named after the architecture.
 const LIBRARY: &str = "faketime/libfaketimeMT.so.1";
 
-/// Programs look at their offset once a second.
+/// Programs read their offset once a second.
 pub(crate) const SEEN_WITHIN: Duration = Duration::from_secs(2);
 
 /// The clock of a program.
@@ -22,12 +22,12 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
-    /// Whether libfaketime is installed, or what is missing.
+    /// Checks whether libfaketime is installed. The error is what is missing.
     pub(crate) fn available() -> Result<(), String> {
         library().map(drop).ok_or_else(|| format!("no {LIBRARY} below /usr/lib (apt-get install faketime)"))
     }
 
-    /// One that is right.
+    /// Creates one that shows the right time.
     pub(crate) fn new() -> anyhow::Result<Self> {
         let library = library().ok_or_else(|| anyhow::anyhow!("no {LIBRARY}"))?;
         let clock = Self { library, offset: NamedTempFile::new()? };
@@ -35,15 +35,15 @@ impl Clock {
         Ok(clock)
     }
 
-    /// Makes it wrong by so many seconds. The program sees it within [`SEEN_WITHIN`].
+    /// Makes it wrong by this many seconds. The program notices that within [`SEEN_WITHIN`].
     pub(crate) fn set(&self, seconds: i64) -> anyhow::Result<()> {
-        // Whole at any moment: it is read while it is written.
+        // Replaced as a whole, because a program may read it at any time.
         let next = self.offset.path().with_extension("next");
         fs::write(&next, format!("{seconds:+}\n"))?;
         Ok(fs::rename(next, self.offset.path())?)
     }
 
-    /// What the program needs in its environment.
+    /// Returns the variables that make a program use this clock.
     pub(crate) fn environment(&self) -> Vec<(String, String)> {
         let text = |path: &Path| path.to_string_lossy().into_owned();
         [

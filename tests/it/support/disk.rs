@@ -1,4 +1,4 @@
-//! A small disk of its own, in memory, that can be filled and made read-only.
+//! A small disk in memory that can be filled and made read-only.
 
 use std::{
     fs::File,
@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use rustix::mount::{MountFlags, UnmountFlags, mount, mount_remount, unmount};
 use tempfile::{NamedTempFile, TempDir};
 
-/// Enough for what a trial stores.
+/// Enough for the messages of a test.
 const SIZE: &str = "size=48m,mode=0700";
 
 /// A mounted tmpfs. Unmounted when dropped.
@@ -18,7 +18,7 @@ const SIZE: &str = "size=48m,mode=0700";
 pub(crate) struct Disk(TempDir);
 
 impl Disk {
-    /// Whether one can be mounted, or why not.
+    /// Checks whether one can be mounted. The error is why not.
     pub(crate) fn available() -> Result<(), String> {
         Self::mount().map(drop).map_err(|error| format!("a tmpfs cannot be mounted ({error:#}); run as root"))
     }
@@ -34,7 +34,7 @@ impl Disk {
         self.0.path()
     }
 
-    /// Takes all the room there is, until what is returned is dropped.
+    /// Fills the disk until the result is dropped.
     pub(crate) fn fill(&self) -> anyhow::Result<NamedTempFile> {
         let mut ballast = NamedTempFile::new_in(self.path())?;
         for block in [vec![0; 1 << 20], vec![0; 1]] {
@@ -49,7 +49,7 @@ impl Disk {
         Ok(ballast)
     }
 
-    /// Only while no file on it is open for writing.
+    /// Makes the disk read-only or writable. It fails while a file on it is open for writing.
     pub(crate) fn set_read_only(&self, read_only: bool) -> anyhow::Result<()> {
         let flags = if read_only { MountFlags::RDONLY } else { MountFlags::empty() };
         mount_remount(self.path(), flags, "").context("remount")
@@ -58,7 +58,7 @@ impl Disk {
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        // Lazily: whoever still has a file open there keeps it, and the folder can be removed.
+        // Detached, so that the folder can be removed even if a file on the disk is still open.
         let _ = unmount(self.path(), UnmountFlags::DETACH);
     }
 }

@@ -1,5 +1,5 @@
-//! DynamoDB Local, in memory. A start takes about a second, so that the tests share one and keep apart by the names of
-//! their tables.
+//! DynamoDB Local, in memory. A start takes about a second, so all tests share one process, and each uses tables with
+//! names of its own.
 
 use std::{
     env, fs,
@@ -18,20 +18,20 @@ use tokio::task::spawn_blocking;
 
 use super::{ports::free_port, process::Tree};
 
-/// Where the folder of jars is, unless [`DEFAULT_JARS`].
+/// The variable with the folder of jars; [`DEFAULT_JARS`] if it is not set.
 const JARS_VARIABLE: &str = "DYNAMODB_LOCAL_LIB";
 
 const DEFAULT_JARS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/.tools/dynamodb-local/lib");
 
 const MAIN_CLASS: &str = "software.amazon.dynamodb.services.local.main.ServerRunner";
 
-/// One second is usual, three with cold disk caches; this much for a machine that compiles on all cores.
+/// One second is usual, three with cold disk caches. The limit is for a machine that is busy on all cores.
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
-/// Ports can be taken between being chosen and being bound.
+/// Another program may bind a port after it was chosen.
 const START_ATTEMPTS: u32 = 3;
 
-/// A running DynamoDB Local. Any credentials and any region do. Ends when dropped.
+/// A running DynamoDB Local. It accepts any credentials and any region. Ends when dropped.
 #[derive(Debug)]
 pub(crate) struct DynamoDbLocal {
     // Before the folder: the process must have ended when it is removed.
@@ -41,7 +41,7 @@ pub(crate) struct DynamoDbLocal {
 }
 
 impl DynamoDbLocal {
-    /// Whether Java and the jars are there, or what is missing.
+    /// Checks whether Java and the jars are installed. The error is what is missing.
     pub(crate) fn available() -> Result<(), String> {
         let path = env::var_os("PATH").unwrap_or_default();
         if !env::split_paths(&path).any(|folder| folder.join("java").is_file()) {
@@ -55,7 +55,7 @@ impl DynamoDbLocal {
         Ok(())
     }
 
-    /// Starts one, and returns when it answers. Blocks.
+    /// Starts one, and returns when it responds. Blocks.
     pub(crate) fn start() -> anyhow::Result<Self> {
         let mut attempt = 1;
         loop {
@@ -75,7 +75,7 @@ impl DynamoDbLocal {
         let log = fs::File::create(folder.path().join("log"))?;
 
         let mut command = Command::new("java");
-        // The quicker compiler and the simpler collector save half of the start; no statistics file stays in /tmp.
+        // The faster compiler and the simpler collector halve the start time. No statistics file is left in /tmp.
         command.args(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData"]);
         command.arg(format!("-Djava.library.path={}", jars.display()));
         command.arg("-cp").arg(jars.join("*")).arg(MAIN_CLASS);
@@ -84,7 +84,7 @@ impl DynamoDbLocal {
 
         let process = Tree::spawn(&mut command).context("java does not start")?;
         let mut store = Self { process, folder, addr: (Ipv4Addr::LOCALHOST, port).into() };
-        store.ready().map_err(|error| error.context(format!("it said\n{}", store.log())))?;
+        store.ready().map_err(|error| error.context(format!("it printed\n{}", store.log())))?;
         Ok(store)
     }
 
@@ -92,7 +92,7 @@ impl DynamoDbLocal {
         self.addr
     }
 
-    /// Ends it, and returns when it has. Blocks for a third of a second.
+    /// Stops it, and returns when it has ended. Blocks for a third of a second.
     pub(crate) fn stop(mut self) -> anyhow::Result<()> {
         self.process.end().context("DynamoDB Local")
     }
@@ -111,7 +111,7 @@ impl DynamoDbLocal {
         Ok(())
     }
 
-    /// It refuses a request without credentials, in words that nobody else on that port would use.
+    /// Checks whether it refuses a request without credentials, with an error that no other program would send.
     fn answers(&self) -> anyhow::Result<bool> {
         let mut connection = TcpStream::connect(self.addr)?;
         connection.set_read_timeout(Some(READY_WITHIN))?;
@@ -126,13 +126,13 @@ impl DynamoDbLocal {
     }
 }
 
-/// The one that all tests share. A start that failed is not tried again for each of them.
+/// The process that all tests share. A start that failed is not tried again for each test.
 static SHARED: Mutex<Option<Result<DynamoDbLocal, String>>> = Mutex::new(None);
 
-/// Where the shared one answers; started by whoever asks first.
+/// Returns the address of the shared process. The first call starts it.
 pub(crate) async fn shared() -> anyhow::Result<SocketAddr> {
     spawn_blocking(|| {
-        // Held during the start: the others have to wait for it anyway.
+        // Locked during the start, which the other tests wait for in any case.
         let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
         let started = shared.get_or_insert_with(|| DynamoDbLocal::start().map_err(|error| format!("{error:#}")));
         started.as_ref().map(DynamoDbLocal::addr).map_err(|error| anyhow::anyhow!(error.clone()))
@@ -140,7 +140,7 @@ pub(crate) async fn shared() -> anyhow::Result<SocketAddr> {
     .await?
 }
 
-/// Ends the shared one if it was started. Nothing drops a static: `main` calls this when all tests have run.
+/// Stops the shared process if it was started. `main` calls this after all tests, because statics are not dropped.
 pub(crate) fn stop_shared() -> anyhow::Result<()> {
     match SHARED.lock().unwrap_or_else(PoisonError::into_inner).take() {
         Some(Ok(store)) => store.stop(),

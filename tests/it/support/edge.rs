@@ -1,4 +1,4 @@
-//! An edge: `gripchat edge` as a process, that starts again on the ports it had.
+//! An edge: `gripchat edge` as a process that can restart on the same ports.
 
 use std::{fs, net::SocketAddr, process::ExitStatus, time::Duration};
 
@@ -19,30 +19,30 @@ pub(crate) struct Edge {
 }
 
 impl Edge {
-    /// Starts one in front of `backend`, on ports that are free.
+    /// Starts one in front of `backend`, on free ports.
     pub(crate) async fn start(backend: SocketAddr) -> anyhow::Result<Self> {
         Self::start_with(backend, &[]).await
     }
 
-    /// The same, with variables of its own.
+    /// Starts one with additional variables.
     pub(crate) async fn start_with(backend: SocketAddr, variables: &[(&str, &str)]) -> anyhow::Result<Self> {
         let backend = format!("http://{backend}");
         let all = [
             ("BACKEND", backend.as_str()),
             ("RUST_LOG", "info,gripchat=debug"),
-            // All clients of a test are one.
+            // All clients of a test have the same address.
             ("MAX_STREAMS_PER_ADDRESS", "0"),
         ];
-        // The later of two equal names holds.
+        // The last of several equal names applies.
         let env = all.iter().chain(variables).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        // Not port 0: what the kernel gives then, it may give to somebody else between a stop and the next start.
+        // Not port 0: between a stop and the next start, the kernel may give such a port to another program.
         let port = || anyhow::Ok(SocketAddr::from(([127, 0, 0, 1], free_port()?)));
         let mut edge = Self { program: Program::new()?, env, http: port()?, control: port()? };
         edge.launch().await?;
         Ok(edge)
     }
 
-    /// Ends it and starts it again on the same ports. Held streams break, and all it knew of channels and ids is gone.
+    /// Restarts it on the same ports. Held streams break, and it forgets all channels and ids.
     pub(crate) async fn restart(&mut self) -> anyhow::Result<()> {
         if self.program.is_running() {
             self.stop().await?;
@@ -50,37 +50,37 @@ impl Edge {
         self.launch().await
     }
 
-    /// SIGTERM, and waits until it has ended well.
+    /// Sends SIGTERM, and waits until it has ended successfully.
     pub(crate) async fn stop(&mut self) -> anyhow::Result<()> {
         self.program.stop().await
     }
 
-    /// SIGTERM, and waits until it has ended, whatever was still under way.
+    /// Sends SIGTERM, and waits until it has ended with any status.
     pub(crate) async fn end(&mut self, within: Duration) -> anyhow::Result<()> {
         self.program.end(within).await
     }
 
-    /// SIGKILL: it gets to do nothing more.
+    /// Ends it with SIGKILL.
     pub(crate) fn kill(&mut self) -> anyhow::Result<()> {
         self.program.kill()
     }
 
-    /// SIGTERM.
+    /// Sends SIGTERM.
     pub(crate) fn terminate(&self) -> anyhow::Result<()> {
         self.program.terminate()
     }
 
-    /// Waits until it has ended, which it was told to do; how it did.
+    /// Waits until it has ended after a signal, and returns its status.
     pub(crate) async fn ended(&mut self) -> anyhow::Result<ExitStatus> {
         self.program.ended().await
     }
 
-    /// How many descriptors it has open.
+    /// Returns the number of its open descriptors.
     pub(crate) fn descriptors(&self) -> anyhow::Result<usize> {
         Ok(fs::read_dir(format!("/proc/{}/fd", self.program.id()?))?.count())
     }
 
-    /// The memory it has in use, in bytes.
+    /// Returns its resident memory in bytes.
     pub(crate) fn resident(&self) -> anyhow::Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.program.id()?))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
@@ -95,7 +95,7 @@ impl Edge {
         self.control
     }
 
-    /// What it logged so far.
+    /// Returns its log so far.
     pub(crate) fn log(&self) -> String {
         self.program.log()
     }

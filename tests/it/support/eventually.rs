@@ -1,4 +1,4 @@
-//! Waiting for something that comes with no event to wait for.
+//! Waits for conditions that no event announces.
 
 use std::time::Duration;
 

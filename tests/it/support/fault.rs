@@ -1,6 +1,6 @@
-//! A TCP proxy that fails on demand, to stand in front of the store or of the proxy's control port.
+//! A TCP proxy that fails on demand, for connections to the store, to a control port, or from clients.
 //!
-//! It knows nothing of HTTP: "request" is what a client sends, "answer" what the upstream does.
+//! It does not parse HTTP: "request" means the bytes from a client, "answer" the bytes from the upstream.
 
 use std::{
     io,
@@ -26,32 +26,31 @@ use tokio::{
 
 pub(crate) mod tests;
 
-/// A request is taken to be whole when nothing more of it has come for this time.
+/// A request counts as complete when no more bytes arrive for this time.
 const QUIET: Duration = Duration::from_millis(10);
 
-/// What the proxy does with connections, the open ones included.
+/// What the proxy does with connections, including the open ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
     Pass,
-    /// Every piece of a request is held this long. What is held follows each change of the delay, and is let go by
-    /// `Pass`.
+    /// Every piece of a request is delayed. A change of the delay applies to delayed pieces too, and `Pass` releases them.
     Delay(Duration),
-    /// Connections are accepted and requests read, and nothing is forwarded, in either direction.
+    /// Connections are accepted and requests are read, but nothing is forwarded in either direction.
     Hang,
-    /// Open connections are reset, and new ones as soon as they are accepted.
+    /// Open connections are reset, and new ones are reset when they are accepted.
     Refuse,
-    /// Requests are forwarded; answers are not, nor is the end of the connection that may follow them.
+    /// Requests are forwarded. Answers are dropped, and so is the end of the connection that may follow them.
     LoseAnswers,
-    /// Requests are forwarded at once; every piece of an answer is held this long.
+    /// Requests are forwarded at once. Every piece of an answer is delayed.
     DelayAnswers(Duration),
-    /// Open connections are reset. On new ones a request is read, and the connection reset instead of an answer.
+    /// Open connections are reset. New ones are reset after a request was read.
     Reset,
-    /// Open connections are reset. On new ones a request is read and answered with these bytes and the end of the
-    /// connection; nothing is forwarded.
+    /// Open connections are reset. On new ones, a request is answered with these bytes and the end of the connection.
+    /// Nothing is forwarded.
     Answer(&'static str),
 }
 
-/// Ends, with all its connections, when dropped.
+/// A running proxy. All its connections end when it is dropped.
 #[derive(Debug)]
 pub(crate) struct FaultProxy {
     addr: SocketAddr,
@@ -73,13 +72,13 @@ struct Shared {
 #[derive(Clone, Copy, Debug)]
 struct State {
     mode: Mode,
-    /// How often open connections were to be cut. Each connection compares it with the number it was accepted under, so
-    /// that a mode that lasts too short for its task to see it has its effect all the same.
+    /// How often all open connections were cut. Each connection compares this with the number at its start, so that it
+    /// also ends if a mode was too short for its task to notice.
     cuts: u64,
 }
 
 impl FaultProxy {
-    /// Starts one that passes everything on to `upstream`, which need not be there yet.
+    /// Starts one that forwards everything to `upstream`, which need not listen yet.
     pub(crate) async fn start(upstream: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let addr = listener.local_addr()?;
@@ -104,10 +103,10 @@ impl FaultProxy {
         format!("http://{}", self.addr)
     }
 
-    /// Holds for all that arrives after this call.
+    /// Applies to everything that arrives after this call.
     ///
-    /// Leaving `Hang` and `LoseAnswers` closes every connection that was open then: what was read of it is lost, as it
-    /// would be with the machine that held it, and the rest makes no sense without it.
+    /// The end of `Hang` and `LoseAnswers` closes every connection that is open: the bytes that were read are lost, as
+    /// with a machine that failed, and later bytes would make no sense without them.
     pub(crate) fn set(&self, mode: Mode) {
         self.shared.state.send_modify(|state| {
             let lossy = matches!(state.mode, Mode::Hang | Mode::LoseAnswers);
@@ -119,24 +118,24 @@ impl FaultProxy {
         });
     }
 
-    /// How many connections were accepted so far, the refused ones included.
+    /// Returns the number of connections accepted so far, including the ones that were reset.
     pub(crate) fn connections(&self) -> u64 {
         self.shared.connections.load(Relaxed)
     }
 
-    /// How many bytes came from clients so far, forwarded or not.
+    /// Returns the number of bytes received from clients so far, forwarded or not.
     pub(crate) fn bytes_up(&self) -> u64 {
         self.shared.bytes_up.load(Relaxed)
     }
 
-    /// How many bytes of answers were dropped so far: when this grows, the upstream has done what it was asked to.
+    /// Returns the number of bytes of answers dropped so far. When it grows, the upstream has handled a request.
     pub(crate) fn bytes_lost(&self) -> u64 {
         self.shared.bytes_lost.load(Relaxed)
     }
 
-    /// How often this word came from clients since it was first asked for, which it may be of one word only.
+    /// Returns how often clients sent this word since the first call. Only one word can be counted.
     pub(crate) fn times(&self, word: &'static str) -> u64 {
-        assert_eq!(*self.shared.word.get_or_init(|| word), word, "one word is counted");
+        assert_eq!(*self.shared.word.get_or_init(|| word), word, "only one word can be counted");
         self.shared.words.load(Relaxed)
     }
 }
@@ -151,7 +150,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     // Dropped with this task, which ends all connections.
     let mut connections = JoinSet::new();
     loop {
-        // What fails here is a connection that was gone before it was accepted.
+        // An error is a connection that ended before it was accepted.
         let Ok((client, _)) = listener.accept().await else { continue };
         shared.connections.fetch_add(1, Relaxed);
         let state = *shared.state.borrow();
@@ -172,17 +171,17 @@ async fn serve(mut client: TcpStream, cuts: u64, shared: Arc<Shared>) {
             }
         };
         tokio::select! {
-            // First, so that a connection which is to be cut forwards nothing more.
+            // First, so that a connection that is cut forwards nothing more.
             biased;
             _ = state.wait_for(|state| state.cuts != cuts) => {}
             ended = served => if ended.is_ok() { return },
         }
     }
-    // A reset instead of an orderly end. If it cannot be had, the end will do.
+    // A reset instead of an orderly end. If that fails, an orderly end is good enough.
     let _ = client.set_zero_linger();
 }
 
-/// Reads until nothing more comes for a moment.
+/// Reads until no more bytes arrive for a moment.
 async fn read_request(client: &mut TcpStream, shared: &Shared) -> io::Result<()> {
     let mut buffer = vec![0; 16 * 1024];
     let mut read = client.read(&mut buffer).await?;
@@ -200,7 +199,7 @@ async fn answer_with(client: &mut TcpStream, answer: &str, shared: &Shared) -> i
     read_request(client, shared).await?;
     client.write_all(answer.as_bytes()).await?;
     client.shutdown().await?;
-    // What still comes must not turn the end into a reset, which would take the answer with it.
+    // Unread bytes would turn the end into a reset, which would discard the answer.
     while client.read(&mut [0; 1024]).await? > 0 {}
     Ok(())
 }
@@ -211,7 +210,7 @@ async fn relay(client: &mut TcpStream, cuts: u64, shared: &Shared) -> io::Result
     #[expect(clippy::disallowed_methods, reason = "a bound would stop the reading, and so change what is counted")]
     let (held, holding) = mpsc::unbounded_channel();
     if shared.state.borrow().mode == Mode::Hang {
-        // The upstream is to see nothing of it, and may not even be there.
+        // The upstream must not see anything, and need not even listen.
         read_requests(from_client, held, shared).await?;
         return hang().await;
     }
@@ -235,12 +234,12 @@ async fn read_requests(
     shared: &Shared,
 ) -> io::Result<()> {
     let mut buffer = vec![0; 16 * 1024];
-    // The end of what came, where a word may have begun.
+    // The end of the bytes so far, which may be the start of a word.
     let mut end = Vec::new();
     loop {
-        // A client that was killed ends with a reset; what it had sent is on its way all the same.
+        // A client that was killed ends with a reset; the bytes that it had sent are still forwarded.
         let read = client.read(&mut buffer).await.unwrap_or(0);
-        // It fails only once forwarding has ended with an error, which ends this too.
+        // Sending fails only after forwarding has ended with an error, which ends this as well.
         if read == 0 || held.send((Instant::now(), buffer[..read].to_vec())).is_err() {
             return Ok(());
         }
@@ -319,7 +318,7 @@ async fn forward_answers(
     }
 }
 
-/// The way out of all that is lost: whatever the connection would still do is left undone until it is cut.
+/// Never returns: a connection whose bytes were lost does nothing more until it is cut.
 async fn hang() -> io::Result<()> {
     std::future::pending().await
 }

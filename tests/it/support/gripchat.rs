@@ -1,4 +1,4 @@
-//! The program itself, as a process: what it prints, how it is stopped, killed and started again.
+//! The program as a process: its output, and how it is started, stopped and killed.
 
 use std::{
     fs::File,
@@ -12,10 +12,10 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::NamedTempFile;
 use tokio::task::spawn_blocking;
 
-/// From SIGTERM to the end. A test that fails because of it would wait for ever without it.
+/// From SIGTERM to the exit. Without this limit, a test of a program that hangs would not end.
 const STOPS_WITHIN: Duration = Duration::from_secs(30);
 
-/// What a variable begins with that the program takes something from.
+/// The prefixes of the variables that the program reads.
 const VARIABLES: [&str; 20] = [
     "AWS_",
     "BACKEND",
@@ -39,7 +39,7 @@ const VARIABLES: [&str; 20] = [
     "TRUSTED_",
 ];
 
-/// A `gripchat` that runs until it is told to stop. Killed when dropped.
+/// A `gripchat` process. Killed when dropped.
 #[derive(Debug)]
 pub(crate) struct Program {
     child: Option<Child>,
@@ -47,12 +47,12 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// One that does not run yet.
+    /// Creates one that does not run yet.
     pub(crate) fn new() -> anyhow::Result<Self> {
         Ok(Self { child: None, log: NamedTempFile::new()? })
     }
 
-    /// Starts it, and gives so many lines of what it prints: with the last of them it is ready.
+    /// Starts it, and returns the first `LINES` lines of its output. After the last of them it is ready.
     pub(crate) async fn start<const LINES: usize>(&mut self, mut command: Command) -> anyhow::Result<[String; LINES]> {
         ensure!(self.child.is_none(), "it still runs");
         let log = File::options().append(true).open(self.log.path())?;
@@ -62,28 +62,28 @@ impl Program {
         let read = || BufReader::new(stdout).lines().take(LINES).collect::<Result<Vec<_>, _>>();
         let lines = spawn_blocking(read).await??;
         lines.try_into().map_err(|lines: Vec<_>| {
-            // It has ended, or closed its output, and is no use to anybody.
+            // It has ended or closed its output.
             let _ = self.kill();
-            anyhow::anyhow!("it said no more than {lines:?}; its log:\n{}", self.log())
+            anyhow::anyhow!("it printed only {lines:?}; its log:\n{}", self.log())
         })
     }
 
-    /// Whether it was started and neither stopped nor killed since.
+    /// Whether it was started, and neither stopped nor killed afterwards.
     pub(crate) fn is_running(&self) -> bool {
         self.child.is_some()
     }
 
-    /// The id of its process.
+    /// Returns the id of its process.
     pub(crate) fn id(&self) -> anyhow::Result<u32> {
         Ok(self.child.as_ref().context("it does not run")?.id())
     }
 
-    /// What it logged so far.
+    /// Returns its log so far.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.log.path()).unwrap_or_default()
     }
 
-    /// SIGKILL: it gets to do nothing more.
+    /// Ends it with SIGKILL.
     pub(crate) fn kill(&mut self) -> anyhow::Result<()> {
         let mut child = self.child.take().context("it does not run")?;
         child.kill()?;
@@ -91,7 +91,7 @@ impl Program {
         Ok(())
     }
 
-    /// Whether it ended without being told to, since it was started.
+    /// Whether it has ended by itself since it was started.
     pub(crate) fn has_died(&mut self) -> anyhow::Result<bool> {
         let Some(child) = &mut self.child else { return Ok(false) };
         let died = child.try_wait()?.is_some();
@@ -101,7 +101,7 @@ impl Program {
         Ok(died)
     }
 
-    /// SIGTERM, and waits until it has ended, whatever was still under way.
+    /// Sends SIGTERM, and waits until it has ended with any status.
     pub(crate) async fn end(&mut self, within: Duration) -> anyhow::Result<()> {
         self.terminate()?;
         let began = Instant::now();
@@ -112,7 +112,7 @@ impl Program {
         Ok(())
     }
 
-    /// SIGTERM, and waits until it has ended well.
+    /// Sends SIGTERM, and waits until it has ended successfully.
     pub(crate) async fn stop(&mut self) -> anyhow::Result<()> {
         self.terminate()?;
         let status = self.ended().await?;
@@ -120,13 +120,13 @@ impl Program {
         Ok(())
     }
 
-    /// SIGTERM.
+    /// Sends SIGTERM.
     pub(crate) fn terminate(&self) -> anyhow::Result<()> {
         let child = self.child.as_ref().context("it does not run")?;
         Ok(kill_process(Pid::from_child(child), Signal::TERM)?)
     }
 
-    /// Waits until it has ended, which it was told to do; how it did.
+    /// Waits until it has ended after a signal, and returns its status.
     pub(crate) async fn ended(&mut self) -> anyhow::Result<ExitStatus> {
         let mut child = self.child.take().context("it does not run")?;
         let started = Instant::now();
@@ -152,7 +152,7 @@ impl Drop for Program {
     }
 }
 
-/// The program with arguments and with these variables, none of which it takes from this process.
+/// Returns the program with arguments and these variables. It inherits none of its variables from this process.
 pub(crate) fn command(arguments: &[&str], env: &[(String, String)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gripchat"));
     let foreign = |name: &str| VARIABLES.iter().any(|prefix| name.starts_with(prefix));
@@ -165,7 +165,7 @@ pub(crate) fn command(arguments: &[&str], env: &[(String, String)]) -> Command {
     command
 }
 
-/// The address in one of its lines: what follows `before`, up to a comma or the end.
+/// Returns the address in a line of its output: the text after `before`, up to a comma or the end.
 pub(crate) fn address_in<'a>(line: &'a str, before: &str) -> anyhow::Result<&'a str> {
     let (_, rest) = line.split_once(before).with_context(|| format!("no {before:?} in {line:?}"))?;
     Ok(rest.split(',').next().unwrap_or(rest))

@@ -1,35 +1,35 @@
-//! HTTP/1.1 as it is on the wire: heads line by line, bodies piece by piece. For clients and backends that must see and
-//! send what a library would tidy up: repeated header lines, odd values, the pieces of a body.
+//! HTTP/1.1 as it is on the wire: heads line by line, bodies piece by piece. For clients and backends that receive or send
+//! what a library would normalize: repeated header lines, unusual values, the pieces of a body.
 
 use std::io;
 
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _};
 
-/// No head in these tests is longer, and what is longer is none.
-const LONGEST_LINE: usize = 64 * 1024;
+/// The longest line in bytes. A longer one is an error.
+const MAX_LINE_BYTES: usize = 64 * 1024;
 
-/// Header lines in their order, values without the blanks around them.
+/// Header lines in order. Their values have no blanks around them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Headers(pub(crate) Vec<(String, String)>);
 
 impl Headers {
-    /// The value of the first line of that name.
+    /// Returns the value of the first line with this name.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.all(name).first().copied()
     }
 
-    /// The values of all lines of that name.
+    /// Returns the values of all lines with this name.
     pub(crate) fn all(&self, name: &str) -> Vec<&str> {
         self.0.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| &**value).collect()
     }
 
-    /// The names that begin so, in lower case.
+    /// Returns the names with this prefix, in lower case.
     pub(crate) fn names_from(&self, prefix: &str) -> Vec<String> {
         self.0.iter().map(|(name, _)| name.to_ascii_lowercase()).filter(|name| name.starts_with(prefix)).collect()
     }
 }
 
-/// A request or an answer up to its body.
+/// The head of a request or an answer.
 #[derive(Clone, Debug)]
 pub(crate) struct Head {
     /// The first line.
@@ -42,12 +42,12 @@ pub(crate) struct Head {
 pub(crate) enum Framing {
     Length(u64),
     Chunked,
-    /// With the connection.
+    /// At the end of the connection.
     Open,
 }
 
 impl Framing {
-    /// As the headers say it. Requests without a word on it have no body.
+    /// Reads it from the headers. A request whose headers do not contain it has no body.
     pub(crate) fn of(headers: &Headers) -> Option<Self> {
         if headers.all("transfer-encoding").iter().any(|value| value.eq_ignore_ascii_case("chunked")) {
             return Some(Self::Chunked);
@@ -56,9 +56,9 @@ impl Framing {
     }
 }
 
-/// Reads a head; none where the connection ended before it began.
+/// Reads a head. Returns `None` if the connection ended before it.
 pub(crate) async fn read_head(from: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Option<Head>> {
-    // RFC 9112, section 2.2: empty lines before a request are ignored. So is what is left of a `100 Continue`.
+    // RFC 9112, section 2.2: empty lines before a request are ignored. So is the rest of a `100 Continue`.
     let start = loop {
         match read_line(from).await? {
             Some(line) if line.is_empty() => {}
@@ -72,12 +72,12 @@ pub(crate) async fn read_head(from: &mut (impl AsyncBufRead + Unpin)) -> io::Res
         if line.is_empty() {
             return Ok(Some(Head { start, headers }));
         }
-        let (name, value) = line.split_once(':').ok_or_else(|| io::Error::other(format!("no header: {line}")))?;
+        let (name, value) = line.split_once(':').ok_or_else(|| io::Error::other(format!("not a header: {line}")))?;
         headers.0.push((name.to_owned(), value.trim().to_owned()));
     }
 }
 
-/// Hands over a body as it comes.
+/// Passes a body on piece by piece.
 pub(crate) async fn read_body(
     from: &mut (impl AsyncBufRead + Unpin),
     framing: Framing,
@@ -97,7 +97,7 @@ pub(crate) async fn read_body(
         Framing::Chunked => loop {
             let line = read_line(from).await?.ok_or(io::ErrorKind::UnexpectedEof)?;
             let size = line.split(';').next().unwrap_or_default().trim();
-            let size = u64::from_str_radix(size, 16).map_err(|_| io::Error::other(format!("no chunk: {line}")))?;
+            let size = u64::from_str_radix(size, 16).map_err(|_| io::Error::other(format!("not a chunk: {line}")))?;
             if size == 0 {
                 // Trailers, up to an empty line.
                 while !read_line(from).await?.ok_or(io::ErrorKind::UnexpectedEof)?.is_empty() {}
@@ -105,7 +105,7 @@ pub(crate) async fn read_body(
             }
             read_exactly(from, size, &mut piece).await?;
             if read_line(from).await?.is_none_or(|line| !line.is_empty()) {
-                return Err(io::Error::other("a chunk that does not end where it says"));
+                return Err(io::Error::other("a chunk that does not end after its length"));
             }
         },
     }
@@ -129,7 +129,7 @@ async fn read_exactly(
     Ok(())
 }
 
-/// A line without its end; none at the end of the connection.
+/// Reads a line without its end. Returns `None` at the end of the connection.
 async fn read_line(from: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Option<String>> {
     let mut line = Vec::new();
     loop {
@@ -141,8 +141,8 @@ async fn read_line(from: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Option<
         let read = end.map_or(bytes.len(), |at| at + 1);
         line.extend_from_slice(&bytes[..read]);
         from.consume(read);
-        if line.len() > LONGEST_LINE {
-            return Err(io::Error::other("a line without an end"));
+        if line.len() > MAX_LINE_BYTES {
+            return Err(io::Error::other("a line that is too long"));
         }
         if end.is_some() {
             let line = String::from_utf8_lossy(&line);

@@ -1,18 +1,18 @@
-//! The stand of the tests: real parts, a proxy that breaks them on demand, and clients that say what they see.
+//! What the tests share: real parts, a proxy that makes them fail on demand, and clients that report what they receive.
 //!
-//! - [`trials`] runs the tests, and skips those whose parts are not installed
-//! - [`stack`]: all of it together, which is what most tests begin with
+//! - [`trials`] runs the tests, and skips those whose parts are not installed; [`schedule`] decides which run together
+//! - [`stack`]: a complete chat system, which most tests start with
 //! - [`pushpin`], [`dynamodb`]: the real proxy and the real store, as processes
 //! - [`backend`], [`edge`], [`gripchat`]: the program, as a process
 //! - [`proxy`]: either of the two GRIP proxies, Pushpin or the program's edge
-//! - [`scripted`]: a backend that answers by script and remembers what it was asked
-//! - [`fault`]: a TCP proxy that fails on demand; [`balancer`]: one that spreads connections over several backends
+//! - [`scripted`]: a backend that responds by a script and records the requests
+//! - [`fault`]: a TCP proxy that fails on demand; [`balancer`]: one that distributes connections over several backends
 //! - [`clock`], [`disk`]: a wall clock that jumps, a disk that is full
 //! - [`memory`]: a store that fails on demand
 //! - [`sse`], [`browser`]: a Server-Sent Events client, and scenarios in Chromium
-//! - [`wire`]: an HTTP client that shows what comes, as it comes; with [`http1`] below it
-//! - [`figures`]: what `/metrics` tells
-//! - [`process`], [`ports`], [`eventually`]: what these are made of
+//! - [`wire`]: an HTTP client that records each piece of a response when it arrives, based on [`http1`]
+//! - [`metrics`]: a parser of `/metrics`
+//! - [`process`], [`ports`], [`eventually`]: the basics of these
 
 pub(crate) mod backend;
 pub(crate) mod balancer;
@@ -23,10 +23,10 @@ pub(crate) mod dynamodb;
 pub(crate) mod edge;
 pub(crate) mod eventually;
 pub(crate) mod fault;
-pub(crate) mod figures;
 pub(crate) mod gripchat;
 pub(crate) mod http1;
 pub(crate) mod memory;
+pub(crate) mod metrics;
 pub(crate) mod ports;
 pub(crate) mod process;
 pub(crate) mod proxy;

@@ -1,8 +1,7 @@
-//! Child processes that end with the test that started them, together with whatever they started themselves.
+//! Child processes that end with the test that started them, together with their own children.
 //!
-//! Every signal goes to a process this one started or a descendant of it, by its id; nothing is looked up by name. What
-//! a test process that is itself killed with SIGKILL leaves running, stays: only a process that still lives can clean
-//! up.
+//! Signals are sent only to children of this process and their descendants, by id, never by name. If a test process is
+//! killed with SIGKILL, its children keep running, because nothing is left to end them.
 
 use std::{
     collections::BTreeMap,
@@ -14,21 +13,21 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// What a process gets to end by itself. Pushpin's runner takes about 20 ms, DynamoDB Local 350 ms, Chromium below a
-/// second.
+/// How long a process has to end after SIGTERM. Pushpin's runner takes about 20 ms, DynamoDB Local 350 ms, Chromium less
+/// than a second.
 const GRACE: Duration = Duration::from_secs(3);
 
-/// What the kernel gets to take down a process after SIGKILL.
+/// How long the kernel has to end a process after SIGKILL.
 const KILLED_WITHIN: Duration = Duration::from_secs(15);
 
-/// How often the table of processes is looked at while one is ending: it has no event to wait for.
+/// How often the table of processes is read while one is ending, which no event announces.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// A child and its descendants, ended together: on [`Tree::end`], or when dropped.
 #[derive(Debug)]
 pub(crate) struct Tree {
     root: Child,
-    /// Kept from earlier looks, since a process that loses its parent can no longer be found below it.
+    /// Found by earlier calls of `look`: a process that loses its parent can no longer be found through it.
     descendants: Vec<Process>,
 }
 
@@ -41,12 +40,12 @@ impl Tree {
         &mut self.root
     }
 
-    /// How the child ended, if it has.
+    /// Returns the status of the child if it has ended.
     pub(crate) fn exited(&mut self) -> io::Result<Option<ExitStatus>> {
         self.root.try_wait()
     }
 
-    /// Notes the descendants there are now. To be called while they are known to run and have their parents.
+    /// Records the current descendants. To be called while they run and have their parents.
     pub(crate) fn look(&mut self) {
         for process in descendants(self.root.id()) {
             if !self.descendants.contains(&process) {
@@ -55,20 +54,20 @@ impl Tree {
         }
     }
 
-    /// The ids of the child and of the descendants noted that still run.
+    /// Returns the ids of the child and of the recorded descendants that still run.
     pub(crate) fn running(&mut self) -> Vec<u32> {
         let root = matches!(self.exited(), Ok(None)).then(|| self.root.id());
         let descendants = self.descendants.iter().filter(|process| process.is_running());
         root.into_iter().chain(descendants.map(|process| process.id)).collect()
     }
 
-    /// Asks the child to end, kills what is left after three seconds, and returns when nothing runs any more. Blocks.
+    /// Sends SIGTERM to the child, kills what is left after three seconds, and returns when all have ended. Blocks.
     pub(crate) fn end(&mut self) -> anyhow::Result<()> {
         self.look();
         if self.exited()?.is_none() {
             signal(self.root.id(), Signal::TERM);
         }
-        // A child ends its own children first. Those that outlive it have nobody left to tell them.
+        // A child ends its own children first. Those that are left over are killed.
         let asked = Instant::now();
         while self.exited()?.is_none() && asked.elapsed() < GRACE {
             thread::sleep(LOOK_EVERY);
@@ -76,7 +75,7 @@ impl Tree {
         self.kill()
     }
 
-    /// Kills all of it, and returns when nothing runs any more. Blocks.
+    /// Kills all of them, and returns when they have ended. Blocks.
     pub(crate) fn kill(&mut self) -> anyhow::Result<()> {
         self.look();
         let killed = Instant::now();
@@ -94,12 +93,12 @@ impl Tree {
 impl Drop for Tree {
     fn drop(&mut self) {
         if let Err(error) = self.end() {
-            eprintln!("a process of the tests could not be ended: {error:#}");
+            eprintln!("cannot end a process of the tests: {error:#}");
         }
     }
 }
 
-/// A process of somebody else's making. Its start time tells it from a later one with the same id.
+/// A process that this one did not start itself. Its start time distinguishes it from a later one with the same id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Process {
     pub(crate) id: u32,
@@ -114,8 +113,8 @@ impl Process {
 
 /// The fields of /proc/ID/stat in use here; proc_pid_stat(5).
 struct Stat {
-    /// A zombie has ended; it only waits for a parent to ask, and in a container the adopting process 1 may never do
-    /// so.
+    /// Also for a zombie: it has ended, and waits for its parent to read its status, which process 1 in a container may
+    /// never do.
     ended: bool,
     parent: u32,
     started: u64,
@@ -127,7 +126,7 @@ impl Stat {
     }
 
     fn parse(line: &str) -> Option<Self> {
-        // The second field is the program's name in parentheses, and may itself hold blanks and parentheses.
+        // The second field is the name of the program in parentheses, and may itself contain blanks and parentheses.
         let fields: Vec<&str> = line.rsplit_once(')')?.1.split_ascii_whitespace().collect();
         Some(Self {
             ended: matches!(*fields.first()?, "Z" | "X"),
@@ -137,7 +136,7 @@ impl Stat {
     }
 }
 
-/// What a process has started, and what that has.
+/// Returns the children of a process, their children, and so on.
 pub(crate) fn descendants(root: u32) -> Vec<Process> {
     let mut children: BTreeMap<u32, Vec<Process>> = BTreeMap::new();
     let ids = fs::read_dir("/proc").into_iter().flatten().flatten();
@@ -158,7 +157,7 @@ pub(crate) fn descendants(root: u32) -> Vec<Process> {
 }
 
 fn signal(id: u32, signal: Signal) {
-    // The only error to expect is that it has just ended, which is what the signal is for.
+    // The only expected error is that the process has just ended.
     if let Some(id) = i32::try_from(id).ok().and_then(Pid::from_raw) {
         let _ = kill_process(id, signal);
     }

@@ -1,4 +1,4 @@
-//! A GRIP proxy: Pushpin or the program's edge. Both take the same clients, publishers and keys.
+//! A GRIP proxy: Pushpin or the program's edge. Both accept the same clients, publishers and keys.
 
 use std::{
     net::SocketAddr,
@@ -13,7 +13,7 @@ use tokio::{
 
 use super::{edge::Edge, pushpin::Pushpin, scripted::ScriptedBackend};
 
-/// Which proxy.
+/// The kind of a proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Pushpin,
@@ -28,7 +28,7 @@ pub(crate) enum Proxy {
 }
 
 impl Proxy {
-    /// Starts one in front of a backend that need not listen yet, and returns when it takes clients and messages.
+    /// Starts one in front of a backend that need not listen yet, and returns when it accepts clients and messages.
     pub(crate) async fn start(kind: Kind, backend: SocketAddr) -> anyhow::Result<Self> {
         Ok(match kind {
             Kind::Pushpin => Self::Pushpin(Pushpin::start(backend).await?),
@@ -36,7 +36,7 @@ impl Proxy {
         })
     }
 
-    /// Ends it; [`Proxy::restart`] brings it back.
+    /// Stops it; [`Proxy::restart`] starts it again.
     pub(crate) async fn stop(&mut self) -> anyhow::Result<()> {
         match self {
             Self::Pushpin(pushpin) => pushpin.stop().await,
@@ -44,16 +44,16 @@ impl Proxy {
         }
     }
 
-    /// Asks it to end, and waits until it has, whatever its clients do. [`Proxy::restart`] brings it back.
+    /// Sends SIGTERM, and waits until it has ended with any status. [`Proxy::restart`] starts it again.
     pub(crate) async fn end(&mut self, within: Duration) -> anyhow::Result<()> {
         match self {
-            // It has three seconds, and is killed then.
+            // It is killed after three seconds.
             Self::Pushpin(pushpin) => pushpin.stop().await,
             Self::Edge(edge) => edge.end(within).await,
         }
     }
 
-    /// SIGKILL: it gets to do nothing more. [`Proxy::restart`] brings it back.
+    /// Ends it with SIGKILL; [`Proxy::restart`] starts it again.
     pub(crate) async fn kill(&mut self) -> anyhow::Result<()> {
         match self {
             Self::Pushpin(pushpin) => pushpin.kill().await,
@@ -61,7 +61,7 @@ impl Proxy {
         }
     }
 
-    /// Ends it and starts it again on the same ports. Held streams break, and all it knew of channels and ids is gone.
+    /// Restarts it on the same ports. Held streams break, and it forgets all channels and ids.
     pub(crate) async fn restart(&mut self) -> anyhow::Result<()> {
         match self {
             Self::Pushpin(pushpin) => pushpin.restart().await,
@@ -69,7 +69,7 @@ impl Proxy {
         }
     }
 
-    /// Where clients connect.
+    /// Returns the address for clients.
     pub(crate) fn http_addr(&self) -> SocketAddr {
         match self {
             Self::Pushpin(pushpin) => pushpin.http_addr(),
@@ -77,7 +77,7 @@ impl Proxy {
         }
     }
 
-    /// Where a backend publishes.
+    /// Returns the address of the control port, on which backends publish.
     pub(crate) fn control_addr(&self) -> SocketAddr {
         match self {
             Self::Pushpin(pushpin) => pushpin.control_addr(),
@@ -85,13 +85,13 @@ impl Proxy {
         }
     }
 
-    /// Where clients connect, without a slash at the end.
+    /// Returns the URL for clients, without a slash at the end.
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.http_addr())
     }
 }
 
-/// A proxy and the backend behind it.
+/// A proxy and its backend.
 pub(crate) struct Pair {
     pub(crate) proxy: Proxy,
     pub(crate) backend: ScriptedBackend,
@@ -104,22 +104,22 @@ impl Pair {
     }
 }
 
-/// The pairs that trials share, each with paths and channels of its own. A start that failed is not tried again.
+/// The pairs that tests share. Each test has its own paths and channels. A start that failed is not tried again.
 static SHARED: Mutex<Vec<(Kind, Started)>> = Mutex::new(Vec::new());
 
 /// A pair, or why there is none.
 type Started = Result<Arc<Pair>, String>;
 
-/// Serves the shared backends, which outlive the runtime of the trial that came first.
+/// Runs the shared backends, which live longer than the runtime of the test that started them.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     let runtime = runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-    runtime.expect("a thread more can be had where the trials have theirs")
+    runtime.expect("another thread can be started, like those of the tests")
 });
 
-/// The pair that trials share; started by whoever asks first.
+/// Returns the pair that tests share. The first call starts it.
 pub(crate) async fn shared(kind: Kind) -> anyhow::Result<Arc<Pair>> {
     spawn_blocking(move || {
-        // Held during the start: the others have to wait for it anyway.
+        // Locked during the start, which the other tests wait for in any case.
         let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, pair)) = shared.iter().find(|(of, _)| *of == kind) {
             return pair.clone();
@@ -132,7 +132,7 @@ pub(crate) async fn shared(kind: Kind) -> anyhow::Result<Arc<Pair>> {
     .map_err(anyhow::Error::msg)
 }
 
-/// Ends those that were started. Nothing drops a static: `main` calls this when all tests have run.
+/// Stops the pairs that were started. `main` calls this after all tests, because statics are not dropped.
 pub(crate) fn stop_shared() {
     SHARED.lock().unwrap_or_else(PoisonError::into_inner).clear();
 }

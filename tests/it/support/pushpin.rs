@@ -1,4 +1,4 @@
-//! A Pushpin of its own for a test: the real one, on ports of its own, in a folder of its own.
+//! A real Pushpin for one test, with its own ports and its own folder.
 
 use std::{
     env,
@@ -21,27 +21,26 @@ use tokio::{
 
 use super::{ports::free_port, process::Tree};
 
-/// The template that scripts and tests share.
+/// The template of the configuration, which scripts/dev uses as well.
 const CONFIG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/pushpin.conf.in");
 
-/// The runner and the two programs it starts from PATH; its own proxy and handler come in the same package.
+/// The runner, and the two programs from other packages that it starts.
 const PROGRAMS: [&str; 3] = ["pushpin", "condure", "zurl"];
 
-/// 0.2 s is usual, most of it ZeroMQ's second attempt to connect. A machine that compiles on all cores takes a second.
+/// 0.2 s is usual, most of it ZeroMQ's second attempt to connect. The limit is for a machine that is busy on all cores.
 const READY_WITHIN: Duration = Duration::from_secs(30);
 
-/// For the first of the questions asked until it is ready, twice as long for each after it. What ZeroMQ sends before
-/// its sockets have found each other is lost, and not worth waiting for; on a busy machine an answer may still take a
-/// while.
-const ANSWER_WITHIN: Duration = Duration::from_millis(100);
+/// The timeout of the first request that checks whether it is ready. It doubles with each request: messages that ZeroMQ
+/// sends before its sockets are connected are lost, but on a busy machine a response may take a while.
+const RESPONSE_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// Ports can be taken between being chosen and being bound.
+/// Another program may bind a port after it was chosen.
 const START_ATTEMPTS: u32 = 3;
 
-/// A host routed to [`say_ready`] instead of the backend, where a test may be counting requests.
+/// A host that is routed to [`respond_ready`] instead of the backend, whose requests a test may count.
 const READY_HOST: &str = "ready.invalid";
 
-/// What the handler makes of the answer of [`say_ready`], and nobody else would say.
+/// The status that the handler sends for the response of [`respond_ready`], and that no other program would send.
 const READY_STATUS: &str = "HTTP/1.1 299 ";
 
 /// A running Pushpin. Ends, with all its processes, when dropped.
@@ -56,7 +55,7 @@ pub(crate) struct Pushpin {
 }
 
 impl Pushpin {
-    /// Whether it is installed, or what is missing.
+    /// Checks whether it is installed. The error is what is missing.
     pub(crate) fn available() -> Result<(), String> {
         for program in PROGRAMS {
             let path = env::var_os("PATH").unwrap_or_default();
@@ -67,17 +66,17 @@ impl Pushpin {
         Ok(())
     }
 
-    /// Starts one in front of `backend`, and returns when it takes clients and messages.
+    /// Starts one in front of `backend`, and returns when it accepts clients and messages.
     pub(crate) async fn start(backend: SocketAddr) -> anyhow::Result<Self> {
         Self::start_with(backend, &[]).await
     }
 
-    /// With lines of the configuration in the place of those it has: a name, and what stands behind the `=`.
+    /// Starts one with changed lines of the configuration: names, and the values after the `=`.
     pub(crate) async fn start_with(backend: SocketAddr, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
         let mut attempt = 1;
         loop {
             match Self::start_once(backend, settings).await {
-                // Any failure is tried again: Pushpin says nothing at all of a control port that it could not bind.
+                // Any failure is tried again: Pushpin does not report a control port that it could not bind.
                 Err(error) if attempt < START_ATTEMPTS => eprintln!("pushpin, attempt {attempt}: {error:#}"),
                 result => return result.with_context(|| format!("pushpin, attempt {attempt} of {START_ATTEMPTS}")),
             }
@@ -86,7 +85,7 @@ impl Pushpin {
     }
 
     async fn start_once(backend: SocketAddr, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
-        // Not TMPDIR, which may be long: the path of a socket below has at most 107 bytes.
+        // Not TMPDIR, which may be long: the path of a socket in it has at most 107 bytes.
         let folder = tempfile::Builder::new().prefix("pushpin-").tempdir_in("/tmp")?;
         let http = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
         let control = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
@@ -105,13 +104,13 @@ impl Pushpin {
         Ok(pushpin)
     }
 
-    /// Ends it and starts it again on the same ports. Held streams break, and all it knew of channels and ids is gone.
+    /// Restarts it on the same ports. Held streams break, and it forgets all channels and ids.
     pub(crate) async fn restart(&mut self) -> anyhow::Result<()> {
         self.stop().await?;
         self.launch().await
     }
 
-    /// Ends it; [`Pushpin::restart`] brings it back. Returns when none of its processes runs any more.
+    /// Stops it, and returns when all its processes have ended. [`Pushpin::restart`] starts it again.
     pub(crate) async fn stop(&mut self) -> anyhow::Result<()> {
         match self.processes.take() {
             Some(mut processes) => spawn_blocking(move || processes.end()).await?.context("pushpin"),
@@ -119,7 +118,7 @@ impl Pushpin {
         }
     }
 
-    /// SIGKILL to all its processes; [`Pushpin::restart`] brings it back.
+    /// Ends all its processes with SIGKILL. [`Pushpin::restart`] starts it again.
     pub(crate) async fn kill(&mut self) -> anyhow::Result<()> {
         match self.processes.take() {
             Some(mut processes) => spawn_blocking(move || processes.kill()).await?.context("pushpin"),
@@ -127,7 +126,7 @@ impl Pushpin {
         }
     }
 
-    /// Where clients connect.
+    /// Returns the address for clients.
     pub(crate) fn http_addr(&self) -> SocketAddr {
         self.http
     }
@@ -136,7 +135,7 @@ impl Pushpin {
         self.control
     }
 
-    /// The last lines of each of its logs, for the message of a failing test.
+    /// Returns the last lines of each of its logs, for the message of a failing test.
     pub(crate) fn logs(&self) -> String {
         tails(&self.folder.path().join("log"))
     }
@@ -153,7 +152,7 @@ impl Pushpin {
         let mut processes = Tree::spawn(&mut command).context("pushpin does not start")?;
         let ready = tokio::select! {
             ready = self.ready(&mut processes) => ready,
-            error = say_ready(readiness) => Err(error.into()),
+            error = respond_ready(readiness) => Err(error.into()),
         };
         processes.look();
         if let Err(error) = ready {
@@ -166,34 +165,34 @@ impl Pushpin {
 
     async fn ready(&self, processes: &mut Tree) -> anyhow::Result<()> {
         let started = Instant::now();
-        let mut patience = ANSWER_WITHIN;
+        let mut response_timeout = RESPONSE_TIMEOUT;
         loop {
             if let Some(status) = processes.exited()? {
                 bail!("the runner ended: {status}");
             }
-            match timeout(patience, self.answers()).await {
+            match timeout(response_timeout, self.answers()).await {
                 Ok(Ok(())) => return Ok(()),
                 Ok(Err(error)) if started.elapsed() > READY_WITHIN => {
                     return Err(error.context(format!("not ready within {READY_WITHIN:?}")));
                 }
-                // Not listening yet, or not yet connected to each other: soon.
+                // Its processes do not listen yet, or are not connected to each other.
                 Ok(Err(_)) => sleep(Duration::from_millis(5)).await,
                 Err(_) if started.elapsed() > READY_WITHIN => {
-                    bail!("ports are open, but no answer within {READY_WITHIN:?}");
+                    bail!("the ports are open, but there is no response within {READY_WITHIN:?}");
                 }
-                Err(_) => patience *= 2,
+                Err(_) => response_timeout *= 2,
             }
         }
     }
 
     async fn answers(&self) -> anyhow::Result<()> {
-        // Pushpin runs on without its control port if somebody else has it, so that it is not enough to connect.
-        hear(self.control, "localhost", "Pushpin API").await.context("control port")?;
-        hear(self.http, READY_HOST, READY_STATUS).await.context("client port")
+        // Connecting is not enough: Pushpin also runs without its control port if another program uses it.
+        expect_response(self.control, "localhost", "Pushpin API").await.context("control port")?;
+        expect_response(self.http, READY_HOST, READY_STATUS).await.context("client port")
     }
 }
 
-/// The configuration with another value in the line that has this name.
+/// Returns the configuration with another value for this name.
 fn set(config: &str, name: &str, value: &str) -> anyhow::Result<String> {
     let prefix = format!("{name}=");
     let line = config.lines().find(|line| line.starts_with(&prefix));
@@ -201,16 +200,16 @@ fn set(config: &str, name: &str, value: &str) -> anyhow::Result<String> {
     Ok(config.replacen(&format!("\n{line}\n"), &format!("\n{prefix}{value}\n"), 1))
 }
 
-/// A backend whose answer becomes a held stream, and so takes every way between the four processes that a test will
-/// use. For a moment after the ports are open, the proxy has `500 Accept service unavailable` for what it should hand
-/// to the handler, and what the handler sends on a stream is lost without a trace.
-async fn say_ready(listener: TcpListener) -> io::Error {
+/// A backend whose response becomes a held stream, which needs every connection between the four processes that a test
+/// will use. For some time after the ports are open, the proxy responds `500 Accept service unavailable` to requests that
+/// it should pass to the handler, and data that the handler sends on a stream is lost without an error.
+async fn respond_ready(listener: TcpListener) -> io::Error {
     loop {
         let (mut connection, _) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => return error,
         };
-        // The request is a few lines without a body, and comes in one piece. What fails is asked for again.
+        // The request is short and has no body, so it arrives in one piece. If anything fails, it is repeated.
         let _ = connection.read(&mut [0; 4096]).await;
         let answer = b"HTTP/1.1 200 OK\r\nGrip-Status: 299 Ready\r\nGrip-Hold: stream\r\nGrip-Channel: ready\r\n\
                        Content-Length: 0\r\nConnection: close\r\n\r\n";
@@ -218,8 +217,8 @@ async fn say_ready(listener: TcpListener) -> io::Error {
     }
 }
 
-/// Sends a request to `addr`, and listens until the answer says what is `expected`.
-async fn hear(addr: SocketAddr, host: &str, expected: &str) -> anyhow::Result<()> {
+/// Sends a request to `addr`, and reads until the response contains what is `expected`.
+async fn expect_response(addr: SocketAddr, host: &str, expected: &str) -> anyhow::Result<()> {
     let mut connection = TcpStream::connect(addr).await?;
     let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
     connection.write_all(request.as_bytes()).await?;
@@ -229,11 +228,11 @@ async fn hear(addr: SocketAddr, host: &str, expected: &str) -> anyhow::Result<()
             return Ok(());
         }
     }
-    bail!("heard {:?}, not {expected:?}", String::from_utf8_lossy(&answer))
+    bail!("the response is {:?}, not {expected:?}", String::from_utf8_lossy(&answer))
 }
 
 fn tails(logs: &Path) -> String {
-    /// More than Pushpin says while it starts.
+    /// More than Pushpin logs while it starts.
     const LINES: usize = 15;
 
     let mut tails = String::from("the logs end with");

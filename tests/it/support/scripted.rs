@@ -1,5 +1,5 @@
-//! A backend that answers by script and remembers what it was asked: every line of a request, and every way of answering
-//! it, the wrong ones included.
+//! A backend that responds by a script and records every line of the requests. It can respond in every way, including
+//! wrong ones.
 
 use std::{
     collections::BTreeMap,
@@ -18,17 +18,17 @@ use tokio::{
 
 use super::http1::{Framing, Headers, read_body, read_head};
 
-/// A request as it came.
+/// A request as it was received.
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
     pub(crate) method: String,
     /// The path with the query.
     pub(crate) target: String,
     pub(crate) headers: Headers,
-    /// What has come of it so far.
+    /// The bytes of the body that have arrived.
     pub(crate) body: Vec<u8>,
     pub(crate) at: Instant,
-    /// Whether the script has said what is answered.
+    /// Whether the script has chosen the response.
     pub(crate) answered: bool,
 }
 
@@ -46,7 +46,7 @@ impl Asked {
     }
 }
 
-/// What a request is answered with.
+/// The response to a request.
 #[derive(Clone, Debug)]
 pub(crate) struct Reply {
     head: Head,
@@ -57,7 +57,7 @@ pub(crate) struct Reply {
 enum Head {
     /// The status with its reason, and header lines.
     Of(String, Vec<(String, String)>),
-    /// Nothing, not even an end of the connection.
+    /// No response, and no end of the connection.
     Silence,
     /// The end of the connection.
     Close,

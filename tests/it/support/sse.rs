@@ -1,6 +1,6 @@
-//! A client of Server-Sent Events that misses nothing: it says what came, when, and how the stream ended.
+//! A client of Server-Sent Events that reports every event with its time, and how the stream ended.
 //!
-//! Unlike a browser's EventSource it never reconnects by itself. A test that wants that opens another [`Stream`] with
+//! Unlike a browser's EventSource, it never reconnects by itself. A test that needs this opens another [`Stream`] with
 //! `Last-Event-ID: {last_event_id}`.
 
 use std::{
@@ -24,8 +24,7 @@ pub(crate) use parser::{Event, Parser};
 mod parser;
 pub(crate) mod tests;
 
-/// For the head of the response. A GRIP proxy sends it when the hold begins, so that a stream which stays silent is
-/// none.
+/// For the head of the response. A GRIP proxy sends it when the hold starts, so a response without a head is not a stream.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// An open stream. Its connection ends when it is dropped.
@@ -34,15 +33,15 @@ pub(crate) struct Stream {
     headers: HeaderMap,
     events: mpsc::UnboundedReceiver<(Instant, Event)>,
     parser: Arc<Mutex<Parser>>,
-    /// How the stream ended, once it has.
+    /// How the stream ended, after it has.
     end: watch::Receiver<Option<String>>,
     reading: JoinHandle<()>,
 }
 
 impl Stream {
-    /// Opens `url` and waits for the head of the response, which must be one that an EventSource would take.
+    /// Opens `url` and waits for the head of the response, which must be one that an EventSource accepts.
     pub(crate) async fn open(url: &str, headers: &[(&str, &str)]) -> anyhow::Result<Self> {
-        // One of its own: with its only connection, closing the stream is closing the connection.
+        // A client of its own has only this connection, so that closing the stream closes the connection.
         let client = Client::builder().no_proxy().build()?;
         let mut request = client.get(url).header("Accept", "text/event-stream").header("Cache-Control", "no-store");
         for &(name, value) in headers {
@@ -70,7 +69,7 @@ impl Stream {
             let parser = parser.clone();
             async move {
                 let how = read(response, &parser, &send_event).await;
-                // Before the end of the events is seen, so that whoever sees it can ask for the reason.
+                // Before the end of the events, so that the reason is known when a test sees the end.
                 send_end.send_replace(Some(how));
                 drop(send_event);
             }
@@ -82,23 +81,23 @@ impl Stream {
         &self.headers
     }
 
-    /// The next event; none when the time is up or the stream has ended.
+    /// Returns the next event, or `None` after this time or after the end of the stream.
     pub(crate) async fn next(&mut self, within: Duration) -> Option<Event> {
         self.next_at(within).await.map(|(_, event)| event)
     }
 
-    /// The next event and when it came, which may be long before it is asked for.
+    /// Returns the next event and the time when it arrived, which may be long before this call.
     pub(crate) async fn next_at(&mut self, within: Duration) -> Option<(Instant, Event)> {
         timeout(within, self.events.recv()).await.ok().flatten()
     }
 
-    /// The next event of that name. Those before it are skipped.
+    /// Returns the next event with this name. Other events before it are skipped.
     pub(crate) async fn next_named(&mut self, name: &str, within: Duration) -> Option<Event> {
         let mut events = self.until(within, |event| event.event == name).await.ok()?;
         events.pop()
     }
 
-    /// All events up to and including the first that `matches`, or an error that tells what came instead.
+    /// Returns all events up to and including the first that `matches`, or an error with the events that came instead.
     pub(crate) async fn until(
         &mut self,
         within: Duration,
@@ -118,23 +117,22 @@ impl Stream {
         }
     }
 
-    /// What has come and was not asked for yet.
+    /// Returns the events that have arrived and were not returned yet.
     pub(crate) fn drain(&mut self) -> Vec<Event> {
         std::iter::from_fn(|| self.events.try_recv().ok()).map(|(_, event)| event).collect()
     }
 
-    /// What an EventSource would send as `Last-Event-ID` if it reconnected now; of all that came, not only what was
-    /// asked for.
+    /// Returns what an EventSource would send as `Last-Event-ID` if it reconnected now, after all events that have arrived.
     pub(crate) fn last_event_id(&self) -> String {
         self.parser().last_event_id().to_owned()
     }
 
-    /// How long the server wants clients to wait before they reconnect, if it said so.
+    /// Returns how long clients should wait before they reconnect, if the server sent that.
     pub(crate) fn retry(&self) -> Option<Duration> {
         self.parser().retry()
     }
 
-    /// How many comment lines came so far. Keep-alives usually are such lines.
+    /// Returns the number of comment lines so far. Keep-alives often are such lines.
     pub(crate) fn comments(&self) -> usize {
         self.parser().comments()
     }
@@ -143,20 +141,20 @@ impl Stream {
         self.end.borrow().is_none()
     }
 
-    /// How the stream ended, if it has.
+    /// Returns how the stream ended, if it has.
     pub(crate) fn end(&self) -> Option<String> {
         self.end.borrow().clone()
     }
 
-    /// Whether the other side ends the stream in that time. What came before can still be read.
+    /// Whether the server ends the stream during this time. Events before the end can still be read.
     pub(crate) async fn closed(&mut self, within: Duration) -> bool {
         matches!(timeout(within, self.end.wait_for(Option::is_some)).await, Ok(Ok(_)))
     }
 
-    /// Closes the connection, and returns when it is done.
+    /// Closes the connection, and returns when it is closed.
     pub(crate) async fn close(mut self) {
         self.reading.abort();
-        // The task owns the response, and the response the connection. Its only error is to have been aborted.
+        // The task owns the response, which owns the connection. Its only possible error is that it was aborted.
         let _ = (&mut self.reading).await;
     }
 

@@ -1,4 +1,4 @@
-//! The whole chat: a proxy, a backend and a store of its own, with a proxy that can fail on either side of the backend.
+//! A complete chat system: a proxy, a backend and a store of its own, with fault proxies on both sides of the backend.
 //!
 //! ```text
 //! test ──► Pushpin ──► backend ──► `store`, a fault proxy ──► DynamoDB Local
@@ -6,8 +6,8 @@
 //!             └──────────────────────────────────────────────┘
 //! ```
 //!
-//! [`Kind`] tells which parts there are: the edge may be in Pushpin's place, and the embedded store in DynamoDB's. That
-//! one is within the backend, where nothing can be made to fail.
+//! [`Kind`] selects the parts: the edge may replace Pushpin, and the embedded store may replace DynamoDB. The embedded
+//! store is in the process of the backend, where no fault proxy can make it fail.
 
 mod kind;
 mod room;
@@ -35,18 +35,18 @@ pub(crate) const SOON: Duration = Duration::from_secs(30);
 /// How often the proxy rechecks its streams in these tests.
 pub(crate) const RECHECK: Duration = Duration::from_secs(4);
 
-/// Everything that a person's chat needs. Dropped, it ends.
+/// A running chat system. Its processes end when it is dropped.
 pub(crate) struct Stack {
     pub(crate) proxy: Proxy,
-    // Before the place, whose folder must not be in use when it is removed.
+    // Before the storage, whose folder is removed when nothing uses it any more.
     pub(crate) backend: Backend,
     pub(crate) control: FaultProxy,
-    place: Place,
+    storage: Storage,
     http: reqwest::Client,
 }
 
-/// Where the messages are.
-enum Place {
+/// Where the messages are stored.
+enum Storage {
     Table(Table),
     Folder(TempDir),
 }
@@ -56,86 +56,86 @@ impl Stack {
         Self::start_with(kind, &[]).await
     }
 
-    /// With variables for the backend beside those it needs.
+    /// Starts it with additional variables for the backend.
     pub(crate) async fn start_with(kind: Kind, variables: &[(&str, &str)]) -> anyhow::Result<Self> {
-        let place = match kind {
-            Kind::PushpinDynamoDb | Kind::EdgeDynamoDb => Place::Table(Table::create().await?),
-            Kind::EdgeEmbedded => Place::Folder(tempfile::tempdir()?),
+        let storage = match kind {
+            Kind::PushpinDynamoDb | Kind::EdgeDynamoDb => Storage::Table(Table::create().await?),
+            Kind::EdgeEmbedded => Storage::Folder(tempfile::tempdir()?),
         };
         let listen = SocketAddr::from(([127, 0, 0, 1], free_port()?));
         let proxy = Proxy::start(kind.proxy(), listen).await?;
         let control = FaultProxy::start(proxy.control_addr()).await?;
-        let env = match &place {
-            Place::Table(table) => environment(&table.name, table.way.addr(), control.addr(), variables),
-            Place::Folder(folder) => embedded_environment(folder.path(), control.addr(), variables),
+        let env = match &storage {
+            Storage::Table(table) => environment(&table.name, table.fault_proxy.addr(), control.addr(), variables),
+            Storage::Folder(folder) => embedded_environment(folder.path(), control.addr(), variables),
         };
         let backend = Backend::start_on(listen, env).await?;
-        Ok(Self { proxy, backend, control, place, http: http()? })
+        Ok(Self { proxy, backend, control, storage, http: http()? })
     }
 
-    /// Of parts that a test has started in its own way.
+    /// Creates it from parts that a test started itself.
     pub(crate) fn of(proxy: Proxy, backend: Backend, control: FaultProxy, table: Table) -> anyhow::Result<Self> {
-        Ok(Self { proxy, backend, control, place: Place::Table(table), http: http()? })
+        Ok(Self { proxy, backend, control, storage: Storage::Table(table), http: http()? })
     }
 
-    /// A room, through the proxy.
+    /// Returns a room, reached through the proxy.
     pub(crate) fn room(&self, name: &str) -> Room {
         self.room_at(&self.proxy.url(), name)
     }
 
-    /// A room, straight at a backend.
+    /// Returns a room, reached at this base URL.
     pub(crate) fn room_at(&self, base: &str, name: &str) -> Room {
         Room::new(base, name, self.http.clone())
     }
 
-    /// The client that the rooms use.
+    /// Returns the HTTP client that the rooms use.
     pub(crate) fn http(&self) -> &reqwest::Client {
         &self.http
     }
 
-    /// The table, for trials on [`Kind::DYNAMODB`].
+    /// Returns the table. Only for stacks with DynamoDB.
     pub(crate) fn table(&self) -> &Table {
-        match &self.place {
-            Place::Table(table) => table,
-            Place::Folder(_) => panic!("an embedded store has no table: the trial is for DYNAMODB"),
+        match &self.storage {
+            Storage::Table(table) => table,
+            Storage::Folder(_) => panic!("an embedded store has no table: this test needs a stack with DynamoDB"),
         }
     }
 
-    /// The backend's way to the table, which can fail.
+    /// Returns the fault proxy between the backend and the table.
     pub(crate) fn store(&self) -> &FaultProxy {
-        &self.table().way
+        &self.table().fault_proxy
     }
 
     /// Whether another backend can use the same store.
     pub(crate) fn is_shared(&self) -> bool {
-        matches!(self.place, Place::Table(_))
+        matches!(self.storage, Storage::Table(_))
     }
 
-    /// Lets a room's history be lost, for a backend that is started anew after it.
+    /// Deletes the history of a room. The backend must be restarted afterwards.
     pub(crate) async fn wipe(&self, room: &str) -> anyhow::Result<()> {
-        match &self.place {
-            Place::Table(table) => table.wipe(room).await,
-            Place::Folder(folder) => {
+        match &self.storage {
+            Storage::Table(table) => table.wipe(room).await,
+            Storage::Folder(folder) => {
                 let files: Vec<PathBuf> =
                     std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?;
-                anyhow::ensure!(!files.is_empty(), "nothing is there");
+                anyhow::ensure!(!files.is_empty(), "the folder is empty");
                 Ok(files.into_iter().try_for_each(std::fs::remove_file)?)
             }
         }
     }
 
-    /// One more backend on the same table and proxy, reached directly.
+    /// Starts another backend on the same table and proxy.
     pub(crate) async fn another_backend(&self) -> anyhow::Result<Backend> {
         self.another_backend_with(&[]).await
     }
 
-    /// The same, with other variables.
+    /// Starts another backend with additional variables.
     pub(crate) async fn another_backend_with(&self, variables: &[(&str, &str)]) -> anyhow::Result<Backend> {
         Backend::start(environment(&self.table().name, self.store().addr(), self.control.addr(), variables)).await
     }
 }
 
-/// What a backend needs to run against these.
+/// Returns the variables of a backend with a table.
 pub(crate) fn environment(
     table: &str,
     dynamodb: SocketAddr,
@@ -153,7 +153,7 @@ pub(crate) fn environment(
     with_control(control, &[&needed, variables].concat())
 }
 
-/// The same, with the messages in a folder.
+/// Returns the variables of a backend with an embedded store in a folder.
 pub(crate) fn embedded_environment(
     folder: &Path,
     control: SocketAddr,
@@ -170,12 +170,12 @@ fn with_control(control: SocketAddr, variables: &[(&str, &str)]) -> Vec<(String,
         ("GRIP_URL", grip.as_str()),
         ("RECHECK_INTERVAL", &recheck),
         ("RUST_LOG", "info,gripchat=debug"),
-        // Nobody looks at readiness before these tests end it.
+        // No load balancer reads readiness before these tests stop it.
         ("SHUTDOWN_DELAY", "0s"),
-        // All clients of a test are one.
+        // All clients of a test have the same address.
         ("POST_RATE", "0"),
     ];
-    // The later of two equal names holds.
+    // The last of several equal names applies.
     needed.iter().chain(variables).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 

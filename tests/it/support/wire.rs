@@ -1,6 +1,6 @@
-//! An HTTP/1.1 client that shows what comes, as it comes: the head line by line, the body piece by piece and when.
+//! An HTTP/1.1 client that shows a response as it arrives: each line of the head, each piece of the body and its time.
 //!
-//! Nothing is added, followed, decompressed or tried again.
+//! It adds no headers, follows no redirects, decompresses nothing and repeats nothing.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -19,7 +19,7 @@ use super::{
     stack::SOON,
 };
 
-/// What is sent. A `Host` and the length of the body are added where the headers say neither.
+/// A request. Only `Host` and the length of the body are added if the headers do not contain them.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     method: String,
@@ -51,7 +51,7 @@ impl Request {
         self.header("Content-Type", "application/json").body(body.to_string())
     }
 
-    /// Sends it on a connection of its own, and waits for the head of the answer.
+    /// Sends it on a new connection, and waits for the head of the answer.
     pub(crate) async fn send(&self, to: SocketAddr) -> anyhow::Result<Answer> {
         let mut connection = Connection::open(to).await?;
         connection.write(&self.bytes()).await?;
@@ -59,17 +59,17 @@ impl Request {
         answer.with_context(|| format!("{} {}", self.method, self.target))
     }
 
-    /// As it goes over the wire.
+    /// Returns the bytes that are sent.
     pub(crate) fn bytes(&self) -> Vec<u8> {
-        let says = |name: &str| self.headers.iter().any(|(n, _)| n.eq_ignore_ascii_case(name));
+        let has = |name: &str| self.headers.iter().any(|(n, _)| n.eq_ignore_ascii_case(name));
         let mut lines = format!("{} {} HTTP/1.1\r\n", self.method, self.target);
-        if !says("host") {
+        if !has("host") {
             lines.push_str("Host: wire.test\r\n");
         }
         for (name, value) in &self.headers {
             lines.push_str(&format!("{name}: {value}\r\n"));
         }
-        if !says("content-length") && !says("transfer-encoding") && (!self.body.is_empty() || self.method == "POST") {
+        if !has("content-length") && !has("transfer-encoding") && (!self.body.is_empty() || self.method == "POST") {
             lines.push_str(&format!("Content-Length: {}\r\n", self.body.len()));
         }
         let mut bytes = format!("{lines}\r\n").into_bytes();
@@ -78,7 +78,7 @@ impl Request {
     }
 }
 
-/// A connection on which no answer is under way.
+/// A connection on which no answer is pending.
 #[derive(Debug)]
 pub(crate) struct Connection(BufReader<TcpStream>);
 
@@ -89,37 +89,37 @@ impl Connection {
         Ok(Self(BufReader::new(stream)))
     }
 
-    /// One that keeps little of what is not read, so that its peer soon notices a slow reader.
+    /// Opens one with a small receive buffer, so that its peer soon notices a slow reader.
     pub(crate) async fn narrow(to: SocketAddr) -> anyhow::Result<Self> {
         let socket = TcpSocket::new_v4()?;
         socket.set_recv_buffer_size(128 << 10)?;
         Ok(Self(BufReader::new(socket.connect(to).await.with_context(|| format!("connecting to {to}"))?)))
     }
 
-    /// Waits until the other side has closed, and gives what came before that.
+    /// Waits until the peer has closed the connection, and returns the bytes before that.
     pub(crate) async fn closed_within(&mut self, within: Duration) -> anyhow::Result<String> {
         let mut rest = Vec::new();
-        // A reset is an end, too.
-        let _ = timeout(within, self.0.read_to_end(&mut rest)).await.context("it stays open")?;
+        // A reset also counts as closed.
+        let _ = timeout(within, self.0.read_to_end(&mut rest)).await.context("the connection stays open")?;
         Ok(String::from_utf8_lossy(&rest).into_owned())
     }
 
-    /// Exactly so many bytes.
+    /// Reads exactly this many bytes.
     pub(crate) async fn bytes(&mut self, count: usize) -> anyhow::Result<Vec<u8>> {
         let mut bytes = vec![0; count];
-        timeout(SOON, self.0.read_exact(&mut bytes)).await.context("nothing comes")??;
+        timeout(SOON, self.0.read_exact(&mut bytes)).await.context("nothing arrives")??;
         Ok(bytes)
     }
 
     pub(crate) async fn write(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
-        timeout(SOON, self.0.write_all(bytes)).await.context("nobody reads what is sent")??;
+        timeout(SOON, self.0.write_all(bytes)).await.context("the peer does not read")??;
         Ok(())
     }
 
-    /// The next line, where it comes before an answer.
+    /// Reads the next line, if it comes before an answer.
     pub(crate) async fn line(&mut self) -> anyhow::Result<String> {
         let mut line = String::new();
-        timeout(SOON, self.0.read_line(&mut line)).await.context("nothing comes")??;
+        timeout(SOON, self.0.read_line(&mut line)).await.context("nothing arrives")??;
         Ok(line)
     }
 
@@ -128,7 +128,7 @@ impl Connection {
         self.read_answer(None).await
     }
 
-    /// The same where an answer has no body, whatever its headers say. Its body is what comes all the same.
+    /// Waits for the head of an answer that has no body, whatever its headers say. Any bytes after it are its body.
     pub(crate) async fn answer_to_head(self) -> anyhow::Result<Answer> {
         self.read_answer(Some(Framing::Open)).await
     }
@@ -139,7 +139,7 @@ impl Connection {
             let head = head.context("the connection ended instead of an answer")?;
             let mut words = head.start.splitn(3, ' ').skip(1);
             let status: u16 = words.next().unwrap_or_default().parse().with_context(|| head.start.clone())?;
-            // `100 Continue` comes before the answer, and is none.
+            // `100 Continue` is not the answer, which follows it.
             if status >= 200 {
                 break (status, words.next().unwrap_or_default().to_owned(), head.headers);
             }
@@ -164,7 +164,7 @@ impl Connection {
     }
 }
 
-/// An answer whose body may still be coming. Its connection ends when it is dropped.
+/// An answer whose body may still be arriving. Its connection ends when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -178,18 +178,18 @@ pub(crate) struct Answer {
 #[derive(Debug, Default)]
 struct Body {
     bytes: Vec<u8>,
-    /// When, and how much had come then.
+    /// The times of the pieces, and the length of the body after each.
     arrivals: Vec<(Instant, usize)>,
     end: Option<Result<(), String>>,
 }
 
 impl Answer {
-    /// What has come of the body.
+    /// Returns the body so far.
     pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body.borrow().bytes).into_owned()
     }
 
-    /// Waits until the body so far is `expected`, and fails as soon as it becomes anything else.
+    /// Waits until the body is `expected`, and fails as soon as it cannot become that any more.
     pub(crate) async fn reads(&mut self, expected: &str) -> anyhow::Result<()> {
         self.reads_within(SOON, expected).await
     }
@@ -210,21 +210,21 @@ impl Answer {
         Ok(())
     }
 
-    /// Waits until the body has come whole, ended as it should.
+    /// Waits for the complete body.
     pub(crate) async fn whole(&mut self) -> anyhow::Result<Vec<u8>> {
         self.ends_within(SOON).await?;
         Ok(self.body.borrow().bytes.clone())
     }
 
-    /// Waits until the body has come whole and is `expected`.
+    /// Waits for the complete body, which must be `expected`.
     pub(crate) async fn ends_as(&mut self, expected: &str) -> anyhow::Result<()> {
         self.reads(expected).await?;
         self.ends_within(SOON).await?;
-        ensure!(self.text() == expected, "behind {expected:?}: {:?}", self.text());
+        ensure!(self.text() == expected, "after {expected:?}: {:?}", self.text());
         Ok(())
     }
 
-    /// Waits for the body's orderly end.
+    /// Waits for the orderly end of the body.
     pub(crate) async fn ends_within(&mut self, within: Duration) -> anyhow::Result<()> {
         let waited = timeout(within, self.body.wait_for(|body| body.end.is_some())).await.map(drop);
         let body = self.body.borrow();
@@ -235,26 +235,26 @@ impl Answer {
         }
     }
 
-    /// Fails as soon as anything more comes in that time, or the end.
+    /// Fails if more of the body, or its end, arrives during this time.
     pub(crate) async fn stays(&mut self, during: Duration) -> anyhow::Result<()> {
         let before = self.text();
         let changes = |body: &Body| body.bytes != before.as_bytes() || body.end.is_some();
         if timeout(during, self.body.wait_for(changes)).await.is_ok() {
             let body = self.body.borrow();
-            bail!("behind {before:?} came {:?}; its end: {:?}", String::from_utf8_lossy(&body.bytes), body.end);
+            bail!("after {before:?} came {:?}; its end: {:?}", String::from_utf8_lossy(&body.bytes), body.end);
         }
         Ok(())
     }
 
-    /// Whether anything more comes in that time, or the end. Once the end has come nothing does.
+    /// Whether more of the body, or its end, arrives during this time. After the end it returns false.
     pub(crate) async fn changes(&mut self, within: Duration) -> bool {
-        // Borrowed once: who borrows twice at a time waits for a writer that waits for the first to end.
+        // Borrowed once: a second borrow would wait for a writer that waits for the first borrow to end.
         let (length, ended) = {
             let body = self.body.borrow();
             (body.bytes.len(), body.end.is_some())
         };
         let changes = |body: &Body| body.bytes.len() != length || body.end.is_some() != ended;
-        // Behind the end nothing changes any more.
+        // After the end nothing changes any more.
         matches!(timeout(within, self.body.wait_for(changes)).await, Ok(Ok(_)))
     }
 
@@ -262,12 +262,12 @@ impl Answer {
         self.body.borrow().end.is_none()
     }
 
-    /// When the body had this many bytes.
+    /// Returns the time when the body had this many bytes.
     pub(crate) fn arrival_of(&self, length: usize) -> Option<Instant> {
         self.body.borrow().arrivals.iter().find(|(_, read)| *read >= length).map(|(at, _)| *at)
     }
 
-    /// The connection, once the body has ended.
+    /// Returns the connection after the end of the body.
     pub(crate) async fn connection(mut self) -> anyhow::Result<Connection> {
         self.ends_within(SOON).await?;
         Ok((&mut self.reading).await?)

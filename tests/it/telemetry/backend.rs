@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::support::{
     fault::Mode,
-    figures::Figures,
+    metrics::Metrics,
     stack::{Kind, SOON, Stack},
     trials::on_stacks,
 };
@@ -25,12 +25,12 @@ pub(super) fn trials() -> Vec<Trial> {
     ]
 }
 
-async fn metrics(stack: &Stack) -> anyhow::Result<Figures> {
-    Figures::of(stack.http(), &stack.backend.url()).await
+async fn metrics(stack: &Stack) -> anyhow::Result<Metrics> {
+    Metrics::of(stack.http(), &stack.backend.url()).await
 }
 
 /// Waits until the metrics satisfy the condition, and returns them.
-async fn metrics_once(stack: &Stack, what: &str, holds: impl Fn(&Figures) -> bool) -> anyhow::Result<Figures> {
+async fn metrics_once(stack: &Stack, what: &str, holds: impl Fn(&Metrics) -> bool) -> anyhow::Result<Metrics> {
     let started = Instant::now();
     loop {
         let metrics = metrics(stack).await?;
@@ -53,7 +53,7 @@ async fn posts_are_counted_by_outcome(kind: Kind) -> anyhow::Result<()> {
 
     // The sender of a refused post does not wait for the items of that post.
     let published =
-        |metrics: &Figures| metrics.get("gripchat_publish_duration_seconds_count", &[("outcome", "published")]);
+        |metrics: &Metrics| metrics.get("gripchat_publish_duration_seconds_count", &[("outcome", "published")]);
     let metrics = metrics_once(&stack, "nine items are published", |metrics| published(metrics) == 9.0).await?;
     let posts = |outcome, reason| metrics.get("gripchat_posts_total", &[("outcome", outcome), ("reason", reason)]);
     assert_eq!((posts("stored", ""), posts("duplicate", "")), (2.0, 1.0));
@@ -112,7 +112,7 @@ async fn a_publish_that_fails_and_is_retried_is_counted(kind: Kind) -> anyhow::R
     let stack = Stack::start(kind).await?;
     stack.control.set(Mode::Refuse);
     stack.room("lobby").post("one").await?;
-    let requests = |metrics: &Figures, outcome| metrics.get("gripchat_publish_requests_total", &[("outcome", outcome)]);
+    let requests = |metrics: &Metrics, outcome| metrics.get("gripchat_publish_requests_total", &[("outcome", outcome)]);
     let failed = metrics_once(&stack, "the retries are counted", |metrics| {
         metrics.get("gripchat_publish_retries_total", &[]) > 0.0
     })
@@ -136,7 +136,7 @@ async fn errors_of_the_store_are_counted(kind: Kind) -> anyhow::Result<()> {
     assert_eq!(room.post_with("lost", &[]).await?.status, 503);
     assert_eq!(room.get("").await?.status, 503);
     let retracted =
-        |metrics: &Figures| metrics.get("gripchat_publish_duration_seconds_count", &[("item", "retraction")]);
+        |metrics: &Metrics| metrics.get("gripchat_publish_duration_seconds_count", &[("item", "retraction")]);
     let metrics = metrics_once(&stack, "the retraction", |metrics| retracted(metrics) == 1.0).await?;
     assert_eq!(metrics.get("gripchat_posts_total", &[("outcome", "failed")]), 1.0);
     for operation in ["append", "latest"] {

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 use crate::{
     conformance::setup::{Setup, hold, stream_item},
     support::{
-        figures::Figures,
+        metrics::Metrics,
         scripted::Reply,
         stack::{SOON, http},
         trials::trials,
@@ -27,11 +27,11 @@ pub(super) fn trials() -> Vec<Trial> {
     ]
 }
 
-async fn metrics_once(setup: &Setup, what: &str, holds: impl Fn(&Figures) -> bool) -> anyhow::Result<Figures> {
+async fn metrics_once(setup: &Setup, what: &str, holds: impl Fn(&Metrics) -> bool) -> anyhow::Result<Metrics> {
     let (http, base) = (http()?, format!("http://{}", setup.control_addr()));
     let started = Instant::now();
     loop {
-        let metrics = Figures::of(&http, &base).await?;
+        let metrics = Metrics::of(&http, &base).await?;
         if holds(&metrics) {
             return Ok(metrics);
         }

@@ -1,4 +1,4 @@
-//! From bytes to events, as the HTML standard has it: <https://html.spec.whatwg.org/multipage/server-sent-events.html>,
+//! Parses bytes into events, as in the HTML standard: <https://html.spec.whatwg.org/multipage/server-sent-events.html>,
 //! sections 9.2.5 "Parsing an event stream" and 9.2.6 "Interpreting an event stream".
 
 use std::time::Duration;
@@ -8,10 +8,10 @@ use anyhow::Context as _;
 /// A dispatched event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Event {
-    /// `message` where the block names none.
+    /// `message` if the block has no name.
     pub(crate) event: String,
     pub(crate) data: String,
-    /// What JavaScript sees: the last `id` of the stream so far, from this block or one before it.
+    /// The `lastEventId` in JavaScript: the last `id` of the stream so far, from this block or an earlier one.
     pub(crate) last_event_id: String,
     /// The `id` of this block.
     pub(crate) id: Option<String>,
@@ -23,15 +23,15 @@ impl Event {
     }
 }
 
-/// Takes a stream in pieces, which may end anywhere.
+/// Parses a stream in pieces, which may end anywhere.
 #[derive(Debug, Default)]
 pub(crate) struct Parser {
-    /// The bytes of the line that has not ended yet.
+    /// The bytes of the current line.
     line: Vec<u8>,
     /// Whether the last byte was a CR: an LF right after it belongs to the same end of line.
     after_cr: bool,
-    /// Whether a first line was seen: only that can begin with a byte order mark.
-    begun: bool,
+    /// Whether the first line was read: only that one can start with a byte order mark.
+    started: bool,
     block: Block,
     last_event_id: String,
     retry: Option<Duration>,
@@ -54,7 +54,7 @@ impl Parser {
             self.after_cr = byte == b'\r';
             match byte {
                 b'\n' if ends_cr_lf => {}
-                // At a CR already: waiting for what follows it would hold back the event until the next one.
+                // Already at a CR: waiting for the byte after it would delay the event until the next one.
                 b'\r' | b'\n' => events.extend(self.end_line()),
                 _ => self.line.push(byte),
             }
@@ -76,9 +76,9 @@ impl Parser {
 
     fn end_line(&mut self) -> Option<Event> {
         let line = std::mem::take(&mut self.line);
-        // A line's end is never inside a character, so that lines can be decoded one by one.
+        // A line end is never inside a character, so lines can be decoded one by one.
         let mut line = &*String::from_utf8_lossy(&line);
-        if !std::mem::replace(&mut self.begun, true) {
+        if !std::mem::replace(&mut self.started, true) {
             line = line.strip_prefix('\u{feff}').unwrap_or(line);
         }
         if line.is_empty() {
@@ -101,7 +101,7 @@ impl Parser {
             }
             "id" if !value.contains('\0') => self.block.id = Some(value.to_owned()),
             "retry" if value.bytes().all(|byte| byte.is_ascii_digit()) => {
-                // Without digits, or with more than fit, there is nothing a test could mean by it.
+                // A value without digits, or too large, is ignored.
                 self.retry = value.parse().map(Duration::from_millis).ok().or(self.retry);
             }
             // Fields of other names are ignored, and names are compared with their case.
@@ -111,11 +111,11 @@ impl Parser {
 
     fn dispatch(&mut self) -> Option<Event> {
         let Block { event, mut data, id } = std::mem::take(&mut self.block);
-        // Also for a block without data, which is how a server moves the position of a client without an event.
+        // Also for a block without data, with which a server moves the position of a client without an event.
         if let Some(id) = &id {
             id.clone_into(&mut self.last_event_id);
         }
-        // The line feed that its last line added. Without any line there is none, and nothing to dispatch.
+        // The line feed after the last line. Without data there is none, and nothing to dispatch.
         data.pop()?;
         Some(Event {
             event: if event.is_empty() { "message".to_owned() } else { event },

@@ -1,4 +1,4 @@
-//! A table of its own in DynamoDB Local, with a way to it that fails on demand.
+//! A table in DynamoDB Local for one test, with a fault proxy in front of it.
 
 use std::net::SocketAddr;
 
@@ -13,13 +13,13 @@ use uuid::Uuid;
 
 use crate::support::{dynamodb, fault::FaultProxy};
 
-/// Where a stack's messages are.
+/// The table of a stack.
 pub(crate) struct Table {
     pub(crate) name: String,
-    /// Straight to it.
+    /// A client without the fault proxy.
     pub(crate) client: Client,
-    /// What the backends go through.
-    pub(crate) way: FaultProxy,
+    /// The backends use this one.
+    pub(crate) fault_proxy: FaultProxy,
 }
 
 impl Table {
@@ -27,10 +27,10 @@ impl Table {
         let dynamodb = dynamodb::shared().await?;
         let (client, name) = (client(dynamodb), table_name());
         table::create(&client, &name, |_| {}).await?;
-        Ok(Self { name, client, way: FaultProxy::start(dynamodb).await? })
+        Ok(Self { name, client, fault_proxy: FaultProxy::start(dynamodb).await? })
     }
 
-    /// Lets a message be past its time, as DynamoDB's TTL would see it: expired and not deleted yet.
+    /// Makes a message expire, like one that DynamoDB's TTL has not deleted yet.
     pub(crate) async fn expire(&self, room: &str, id: &str) -> anyhow::Result<()> {
         let past = AttributeValue::N("1000000000".to_owned());
         let (_, seq) = id.split_once('-').context("not an id")?;
@@ -48,7 +48,7 @@ impl Table {
         Ok(())
     }
 
-    /// Deletes what a room has, behind everybody's back.
+    /// Deletes the items of a room directly in the table.
     pub(crate) async fn wipe(&self, room: &str) -> anyhow::Result<()> {
         let items = self
             .client
@@ -67,12 +67,12 @@ impl Table {
     }
 }
 
-/// A name that no other test has.
+/// Returns a name that no other test uses.
 pub(crate) fn table_name() -> String {
     format!("test-{}", Uuid::new_v4().simple())
 }
 
-/// A client of DynamoDB Local that takes nothing from the environment.
+/// Returns a client of DynamoDB Local that ignores the environment.
 pub(crate) fn client(dynamodb: SocketAddr) -> Client {
     // As the program's, over ring; it is never used with HTTPS here.
     let http = aws_smithy_http_client::Builder::new().build_http();

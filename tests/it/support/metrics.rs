@@ -1,31 +1,31 @@
-//! What `/metrics` tells, read as strictly as its format is written: a line that is none of it is an error.
+//! A strict parser of `/metrics`: a line that does not follow the format is an error.
 
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, ensure};
 
-/// All samples at one moment.
+/// All samples of one response.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Figures(BTreeMap<Sample, f64>);
+pub(crate) struct Metrics(BTreeMap<Sample, f64>);
 
-/// A name, and labels in order.
+/// A name with its labels, sorted.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Sample {
     name: String,
     labels: BTreeMap<String, String>,
 }
 
-impl Figures {
-    /// Of a server that tells them here.
+impl Metrics {
+    /// Reads the metrics of a server.
     pub(crate) async fn of(http: &reqwest::Client, base: &str) -> anyhow::Result<Self> {
         let answer = http.get(format!("{base}/metrics")).send().await?;
-        ensure!(answer.status() == 200, "{base} answers {}", answer.status());
+        ensure!(answer.status() == 200, "{base}: {}", answer.status());
         let media_type = answer.headers().get("content-type").context("no Content-Type")?;
         ensure!(media_type == "application/openmetrics-text; version=1.0.0; charset=utf-8", "{media_type:?}");
         Self::parse(&answer.text().await?)
     }
 
-    /// The text format of OpenMetrics: each sample stands under the type of its metric, and the end is marked.
+    /// Parses the text format of OpenMetrics: each sample follows the type of its metric, and the last line is `# EOF`.
     fn parse(text: &str) -> anyhow::Result<Self> {
         let body = text.strip_suffix("# EOF\n").context("no end")?;
         let (mut samples, mut family) = (BTreeMap::new(), (String::new(), String::new()));
@@ -50,12 +50,12 @@ impl Figures {
             };
             ensure!(allowed.contains(&suffix), "{line} is under {family:?}");
             let value = value.parse().with_context(|| line.to_owned())?;
-            ensure!(samples.insert(sample, value).is_none(), "{line} is there twice");
+            ensure!(samples.insert(sample, value).is_none(), "{line} appears twice");
         }
         Ok(Self(samples))
     }
 
-    /// The sum of all samples of this name that have these labels. 0 where there are none, as of what has not happened.
+    /// Returns the sum of all samples with this name and these labels: 0 if there are none, because nothing was counted.
     pub(crate) fn get(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
         let fits = |sample: &Sample| {
             sample.name == name
@@ -64,7 +64,7 @@ impl Figures {
         self.0.iter().filter(|(sample, _)| fits(sample)).map(|(_, value)| value).sum()
     }
 
-    /// All values of a label.
+    /// Returns all values of a label.
     pub(crate) fn values(&self, label: &str) -> Vec<&str> {
         self.0.keys().filter_map(|sample| sample.labels.get(label)).map(String::as_str).collect()
     }
@@ -80,11 +80,11 @@ impl Sample {
         let mut parsed = BTreeMap::new();
         let mut rest = labels;
         while !rest.is_empty() {
-            let (label, behind) = rest.split_once("=\"").context("no value")?;
-            let (value, behind) = behind.split_once('"').context("no end of a value")?;
+            let (label, after) = rest.split_once("=\"").context("no value")?;
+            let (value, after) = after.split_once('"').context("no end of a value")?;
             ensure!(!value.contains('\\'), "no value of this program needs an escape");
             parsed.insert(label.to_owned(), value.to_owned());
-            rest = behind.strip_prefix(',').unwrap_or(behind);
+            rest = after.strip_prefix(',').unwrap_or(after);
         }
         Ok(Self { name: name.to_owned(), labels: parsed })
     }

@@ -32,7 +32,7 @@ export default async function draftsAreKeptPerRoom({ browser, baseUrl, expect })
   expect.equal(await visit('garden'), 'of the garden\nof two lines');
   await later.click('.send');
   await expect.eventually('it is sent', () => showsStored(later, ['hello', 'of the garden\nof two lines']));
-  expect.equal(await box(), '', 'no other tab offers it');
+  await expect.eventually('no other tab offers it', async () => (await box()) === '');
   await page.reload();
   expect.equal(await box(), '', 'the browser does not restore it');
   expect.equal([await box(later), await visit('garden')], ['', ''], 'what is sent is no draft any more');

@@ -63,7 +63,8 @@ async fn run(document: &str, line: &str) -> anyhow::Result<()> {
         ["gripchat", ref arguments @ ..] => start(arguments).await?,
         ["cargo", "run", "--release"] => start(&[]).await?,
         ["cargo", "build", ref arguments @ ..] => features_exist(arguments)?,
-        ["cargo", "test", "--test", "it", "--", filter] => black_box_test_exists(filter).await?,
+        ["cargo", "test", "--all-features"] => {}
+        ["cargo", "test", "--all-features", "--test", "it", "--", filter] => black_box_test_exists(filter).await?,
         ["cargo", "test", "--lib", filter, ..] => unit_test_exists(filter)?,
         ["cargo", "bench", "--bench", name, ..] => bench_exists(name)?,
         ["docker", "compose", ..] => ensure!(Path::new(ROOT).join("docker-compose.yml").exists()),

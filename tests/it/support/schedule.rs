@@ -21,7 +21,7 @@ const PERMITS_PER_HEAVY: usize = 4;
 pub(crate) enum Load {
     /// It mostly waits. One permit.
     Light,
-    /// It keeps a core busy for seconds: a browser, hundreds of streams, thousands of messages. Three permits.
+    /// It keeps a core busy for seconds: a browser, hundreds of streams, thousands of messages. Two permits.
     Heavy,
     /// It measures something that any other test would disturb. All permits. These run last, one after another.
     Exclusive,
@@ -75,7 +75,7 @@ impl State {
     fn weight(&self, load: Load) -> usize {
         match load {
             Load::Light => 1,
-            Load::Heavy => 3.min(self.permits),
+            Load::Heavy => 2.min(self.permits),
             Load::Exclusive => self.permits,
         }
     }

@@ -26,23 +26,23 @@ const MIN_FACTOR: f64 = 20.0;
 /// The measurements of all rounds.
 #[derive(Default)]
 struct Measurements {
-    /// Of each append.
+    /// The latency of each append.
     latencies: Vec<Duration>,
-    taken: Duration,
+    elapsed: Duration,
     commits: u64,
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let (mut grouped, mut alone) = (Measurements::default(), Measurements::default());
+    let (mut grouped, mut single) = (Measurements::default(), Measurements::default());
     for _ in 0..ROUNDS {
         grouped.add(round(EmbeddedOptions::default()).await?);
-        alone.add(round(EmbeddedOptions { max_batch: 1, ..EmbeddedOptions::default() }).await?);
+        single.add(round(EmbeddedOptions { max_batch: 1, ..EmbeddedOptions::default() }).await?);
     }
     println!("{POSTERS} tasks post to one room, {ROUNDS} rounds of {MEASURED:?} each, alternating");
     grouped.print("all waiting messages in one commit");
-    alone.print("one commit per message");
-    let factor = grouped.per_second() / alone.per_second();
+    single.print("one commit per message");
+    let factor = grouped.per_second() / single.per_second();
     println!("  {factor:.1} times as many messages per second");
     anyhow::ensure!(factor >= MIN_FACTOR, "less than {MIN_FACTOR} times");
     Ok(())
@@ -56,7 +56,7 @@ async fn round(options: EmbeddedOptions) -> anyhow::Result<Measurements> {
     let commits = store.commits();
     let started = Instant::now();
     let latencies = post_all(&store, MEASURED).await?;
-    Ok(Measurements { latencies, taken: started.elapsed(), commits: store.commits() - commits })
+    Ok(Measurements { latencies, elapsed: started.elapsed(), commits: store.commits() - commits })
 }
 
 async fn post_all(store: &Arc<Embedded>, time: Duration) -> anyhow::Result<Vec<Duration>> {
@@ -76,7 +76,7 @@ async fn post(store: &Embedded, time: Duration) -> anyhow::Result<Vec<Duration>>
         let draft = Draft {
             provisional_id: uuid::Uuid::new_v4(),
             from: Author::parse("Ada")?,
-            text: Text::parse("a message of a chat, about as long as they are")?,
+            text: Text::parse("a chat message of about the usual length here.")?,
             date: Timestamp::now(),
         };
         let started = Instant::now();
@@ -89,21 +89,21 @@ async fn post(store: &Embedded, time: Duration) -> anyhow::Result<Vec<Duration>>
 impl Measurements {
     fn add(&mut self, other: Self) {
         self.latencies.extend(other.latencies);
-        self.taken += other.taken;
+        self.elapsed += other.elapsed;
         self.commits += other.commits;
     }
 
     fn per_second(&self) -> f64 {
-        self.latencies.len() as f64 / self.taken.as_secs_f64()
+        self.latencies.len() as f64 / self.elapsed.as_secs_f64()
     }
 
     fn print(&mut self, name: &str) {
         self.latencies.sort_unstable();
-        let quantile = |part: f64| self.latencies[((self.latencies.len() - 1) as f64 * part) as usize].as_secs_f64();
+        let quantile = |share: f64| self.latencies[((self.latencies.len() - 1) as f64 * share) as usize].as_secs_f64();
         println!("  {name}:");
         println!("    {:9.0} messages/s", self.per_second());
         println!("    {:9.1} messages per commit", self.latencies.len() as f64 / self.commits as f64);
-        println!("    {:9.2} ms per commit", self.taken.as_secs_f64() * 1e3 / self.commits as f64);
+        println!("    {:9.2} ms per commit", self.elapsed.as_secs_f64() * 1e3 / self.commits as f64);
         println!("    {:9.2} ms p50, {:.2} ms p99", quantile(0.5) * 1e3, quantile(0.99) * 1e3);
     }
 }

@@ -40,8 +40,8 @@ async fn measure() -> anyhow::Result<()> {
     let control = format!("http://{}/publish/", stack.proxy.control_addr());
     let client = http()?;
 
-    let (mut alone, mut posted, mut proxied) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut straight, mut forwarded) = (Vec::new(), Vec::new());
+    let (mut published, mut posted, mut proxied) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut unproxied, mut forwarded) = (Vec::new(), Vec::new());
     for n in 0..WARM_UP + COUNTED {
         let text = format!("direct {n}");
         let started = Instant::now();
@@ -49,7 +49,7 @@ async fn measure() -> anyhow::Result<()> {
         let publish = tokio::spawn(publish);
         let took = arrival(&mut stream, &text).await? - started;
         publish.await??.error_for_status()?;
-        record(&mut alone, n, took);
+        record(&mut published, n, took);
 
         for (room, name, durations) in [(&direct, "posted", &mut posted), (&through_proxy, "proxied", &mut proxied)] {
             let text = format!("{name} {n}");
@@ -64,7 +64,7 @@ async fn measure() -> anyhow::Result<()> {
         }
 
         // The time that Pushpin takes to forward any request: `/` is answered without reading the store.
-        for (base, durations) in [(stack.backend.url(), &mut straight), (stack.proxy.url(), &mut forwarded)] {
+        for (base, durations) in [(stack.backend.url(), &mut unproxied), (stack.proxy.url(), &mut forwarded)] {
             let started = Instant::now();
             client.get(format!("{base}/")).send().await?;
             record(durations, n, started.elapsed());
@@ -72,13 +72,13 @@ async fn measure() -> anyhow::Result<()> {
     }
 
     println!("from the request to the first event at a subscriber, {COUNTED} of each in turn:");
-    let alone = report("publish straight to Pushpin", alone);
+    let published = report("publish directly to Pushpin", published);
     let posted = report("POST to the backend", posted);
     let proxied = report("POST through Pushpin", proxied);
-    println!("the backend adds {:+.2} ms (median)", millis(posted) - millis(alone));
-    println!("with the way through Pushpin {:+.2} ms", millis(proxied) - millis(alone));
-    let forwarding = millis(median(&mut forwarded)) - millis(median(&mut straight));
-    println!("of which Pushpin's forwarding of a request and its answer is {forwarding:.2} ms");
+    println!("the backend adds {:+.2} ms (median)", millis(posted) - millis(published));
+    println!("the backend and the request through Pushpin add {:+.2} ms", millis(proxied) - millis(published));
+    let forwarding = millis(median(&mut forwarded)) - millis(median(&mut unproxied));
+    println!("Pushpin's forwarding of a request and its response takes {forwarding:.2} ms of that");
     Ok(())
 }
 

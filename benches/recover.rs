@@ -1,7 +1,8 @@
-//! How many recoveries one core answers in a second. Proxies send these requests when a stream may have missed something,
-//! and they are the most frequent ones. The store is in memory, so the result is the cost of the backend alone.
+//! Measures how many recoveries one core answers in a second. Proxies send these requests when a stream may have missed
+//! something, and they are the most frequent ones. The store is in memory, so the result is the cost of the backend
+//! alone.
 //!
-//! `cargo bench --bench recover`; needs nothing but Rust. The server runs in its own thread, whose processor time is
+//! `cargo bench --bench recover`; needs only Rust. The server runs in its own thread, whose processor time is
 //! measured. The client runs in another thread and keeps the server busy.
 
 use std::{
@@ -46,14 +47,14 @@ fn main() -> anyhow::Result<()> {
     let (addr, last_id) = address.recv()?;
 
     let request = request(&last_id)?;
-    let (took, answer) = runtime()?.block_on(load(addr, &request, COUNTED))?;
+    let (elapsed, length) = runtime()?.block_on(load(addr, &request, COUNTED))?;
     // The receiver is dropped only if the server failed, and then the join returns the error.
     let _ = stop.send(());
     let busy = server.join().expect("the server does not panic")?;
 
     let total = CONNECTIONS * (COUNTED + WARM_UP);
-    println!("{total} recoveries of one message over {CONNECTIONS} connections; an answer has {answer} bytes");
-    println!("  {:8.0} /s in {:.2} s", (CONNECTIONS * COUNTED) as f64 / took.as_secs_f64(), took.as_secs_f64());
+    println!("{total} recoveries of one message over {CONNECTIONS} connections; a response has {length} bytes");
+    println!("  {:8.0} /s in {:.2} s", (CONNECTIONS * COUNTED) as f64 / elapsed.as_secs_f64(), elapsed.as_secs_f64());
     println!("  {:8.1} µs of processor time each", busy.as_secs_f64() * 1e6 / total as f64);
     println!("  {:8.0} /s per core", total as f64 / busy.as_secs_f64());
     Ok(())
@@ -76,7 +77,7 @@ async fn serve(
         let draft = Draft {
             provisional_id: uuid::Uuid::new_v4(),
             from: Author::parse("Ada")?,
-            text: Text::parse(&format!("message {n} of a chat, about as long as they are"))?,
+            text: Text::parse(&format!("chat message {n} of about the usual length here."))?,
             date: Timestamp::now(),
         };
         let appended = store.append(&room, Append::new(draft)).await?;
@@ -147,7 +148,10 @@ async fn request_repeatedly(connection: &mut TcpStream, request: &str, count: us
         anyhow::ensure!(got == length, "a response of another length");
     }
     let answer = String::from_utf8_lossy(&buffer[..length]);
-    anyhow::ensure!(answer.starts_with("HTTP/1.1 200") && answer.contains("grip-hold: stream"), "answered {answer}");
+    anyhow::ensure!(
+        answer.starts_with("HTTP/1.1 200") && answer.contains("grip-hold: stream"),
+        "unexpected response: {answer}"
+    );
     anyhow::ensure!(answer.matches("event: message").count() == 1, "not one message: {answer}");
     Ok(length)
 }

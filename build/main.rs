@@ -1,7 +1,7 @@
 //! Prepares the files of `client/` for `src/web/assets.rs` to serve: strips comments and indentation, compresses each file
 //! once, and computes one hash over all of them.
 //!
-//! There is no list of files: every script, style sheet and icon in the folder is taken. A module that no other module
+//! There is no list of files: the program uses every script, style sheet and icon in the folder. A module that no other module
 //! imports is an entry, which a page loads.
 //!
 //! Every first build waits for the dependencies of this program, so it has only the two compressors.

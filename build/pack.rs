@@ -16,7 +16,7 @@ pub(crate) fn hash<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
     let mut hasher = DefaultHasher::new();
     for text in texts {
         hasher.write(text.as_bytes());
-        // In no UTF-8 text, so that no two lists of texts are the same to the hasher.
+        // This byte is in no UTF-8 text, so different lists of texts are different input to the hasher.
         hasher.write_u8(0xff);
     }
     format!("{:016x}", hasher.finish())

@@ -6,7 +6,7 @@
 
 use super::source::{Problem, Source};
 
-/// No value ends with these words, so that a slash after them starts a regular expression.
+/// No value ends with these words, so a slash after them starts a regular expression.
 const OPERATOR_WORDS: [&str; 14] = [
     "await",
     "case",
@@ -24,7 +24,7 @@ const OPERATOR_WORDS: [&str; 14] = [
     "yield",
 ];
 
-/// A statement follows the parentheses after these words, so that a slash after them starts a regular expression.
+/// A statement follows the parentheses after these words, so a slash after the parentheses starts a regular expression.
 const CONTROL_WORDS: [&str; 4] = ["for", "if", "while", "with"];
 
 #[derive(Debug)]
@@ -62,7 +62,7 @@ impl Previous<'_> {
         match self {
             Self::Operator => Some(true),
             Self::Word(word) => Some(OPERATOR_WORDS.contains(&word)),
-            // Of numbers, `1.` ends with a dot.
+            // A number can end with a dot, such as `1.`.
             Self::Value | Self::Dot => Some(false),
             Self::Ambiguous => None,
         }

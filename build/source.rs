@@ -18,12 +18,12 @@ impl<'a> Source<'a> {
         Self { text, position: 0 }
     }
 
-    /// In bytes.
+    /// The position, in bytes.
     pub(crate) fn position(&self) -> usize {
         self.position
     }
 
-    /// What was read from `start` on.
+    /// Returns what was read since `start`.
     pub(crate) fn since(&self, start: usize) -> &'a str {
         &self.text[start..self.position]
     }
@@ -38,7 +38,7 @@ impl<'a> Source<'a> {
         Some(next)
     }
 
-    /// Reads `expected` if it comes next.
+    /// Reads `expected` if it is next.
     pub(crate) fn take(&mut self, expected: &str) -> bool {
         let found = self.rest().starts_with(expected);
         if found {
@@ -51,7 +51,7 @@ impl<'a> Source<'a> {
         self.position = self.rest().find(|c| !matches(c)).map_or(self.text.len(), |length| self.position + length);
     }
 
-    /// Reads up to the end of `end`. False if it does not come.
+    /// Reads up to the end of `end`. Returns `false` if the rest does not contain it.
     pub(crate) fn take_through(&mut self, end: &str) -> bool {
         let found = self.rest().find(end);
         if let Some(length) = found {

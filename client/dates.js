@@ -33,7 +33,7 @@ export function dayName(date, now) {
 export const fullTime = (date) => full.format(date);
 
 /**
- * The time of day without "AM" and the like: space is scarce, and the message above says it.
+ * The time of day without "AM" and the like: space is scarce, and the message above shows it.
  *
  * @param {Date} date
  */

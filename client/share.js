@@ -24,7 +24,7 @@ export function shareLink(button, label, url, announce) {
   function setLabel(text) {
     label.textContent = text;
     // The style shows the outcome also on a narrow page, which hides the usual label.
-    button.classList.toggle('said', text !== usual);
+    button.classList.toggle('shows-outcome', text !== usual);
   }
 }
 

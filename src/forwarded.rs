@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn an_untrusted_peer_is_the_client_whatever_it_sends() {
+    fn an_untrusted_peer_is_the_client_regardless_of_its_headers() {
         assert_eq!(client("127.0.0.0/8", "192.0.2.1", &["198.51.100.7"]), "192.0.2.1");
         assert_eq!(client("", "127.0.0.1", &["198.51.100.7"]), "127.0.0.1");
     }

@@ -60,7 +60,7 @@ impl Check {
 }
 
 impl CachedChecks {
-    /// Returns the cached results, or runs the checks. Callers that come meanwhile wait for the same results.
+    /// Returns the cached results, or runs the checks. Concurrent callers wait for the same results.
     pub async fn get_or_check(&self, checks: impl Future<Output = Vec<Check>>) -> Vec<Check> {
         let mut cached = self.0.lock().await;
         if let Some((at, results)) = &*cached

@@ -37,18 +37,19 @@ use tracing::{debug, warn};
 /// The time limit for a request's head, from the start of the connection or the end of the previous request. Proxies and
 /// load balancers commonly keep an idle connection for 60 s; it must not be closed just when they use it.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
-/// The longest head, or up to twice as long if it arrives in one piece. Long heads are long because of cookies.
+/// The longest head, or up to twice as long if it arrives in one piece. Cookies make heads long.
 const MAX_HEAD_BYTES: usize = 64 << 10;
 /// The pause after a failure to accept, for example when the process has no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long a refused client may take to receive the refusal.
 const LINGER: Duration = Duration::from_secs(1);
-/// The most clients that are being refused at the same time. Connections beyond it are closed without a response.
+/// The maximum number of clients that are being refused at the same time. Connections beyond it are closed without a
+/// response.
 const MAX_REFUSALS: usize = 64;
 const REFUSAL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Type: application/json\r\n\
-    Content-Length: 99\r\nConnection: close\r\n\r\n\
-    {\"error\":\"overloaded\",\"message\":\"this server has all the connections it can take; try again later\"}";
+    Content-Length: 101\r\nConnection: close\r\n\r\n\
+    {\"error\":\"overloaded\",\"message\":\"this server has the maximum number of connections; try again later\"}";
 
 /// Serves up to `max_connections` connections until `stop`, and returns when the requests in progress are finished.
 ///
@@ -209,7 +210,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_connection_of_a_refused_body_is_closed_and_says_so() {
+    async fn the_connection_of_a_refused_body_is_closed_and_announces_it() {
         let (address, ..) = start(10).await;
         for (body, closes) in [("Content-Length: 70000\r\n\r\n{", true), ("\r\n", false)] {
             let mut connection = TcpStream::connect(address).await.unwrap();

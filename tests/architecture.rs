@@ -1,5 +1,5 @@
-//! The rules of the source that no compiler checks: who imports whom, as the tables in src/lib.rs and in the modules'
-//! mod.rs say, and what every file has.
+//! The rules of the source that no compiler checks: the imports of each module, as listed in the tables of src/lib.rs and
+//! of the folders' mod.rs, and what every file must have.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

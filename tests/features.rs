@@ -1,4 +1,4 @@
-//! What a binary does when it is asked for a feature: compiled with and without features, it tests both.
+//! What a binary does if its configuration needs a feature. Compiled with and without features, this tests both cases.
 
 use std::process::Command;
 
@@ -8,7 +8,7 @@ const EX_USAGE: i32 = 64;
 fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_gripchat"))
         .args(arguments)
-        // Where no AWS region can be found: so no command starts, with the feature either.
+        // No AWS region can be found, so that no command starts, even with the feature.
         .env_clear()
         .env("AWS_EC2_METADATA_DISABLED", "true")
         .env("HOME", "/nonexistent")

@@ -36,7 +36,7 @@ pub(crate) struct Outcome {
     /// The times from a publish request to its response.
     pub(crate) answers: Percentiles,
     /// The time from the first publish to the last delivery.
-    pub(crate) taken: Duration,
+    pub(crate) duration: Duration,
     /// The time from the first publish to the last response.
     pub(crate) posting: Duration,
 }
@@ -46,13 +46,13 @@ impl Load {
     pub(crate) fn run(self, subscribers: &mut Subscribers, target: &Target) -> anyhow::Result<Outcome> {
         let mut tally = Tally::new(subscribers.len(), self.messages, self.publishers, self.copies);
         let publishing = AtomicUsize::new(self.publishers);
-        let began = clock::now();
+        let started = clock::now();
         let mut answers = thread::scope(|scope| {
             let lanes: Vec<_> = (0..self.publishers)
                 .map(|lane| {
                     let publishing = &publishing;
                     scope.spawn(move || {
-                        let answers = self.publish(target, lane, began);
+                        let answers = self.publish(target, lane, started);
                         publishing.fetch_sub(1, Ordering::Release);
                         answers
                     })
@@ -66,23 +66,23 @@ impl Load {
             // The error of a publisher comes first, because it may be the cause of the other.
             received.map(|()| answers)
         })?;
-        let posted = answers.iter().map(|answer: &Answer| answer.at).max().unwrap_or(began);
+        let posted = answers.iter().map(|answer: &Answer| answer.at).max().unwrap_or(started);
         let mut durations: Vec<u32> = answers.drain(..).map(|answer| answer.micros).collect();
         Ok(Outcome {
             answers: Percentiles::of(&mut durations),
-            taken: clock::between(began, tally.last()),
-            posting: clock::between(began, posted),
+            duration: clock::between(started, tally.last()),
+            posting: clock::between(started, posted),
             tally,
         })
     }
 
-    fn publish(self, target: &Target, lane: usize, began: u64) -> anyhow::Result<Vec<Answer>> {
+    fn publish(self, target: &Target, lane: usize, started: u64) -> anyhow::Result<Vec<Answer>> {
         let mut publisher = Publisher::new(target);
         let mut answers = Vec::new();
         for number in (0..self.messages).skip(lane).step_by(self.publishers) {
             if let Some(rate) = self.rate {
                 let due = Duration::from_secs_f64(f64::from(number) / rate);
-                thread::sleep(due.saturating_sub(clock::between(began, clock::now())));
+                thread::sleep(due.saturating_sub(clock::between(started, clock::now())));
             }
             let sent = publisher.publish(number)?;
             let at = clock::now();

@@ -48,23 +48,23 @@ mod support;
 /// The channel of all subscribers, and the name of the chat room.
 const CHANNEL: &str = "bench";
 
-/// Compares how nchan, Pushpin and the edge deliver
+/// Compares how nchan, Pushpin and the edge deliver messages
 #[derive(Debug, Parser)]
 #[command(name = "cargo bench --bench fanout --")]
 struct Plan {
-    /// What to measure; without any, everything
+    /// What to measure; by default everything
     #[arg(value_enum)]
     runs: Vec<Run>,
     /// The servers to compare
     #[arg(long, value_enum, value_delimiter = ',', default_value = "nchan,pushpin,edge")]
     server: Vec<Kind>,
-    /// How often each measurement is made, the servers taking turns
+    /// How often each measurement is repeated; the servers alternate
     #[arg(long, default_value_t = 3)]
     rounds: usize,
     /// Subscribers of `latency`, `throughput` and `chat`
     #[arg(long, default_value_t = 1000)]
     subscribers: usize,
-    /// Messages of each of them
+    /// Messages that each of these three publishes
     #[arg(long, default_value_t = 500)]
     messages: u32,
     /// Messages per second of `latency`
@@ -73,7 +73,7 @@ struct Plan {
     /// Posts per second of `chat`
     #[arg(long, default_value_t = 20.0)]
     chat_rate: f64,
-    /// Publishers at once where as much as possible is published, each waiting for its answer
+    /// Concurrent publishers of `throughput` and `chat`, each of which waits for its response
     #[arg(long, default_value_t = 2, value_parser = publishers())]
     publishers: usize,
     /// Subscribers of `memory`
@@ -82,7 +82,7 @@ struct Plan {
     /// Connections of `churn`
     #[arg(long, default_value_t = 50_000)]
     cycles: usize,
-    /// What cargo tells every benchmark
+    /// A flag that cargo passes to every benchmark
     #[arg(long, hide = true)]
     bench: bool,
 }

@@ -28,7 +28,7 @@ pub(crate) enum Dialect {
 impl Dialect {
     /// Returns the body for a message. In every dialect its event has about 100 bytes.
     fn body(self, stamp: Stamp) -> String {
-        let data = format!(r#"{{"from":"Ada","text":"{} and as it goes on"}}"#, stamp.text());
+        let data = format!(r#"{{"from":"Ada","text":"{} with further text"}}"#, stamp.text());
         match self {
             Self::Nchan | Self::Chat => data,
             Self::Grip => {
@@ -94,20 +94,20 @@ impl<'a> Publisher<'a> {
         loop {
             let length = connection.read(&mut buffer)?;
             self.answer.extend_from_slice(&buffer[..length]);
-            match end(&self.answer, length == 0)? {
-                Some(stays) => break Ok(stays),
-                None => ensure!(length > 0, "the answer was cut off: {}", String::from_utf8_lossy(&self.answer)),
+            match response_end(&self.answer, length == 0)? {
+                Some(keep_alive) => break Ok(keep_alive),
+                None => ensure!(length > 0, "the response is incomplete: {}", String::from_utf8_lossy(&self.answer)),
             }
         }
     }
 }
 
 /// If the response is complete, returns whether another request may follow it.
-fn end(answer: &[u8], closed: bool) -> anyhow::Result<Option<bool>> {
+fn response_end(answer: &[u8], closed: bool) -> anyhow::Result<Option<bool>> {
     let answer = str::from_utf8(answer)?;
     let Some((head, body)) = answer.split_once("\r\n\r\n") else { return Ok(None) };
     if !head.starts_with("HTTP/1.1 2") && !head.starts_with("HTTP/1.0 2") {
-        bail!("a publish was answered {answer}");
+        bail!("a publish failed: {answer}");
     }
     let head = head.to_ascii_lowercase();
     let header = |name: &str| head.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
@@ -116,6 +116,6 @@ fn end(answer: &[u8], closed: bool) -> anyhow::Result<Option<bool>> {
         (None, Some(_)) => body.ends_with("0\r\n\r\n"),
         (None, None) => closed,
     };
-    let stays = !closed && header("connection:") != Some("close");
-    Ok(whole.then_some(stays))
+    let keep_alive = !closed && header("connection:") != Some("close");
+    Ok(whole.then_some(keep_alive))
 }

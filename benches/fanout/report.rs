@@ -36,7 +36,7 @@ impl Report {
         let ratios: Vec<Kind> =
             kinds.iter().copied().filter(|kind| *kind < Kind::Edge && kinds.contains(&Kind::Edge)).collect();
 
-        println!("\nmedian (least – most) of the rounds");
+        println!("\nmedian (minimum – maximum) of the rounds");
         print!("{:42}", "");
         kinds.iter().for_each(|kind| print!(" | {kind:>26}"));
         ratios.iter().for_each(|kind| print!(" | {:>12}", format!("edge/{kind}")));
@@ -68,8 +68,8 @@ impl Row {
     fn cell(&self, kind: Kind) -> String {
         let results = self.of(kind);
         match (self.median(kind), results.first(), results.last()) {
-            (Some(median), Some(least), Some(most)) if results.len() > 1 => {
-                format!("{} ({} – {})", number(median), number(*least), number(*most))
+            (Some(median), Some(min), Some(max)) if results.len() > 1 => {
+                format!("{} ({} – {})", number(median), number(*min), number(*max))
             }
             (Some(result), ..) => number(result),
             (None, ..) => "-".to_owned(),

@@ -23,15 +23,15 @@ const CHURN_WARM_UP: usize = 50 * CHURN_AT_ONCE;
 /// A measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Run {
-    /// Processor time per delivery and latency, at a given rate
+    /// Processor time per delivery and latency, at a fixed rate
     Latency,
-    /// The most deliveries per second
+    /// Maximum number of deliveries per second
     Throughput,
     /// Memory per idle subscriber
     Memory,
-    /// Memory and descriptors after many connections have come and gone
+    /// Memory and descriptors after many connections were opened and closed
     Churn,
-    /// From a POST to a room to its two events, with `gripchat run`
+    /// Time from a POST to a room until its two events arrive, with `gripchat run`
     Chat,
 }
 
@@ -61,9 +61,9 @@ impl Run {
 }
 
 fn latency(plan: &Plan, kind: Kind, server: &Server, report: &mut Report) -> anyhow::Result<()> {
-    let mut subscribers = listening(server, plan.subscribers)?;
+    let mut subscribers = subscribe(server, plan.subscribers)?;
     let load = Load { messages: plan.messages, rate: Some(plan.rate), publishers: 1, copies: 1 };
-    let (mut outcome, busy) = measured(load, &mut subscribers, server)?;
+    let (mut outcome, busy) = run_measured(load, &mut subscribers, server)?;
     let delivered = outcome.tally.delivered() as f64;
     let latency = outcome.tally.latencies(0);
     let at = format!("at {}/s:", plan.rate);
@@ -75,58 +75,58 @@ fn latency(plan: &Plan, kind: Kind, server: &Server, report: &mut Report) -> any
 }
 
 fn throughput(plan: &Plan, kind: Kind, server: &Server, report: &mut Report) -> anyhow::Result<()> {
-    let mut subscribers = listening(server, plan.subscribers)?;
+    let mut subscribers = subscribe(server, plan.subscribers)?;
     let load = Load { messages: plan.messages, rate: None, publishers: plan.publishers, copies: 1 };
-    let (outcome, busy) = measured(load, &mut subscribers, server)?;
-    if faults("at most:", kind, &outcome, report) {
+    let (outcome, busy) = run_measured(load, &mut subscribers, server)?;
+    if faults("maximum:", kind, &outcome, report) {
         let delivered = outcome.tally.delivered() as f64;
-        report.add("at most: deliveries/s", kind, delivered / outcome.taken.as_secs_f64());
-        busy.add("at most:", kind, delivered, report);
+        report.add("maximum: deliveries/s", kind, delivered / outcome.duration.as_secs_f64());
+        busy.add("maximum:", kind, delivered, report);
     }
     Ok(())
 }
 
 fn memory(plan: &Plan, kind: Kind, server: &Server, report: &mut Report) -> anyhow::Result<()> {
     let processes = Server::processes();
-    let look = || usage::memory(&processes);
-    let before = usage::settled(look)?;
+    let read = || usage::memory(&processes);
+    let before = usage::settled(read)?;
     let mut subscribers = Subscribers::open(&server.endpoint, plan.idle)?;
-    let after = usage::settled(look)?;
+    let after = usage::settled(read)?;
     // Check that each of them is subscribed and not only connected.
     warm_up(&mut subscribers, server)?;
     let each = after.saturating_sub(before) as f64 / plan.idle as f64;
-    report.add(format!("memory for each of {}, KB", plan.idle), kind, each / 1024.0);
+    report.add(format!("memory per subscriber, {} idle, KB", plan.idle), kind, each / 1024.0);
     Ok(())
 }
 
 fn churn(plan: &Plan, kind: Kind, server: &Server, report: &mut Report) -> anyhow::Result<()> {
-    let come_and_go = |count: usize| {
+    let connect_and_close = |count: usize| {
         (0..count.div_ceil(CHURN_AT_ONCE))
             .try_for_each(|_| Subscribers::open(&server.endpoint, CHURN_AT_ONCE).map(drop))
     };
     let processes = Server::processes();
-    let look = || anyhow::Ok((usage::memory(&processes)? / 1024, usage::descriptors(&processes)?));
-    come_and_go(CHURN_WARM_UP)?;
-    let before = usage::settled(look)?;
-    come_and_go(plan.cycles / 2)?;
-    // What grows as much in the second half as in the first is a leak.
-    let halfway = usage::settled(look)?;
-    come_and_go(plan.cycles - plan.cycles / 2)?;
-    let after = usage::settled(look)?;
+    let read = || anyhow::Ok((usage::memory(&processes)? / 1024, usage::descriptors(&processes)?));
+    connect_and_close(CHURN_WARM_UP)?;
+    let before = usage::settled(read)?;
+    connect_and_close(plan.cycles / 2)?;
+    // Memory that grows as much in the second half as in the first is leaking.
+    let halfway = usage::settled(read)?;
+    connect_and_close(plan.cycles - plan.cycles / 2)?;
+    let after = usage::settled(read)?;
     for (when, (memory, descriptors)) in [("before", before), ("halfway", halfway), ("after", after)] {
-        report.add(format!("{} came and went: KB {when}", plan.cycles), kind, memory as f64);
-        report.add(format!("{} came and went: fds {when}", plan.cycles), kind, descriptors as f64);
+        report.add(format!("{} connections: KB {when}", plan.cycles), kind, memory as f64);
+        report.add(format!("{} connections: fds {when}", plan.cycles), kind, descriptors as f64);
     }
     Ok(())
 }
 
 fn chat(plan: &Plan, kind: Kind, server: &Server, report: &mut Report) -> anyhow::Result<()> {
-    let mut subscribers = listening(server, plan.subscribers)?;
+    let mut subscribers = subscribe(server, plan.subscribers)?;
     let load = Load { messages: plan.messages, rate: Some(plan.chat_rate), publishers: 1, copies: 2 };
     let mut outcome = load.run(&mut subscribers, &server.target)?;
     let at = format!("chat at {}/s:", plan.chat_rate);
     let percentiles = [
-        ("answer to the post", outcome.answers),
+        ("response to the post", outcome.answers),
         ("provisional", outcome.tally.latencies(0)),
         ("final", outcome.tally.latencies(1)),
     ];
@@ -138,15 +138,19 @@ fn chat(plan: &Plan, kind: Kind, server: &Server, report: &mut Report) -> anyhow
 
     let load = Load { rate: None, publishers: plan.publishers, ..load };
     let outcome = load.run(&mut subscribers, &server.target)?;
-    if faults("chat at most:", kind, &outcome, report) {
-        report.add("chat at most: posts/s", kind, f64::from(load.messages) / outcome.posting.as_secs_f64());
-        report.add("chat at most: deliveries/s", kind, outcome.tally.delivered() as f64 / outcome.taken.as_secs_f64());
+    if faults("chat maximum:", kind, &outcome, report) {
+        report.add("chat maximum: posts/s", kind, f64::from(load.messages) / outcome.posting.as_secs_f64());
+        report.add(
+            "chat maximum: deliveries/s",
+            kind,
+            outcome.tally.delivered() as f64 / outcome.duration.as_secs_f64(),
+        );
     }
     Ok(())
 }
 
 /// Connects subscribers, and waits until all of them are subscribed.
-fn listening(server: &Server, count: usize) -> anyhow::Result<Subscribers> {
+fn subscribe(server: &Server, count: usize) -> anyhow::Result<Subscribers> {
     let mut subscribers = Subscribers::open(&server.endpoint, count)?;
     warm_up(&mut subscribers, server)?;
     Ok(subscribers)
@@ -157,7 +161,7 @@ fn warm_up(subscribers: &mut Subscribers, server: &Server) -> anyhow::Result<()>
     subscribers.warm_up(|| publisher.publish(stamp::WARM_UP).map(drop))
 }
 
-/// Processor time of a measurement.
+/// The processor time of a measurement.
 struct Busy {
     server: Duration,
     client: Duration,
@@ -167,12 +171,12 @@ impl Busy {
     fn add(&self, what: &str, kind: Kind, deliveries: f64, report: &mut Report) {
         let each = |time: Duration| time.as_secs_f64() * 1e6 / deliveries;
         report.add(format!("{what} processor time per delivery, µs"), kind, each(self.server));
-        report.add(format!("{what} the client's own, µs"), kind, each(self.client));
+        report.add(format!("{what} client's processor time, µs"), kind, each(self.client));
     }
 }
 
 /// Runs the load, and returns its outcome and the processor time of server and client.
-fn measured(load: Load, subscribers: &mut Subscribers, server: &Server) -> anyhow::Result<(Outcome, Busy)> {
+fn run_measured(load: Load, subscribers: &mut Subscribers, server: &Server) -> anyhow::Result<(Outcome, Busy)> {
     let (processes, this) = (Server::processes(), [std::process::id()]);
     // Let the server finish the work of its start.
     thread::sleep(Duration::from_millis(500));
@@ -190,7 +194,7 @@ fn faults(what: &str, kind: Kind, outcome: &Outcome, report: &mut Report) -> boo
     let (lost, misplaced) = (outcome.tally.lost(), outcome.tally.misplaced());
     report.add(format!("{what} lost or misplaced"), kind, (lost + misplaced) as f64);
     if lost + misplaced > 0 {
-        report.note(format!("{kind}, {what} {lost} deliveries lost, {misplaced} twice or too late"));
+        report.note(format!("{kind}, {what} {lost} deliveries lost, {misplaced} duplicate or out of order"));
     }
     lost + misplaced == 0
 }

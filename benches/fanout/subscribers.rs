@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// The time limit for any subscriber to receive something while they connect.
-const PATIENCE: Duration = Duration::from_secs(10);
+const RECEIVE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The number of source addresses, from 127.0.0.2, which are used in turn. A closed connection keeps its port for a
 /// minute, and one address has only 28,000 ports.
@@ -35,7 +35,7 @@ const SOURCES: u32 = 16;
 
 const BUFFER: usize = 64 * 1024;
 const EVENTS: usize = 1024;
-/// The most bytes of an incomplete stamp: at least one byte is missing.
+/// The maximum length of an incomplete stamp: at least one byte is missing.
 const CARRY: usize = stamp::LENGTH - 1;
 
 /// Where subscribers connect.
@@ -43,8 +43,8 @@ const CARRY: usize = stamp::LENGTH - 1;
 pub(crate) struct Endpoint {
     pub(crate) addr: SocketAddr,
     pub(crate) path: String,
-    /// The most subscribers that wait for the head of their response at once. Connections beyond the queue of the listener
-    /// are refused, and retried only after a second.
+    /// The maximum number of subscribers that wait for the head of their response at once. Connections beyond the queue
+    /// of the listener are refused, and retried only after a second.
     pub(crate) at_once: usize,
 }
 
@@ -90,8 +90,8 @@ impl Subscribers {
                 last_event = Instant::now();
             }
             ensure!(
-                last_event.elapsed() < PATIENCE,
-                "only {} of {count} subscribers got an answer",
+                last_event.elapsed() < RECEIVE_TIMEOUT,
+                "only {} of {count} subscribers received a response",
                 subscribers.listening
             );
         }
@@ -107,11 +107,11 @@ impl Subscribers {
     pub(crate) fn warm_up(&mut self, mut publish: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<()> {
         const ROUND: Duration = Duration::from_millis(500);
 
-        let began = Instant::now();
+        let started = Instant::now();
         let mut received = vec![false; self.len()];
         let mut missing = self.len();
         while missing > 0 {
-            ensure!(began.elapsed() < PATIENCE, "{missing} subscribers receive nothing");
+            ensure!(started.elapsed() < RECEIVE_TIMEOUT, "{missing} subscribers receive nothing");
             publish()?;
             let published = Instant::now();
             while missing > 0 && published.elapsed() < ROUND {
@@ -151,13 +151,13 @@ impl Subscribers {
             let now = clock::now();
             if !member.listening {
                 let head = &self.buffer[CARRY..CARRY + length];
-                ensure!(head.starts_with(b"HTTP/1.1 200"), "answered {}", String::from_utf8_lossy(head));
+                ensure!(head.starts_with(b"HTTP/1.1 200"), "unexpected response: {}", String::from_utf8_lossy(head));
                 member.listening = true;
                 self.listening += 1;
             }
-            let begin = CARRY - member.carried;
-            self.buffer[begin..CARRY].copy_from_slice(&member.carry[..member.carried]);
-            let bytes = &self.buffer[begin..CARRY + length];
+            let start = CARRY - member.carried;
+            self.buffer[start..CARRY].copy_from_slice(&member.carry[..member.carried]);
+            let bytes = &self.buffer[start..CARRY + length];
             let scanned = self.scanner.scan(bytes, |stamp| delivered(index, stamp, now));
             let rest = &bytes[scanned.max(bytes.len().saturating_sub(CARRY))..];
             member.carry[..rest.len()].copy_from_slice(rest);

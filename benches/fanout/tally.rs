@@ -2,10 +2,10 @@
 
 use crate::{clock, stamp::Stamp};
 
-/// The most publishers at once.
+/// The maximum number of concurrent publishers.
 pub(crate) const MAX_LANES: usize = 8;
 
-/// The most copies of a message that a subscriber receives: provisional and final.
+/// The maximum number of copies of a message that a subscriber receives: provisional and final.
 const MAX_COPIES: usize = 2;
 
 /// Counts deliveries, and checks that every subscriber gets every message once, in order.
@@ -16,9 +16,9 @@ pub(crate) struct Tally {
     lanes: usize,
     copies: usize,
     expected: usize,
-    /// By subscriber, copy and lane: the position in the lane of the next message.
+    /// For each subscriber, copy and lane: the position of the next message in the lane.
     next: Vec<[[u32; MAX_LANES]; MAX_COPIES]>,
-    /// By copy, in µs. The memory for all of them is allocated at the start.
+    /// The latencies of each copy, in µs. The memory for all of them is allocated at the start.
     latencies: [Vec<u32>; MAX_COPIES],
     misplaced: usize,
     last: u64,
@@ -77,7 +77,7 @@ impl Tally {
     }
 }
 
-/// In milliseconds.
+/// Percentiles of durations, in milliseconds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Percentiles {
     pub(crate) p50: f64,

@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::Context as _;
 
-/// Processor time, user and system, of all threads.
+/// Returns the processor time, user and system, of all threads.
 pub(crate) fn processor(ids: &[u32]) -> anyhow::Result<Duration> {
     let mut ticks = 0;
     for id in ids {
@@ -21,7 +21,7 @@ pub(crate) fn processor(ids: &[u32]) -> anyhow::Result<Duration> {
     Ok(Duration::from_secs_f64(ticks as f64 / rustix::param::clock_ticks_per_second() as f64))
 }
 
-/// Memory in bytes: the proportional set size, in which a page that several processes share counts once.
+/// Returns the memory in bytes: the proportional set size, in which a page that several processes share counts once.
 pub(crate) fn memory(ids: &[u32]) -> anyhow::Result<u64> {
     let mut bytes = 0;
     for id in ids {
@@ -33,23 +33,23 @@ pub(crate) fn memory(ids: &[u32]) -> anyhow::Result<u64> {
     Ok(bytes)
 }
 
-/// Open descriptors.
+/// Returns the number of open descriptors.
 pub(crate) fn descriptors(ids: &[u32]) -> anyhow::Result<usize> {
     let count = |id| fs::read_dir(format!("/proc/{id}/fd")).map(Iterator::count);
     ids.iter().map(|id| count(id).context("a process of the server has ended")).sum()
 }
 
 /// Reads a value until two readings in a row are equal, for at most five seconds, and returns the last one.
-pub(crate) fn settled<T: PartialEq>(look: impl Fn() -> anyhow::Result<T>) -> anyhow::Result<T> {
-    const BETWEEN: Duration = Duration::from_millis(300);
-    const AT_MOST: Duration = Duration::from_secs(5);
+pub(crate) fn settled<T: PartialEq>(read: impl Fn() -> anyhow::Result<T>) -> anyhow::Result<T> {
+    const INTERVAL: Duration = Duration::from_millis(300);
+    const DEADLINE: Duration = Duration::from_secs(5);
 
-    let began = Instant::now();
-    let mut seen = look()?;
+    let started = Instant::now();
+    let mut seen = read()?;
     loop {
-        thread::sleep(BETWEEN);
-        let now = look()?;
-        if now == seen || began.elapsed() > AT_MOST {
+        thread::sleep(INTERVAL);
+        let now = read()?;
+        if now == seen || started.elapsed() > DEADLINE {
             return Ok(now);
         }
         seen = now;

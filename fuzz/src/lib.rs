@@ -1,5 +1,5 @@
-//! Shared by the targets: requests and headers read from lines, an SSE parser that is independent of the encoder, and a
-//! runtime.
+//! Code that the targets share: it parses requests and headers from lines, sends requests to a router, and parses event
+//! streams independently of the encoder.
 
 pub mod sse;
 
@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use http_body_util::BodyExt as _;
 use tower::ServiceExt as _;
 
-/// Reads header lines up to an empty line; invalid ones are skipped. Returns the headers and the rest.
+/// Parses header lines up to an empty line, and skips invalid ones. Returns the headers and the rest.
 pub fn headers(data: &[u8]) -> (HeaderMap, &[u8]) {
     let mut headers = HeaderMap::new();
     let mut rest = data;
@@ -38,7 +38,7 @@ pub fn line(data: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
-/// Reads a request: `METHOD path`, header lines, an empty line, the body.
+/// Parses a request: `METHOD path`, header lines, an empty line, the body.
 pub fn request(data: &[u8]) -> Option<Request<Body>> {
     let (first, rest) = line(data);
     let space = first.iter().position(|byte| *byte == b' ')?;
@@ -50,15 +50,15 @@ pub fn request(data: &[u8]) -> Option<Request<Body>> {
     Some(request)
 }
 
-/// Returns the response of a service, with its body.
-pub fn answer(service: &Router, request: Request<Body>) -> (StatusCode, HeaderMap, http::Extensions, Bytes) {
+/// Sends a request to a router, and returns the response.
+pub fn respond(service: &Router, request: Request<Body>) -> (StatusCode, HeaderMap, http::Extensions, Bytes) {
     thread_local! {
         static RUNTIME: tokio::runtime::Runtime =
             tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
     }
     RUNTIME.with(|runtime| {
         runtime.block_on(async {
-            let (head, body) = service.clone().oneshot(request).await.expect("it always answers").into_parts();
+            let (head, body) = service.clone().oneshot(request).await.expect("a router is infallible").into_parts();
             let body = body.collect().await.expect("a body in memory").to_bytes();
             (head.status, head.headers, head.extensions, body)
         })

@@ -1,18 +1,18 @@
-//! An event stream as a browser reads it: the algorithm of the HTML standard, written down step by step ("Server-sent
+//! A parser for event streams. It follows the algorithm of the HTML standard step by step, as browsers do ("Server-sent
 //! events", "Interpreting an event stream").
 
 /// A dispatched event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// Its type.
+    /// The type of the event.
     pub name: String,
     /// The stream's last event id when it was dispatched.
     pub last_event_id: String,
-    /// Its data.
+    /// The data of the event.
     pub data: String,
 }
 
-/// All events that a whole stream dispatches.
+/// Returns all events that a complete stream dispatches.
 pub fn parse(stream: &str) -> Vec<Event> {
     let stream = stream.strip_prefix('\u{feff}').unwrap_or(stream);
     let (mut events, mut last_event_id) = (Vec::new(), String::new());
@@ -44,7 +44,7 @@ pub fn parse(stream: &str) -> Vec<Event> {
     events
 }
 
-/// The lines that have ended: with CR LF, LF or CR.
+/// Returns the complete lines, which end with CR LF, LF or CR.
 fn lines(stream: &str) -> Vec<&str> {
     let (mut lines, mut rest) = (Vec::new(), stream);
     while let Some(end) = rest.find(['\r', '\n']) {

@@ -1,4 +1,5 @@
-//! The configuration, one value per line: an accepted value is within its range, and no problem shows a key.
+//! The configuration. The input has one value per line. Accepted values are within their ranges, and error messages
+//! contain no key.
 #![no_main]
 
 use std::time::Duration;
@@ -46,17 +47,16 @@ enum Group {
 
 fuzz_target!(|text: &str| {
     let values = || FLAGS.iter().zip(text.split('\n'));
-    let flags = |group| {
-        values().filter(move |((of, _), _)| *of == group).map(|((_, flag), value)| format!("--{flag}={value}"))
-    };
+    let flags =
+        |group| values().filter(move |((of, _), _)| *of == group).map(|((_, flag), value)| format!("--{flag}={value}"));
 
-    let (backend, problems) = parse_flags::<Backend>(flags(Group::Backend)).expect("problems stop nothing");
+    let (backend, problems) = parse_flags::<Backend>(flags(Group::Backend)).expect("problems are not an error");
     assert!((Duration::from_secs(1)..=Duration::from_secs(3_600)).contains(&backend.recheck_interval));
     let retention = backend.message_retention;
     assert!(retention == Retention::FOREVER || retention.to_string().parse() == Ok(retention), "{retention}");
     let _ = problems.to_string();
 
-    let (edge, mut problems) = parse_flags::<Edge>(flags(Group::Edge)).expect("problems stop nothing");
+    let (edge, mut problems) = parse_flags::<Edge>(flags(Group::Edge)).expect("problems are not an error");
     if let Some(config) = edge.config(&mut problems) {
         assert!((1..=1_000_000).contains(&config.max_connections));
         assert!((Duration::from_millis(100)..=Duration::from_secs(3_600)).contains(&config.backend_timeout));
@@ -69,6 +69,6 @@ fuzz_target!(|text: &str| {
         assert!(!shown.contains(key), "{shown}");
     }
 
-    let (_, problems) = parse_flags::<Store>(flags(Group::Store)).expect("problems stop nothing");
+    let (_, problems) = parse_flags::<Store>(flags(Group::Store)).expect("problems are not an error");
     let _ = problems.to_string();
 });

@@ -1,11 +1,12 @@
-//! The edge's control port: no request makes it fail, and with a key nothing is published without a token.
+//! The control port of the edge. No request causes a server error. If a key is configured, nothing is published without
+//! a token.
 #![no_main]
 
 use std::sync::LazyLock;
 
 use axum::Router;
 use gripchat::edge::fuzzing::control_port;
-use gripchat_fuzz::{answer, request};
+use gripchat_fuzz::{request, respond};
 use http::StatusCode;
 use libfuzzer_sys::fuzz_target;
 
@@ -15,10 +16,10 @@ static LOCKED: LazyLock<Router> = LazyLock::new(|| control_port(Some("a secret")
 fuzz_target!(|data: &[u8]| {
     let (Some(first), Some(second)) = (request(data), request(data)) else { return };
     let is_post = first.method() == http::Method::POST;
-    let (status, _, _, body) = answer(&OPEN, first);
+    let (status, _, _, body) = respond(&OPEN, first);
     assert!(!status.is_server_error(), "{status}");
     assert!(!status.is_success() || !body.is_empty() || !is_post);
-    let (status, _, _, _) = answer(&LOCKED, second);
+    let (status, _, _, _) = respond(&LOCKED, second);
     assert!(!is_post || !status.is_success(), "published without a token");
     assert_ne!(status, StatusCode::INTERNAL_SERVER_ERROR);
 });

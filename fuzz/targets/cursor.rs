@@ -1,4 +1,4 @@
-//! Cursors, ids, epochs and dates: what is read is what would be written.
+//! Cursors, ids, epochs and dates. A parsed value formats to the text it was parsed from.
 #![no_main]
 
 use gripchat::chat::{Cursor, Epoch, MAX_SEQ, MessageId, Timestamp};

@@ -1,4 +1,5 @@
-//! Items of the table: any attributes are a message or are refused, and a message encodes to what was decoded.
+//! Items of the DynamoDB table. Any attributes are decoded to a message or refused, and a decoded message is unchanged
+//! after it was encoded and decoded again.
 #![no_main]
 
 use std::collections::HashMap;

@@ -1,4 +1,5 @@
-//! Entries of the embedded store: any bytes are a message or are refused, and a message encodes to what was decoded.
+//! Records of the embedded store. Any bytes are decoded to a message or refused, and a decoded message is unchanged
+//! after it was encoded and decoded again.
 #![no_main]
 
 use gripchat::{

@@ -1,4 +1,4 @@
-//! Headers that the edge forwards. The input is header lines.
+//! Headers that the edge forwards. The input consists of header lines.
 #![no_main]
 
 use gripchat::edge::fuzzing::forwarded;

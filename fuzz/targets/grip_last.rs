@@ -1,4 +1,5 @@
-//! `Grip-Last`: a stream's place is found among any other lines, and no other channel's is taken for it.
+//! `Grip-Last`. The position of a stream is found among any other lines, and the position of another channel is never
+//! returned instead.
 #![no_main]
 
 use gripchat::{chat::RoomId, feed, grip};

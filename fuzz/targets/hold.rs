@@ -1,4 +1,4 @@
-//! The headers of a hold, written as a backend does and read as a proxy does.
+//! The headers of a hold. A proxy parses what a backend has written.
 #![no_main]
 
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! A backend's instructions to the edge. The input is a `Host`, a path, and the header lines of a response.
+//! Instructions of a backend to the edge. The input consists of a `Host`, a path, and the header lines of a response.
 #![no_main]
 
 use gripchat::edge::fuzzing::instructions;

@@ -1,4 +1,4 @@
-//! JSON Patches of held responses: the held body on the first line, then the patch.
+//! JSON Patches of held responses. The first line of the input is the held body, and the rest is the patch.
 #![no_main]
 
 use gripchat::edge::fuzzing::patch;

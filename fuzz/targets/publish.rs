@@ -1,4 +1,4 @@
-//! Bodies published to the edge: items in all formats.
+//! Bodies of publish requests to the edge, with items in all formats.
 #![no_main]
 
 use gripchat::edge::fuzzing::publish;

@@ -1,4 +1,4 @@
-//! Requests to the API: path, headers and body through the real extractors.
+//! Requests to the API. The real extractors parse path, headers and body.
 #![no_main]
 
 use std::sync::LazyLock;
@@ -9,7 +9,7 @@ use gripchat::{
     store::KeySearch,
     web::fuzzing::{Parsed, routes},
 };
-use gripchat_fuzz::{answer, request};
+use gripchat_fuzz::{request, respond};
 use libfuzzer_sys::fuzz_target;
 
 static ROUTES: LazyLock<Router> = LazyLock::new(routes);
@@ -17,10 +17,10 @@ static ROUTES: LazyLock<Router> = LazyLock::new(routes);
 fuzz_target!(|data: &[u8]| {
     let Some(request) = request(data) else { return };
     let key = request.headers().get("idempotency-key").cloned();
-    let (status, headers, extensions, body) = answer(&ROUTES, request);
+    let (status, headers, extensions, body) = respond(&ROUTES, request);
     assert!(!status.is_server_error(), "{status}");
     let Some(parsed) = extensions.get::<Parsed>() else {
-        refused(&headers, &body);
+        check_error(&headers, &body);
         return;
     };
     assert_eq!(RoomId::parse(parsed.room.as_str()).as_ref(), Ok(&parsed.room));
@@ -36,8 +36,8 @@ fuzz_target!(|data: &[u8]| {
     }
 });
 
-/// An error contains a remedy, as JSON or as a page.
-fn refused(headers: &http::HeaderMap, body: &[u8]) {
+/// Checks that an error contains a remedy, as JSON or as a page.
+fn check_error(headers: &http::HeaderMap, body: &[u8]) {
     match headers.get("content-type").and_then(|value| value.to_str().ok()) {
         Some("application/json") => {
             let body: serde_json::Value = serde_json::from_slice(body).expect("JSON");

@@ -1,4 +1,4 @@
-//! Names of rooms: what is one, and what of it gets into channels and paths.
+//! Names of rooms. A valid name is encoded in channels and paths, and decodes to itself.
 #![no_main]
 
 use gripchat::{chat::RoomId, feed};

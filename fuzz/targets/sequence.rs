@@ -1,4 +1,4 @@
-//! The order of a channel: items that arrive in any order are delivered in their own.
+//! The order of a channel. Items that arrive in any order are delivered in the order of their ids.
 #![no_main]
 
 use gripchat::edge::fuzzing::sequence;

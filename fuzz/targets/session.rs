@@ -1,4 +1,4 @@
-//! Held streams of the edge, after events in any order: no message is lost or duplicated.
+//! Held streams of the edge. After events in any order, no message is lost or duplicated.
 #![no_main]
 
 use gripchat::edge::fuzzing::session;

@@ -1,4 +1,4 @@
-//! The encoder of event streams against a parser of its own: whatever the data, the same events come out.
+//! The encoder of event streams. For any data, an independent parser returns the events that were encoded.
 #![no_main]
 
 use std::fmt::Display;

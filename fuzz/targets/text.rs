@@ -1,4 +1,4 @@
-//! Authors and texts: what is accepted holds no control characters, and arrives in a browser as it was accepted.
+//! Authors and texts. Accepted ones contain no forbidden control characters, and arrive in a browser unchanged.
 #![no_main]
 
 use gripchat::{

@@ -1,4 +1,5 @@
-//! `Grip-Sig` and the control port's tokens: nothing holds but what was signed, letter for letter.
+//! Tokens: `Grip-Sig` and those of the control port. Only a token that was signed is accepted, and any changed
+//! character makes it invalid.
 #![no_main]
 
 use std::{
@@ -22,7 +23,7 @@ fuzz_target!(|data: &[u8]| {
     assert!(VERIFIER.accepts(&TOKEN));
     let text = String::from_utf8_lossy(data);
     assert!(!VERIFIER.accepts(&text), "forged: {text}");
-    // Every two bytes change one letter of a good token.
+    // Every two bytes of the input change one character of a valid token.
     let mut changed = TOKEN.clone().into_bytes();
     for two in data.chunks_exact(2) {
         let at = usize::from(two[0]) % changed.len();

@@ -22,7 +22,7 @@ const POST_DEADLINE: Duration = Duration::from_millis(9_500);
 
 /// A duplicate is published again if its message is younger than this. Proxies ignore an id that they have received within
 /// the last 60 s (Pushpin's `id_cache_ttl`), so the message is not delivered twice.
-const REPUBLISH_WITHIN: Duration = Duration::from_secs(55);
+const REPUBLISH_MAX_AGE: Duration = Duration::from_secs(55);
 
 /// Why a message was not posted.
 #[derive(Debug, thiserror::Error)]
@@ -108,7 +108,7 @@ impl App {
         let announce = Box::new(move |appended: &Appended| {
             let _entered = span.enter();
             failpoint::pass(failpoint::POST_STORED);
-            let old = Timestamp::now() > appended.message.date.plus(REPUBLISH_WITHIN);
+            let old = Timestamp::now() > appended.message.date.plus(REPUBLISH_MAX_AGE);
             if !(appended.duplicate && old) {
                 let published = publish(&publisher, &room, Kind::Persisted, &feed::persisted_item(&room, appended));
                 // If the post has ended, nothing waits for the outcome. The item is published in order nevertheless.
@@ -118,7 +118,7 @@ impl App {
         (announce, receiver)
     }
 
-    /// Takes a provisional message back. The sender does not wait for this, because its response is already late.
+    /// Retracts a provisional message. The sender does not wait for this, because its response is already late.
     fn retract(&self, room: &RoomId, draft: &Draft) {
         failpoint::pass(failpoint::POST_REFUSED);
         // The item is queued after the provisional message before the task starts.

@@ -20,7 +20,7 @@ const REPLAY_PAGE: usize = 200;
 const RECOVER_DEADLINE: Duration = Duration::from_secs(3);
 
 impl App {
-    /// Returns what makes the responses of streams from their pages.
+    /// Returns the feed, which makes responses from the pages of streams.
     pub fn feed(&self) -> Feed {
         self.feed
     }

@@ -14,7 +14,8 @@ pub const MAX_SEQ: u64 = 9_007_199_254_740_991;
 
 /// Digits of a generated epoch.
 const EPOCH_DIGITS: usize = 8;
-/// Digits of the longest epoch that is parsed, in case eight ever are too few.
+/// Digits of the longest epoch that is parsed. It is longer than a generated one, in case eight digits are ever too
+/// few.
 const MAX_EPOCH_DIGITS: usize = 13;
 
 /// Identifies one continuous numbering of a room's messages: a short string of digits and lower-case letters.

@@ -36,7 +36,7 @@ pub struct Config {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BackendUrl(Authority);
 
-/// A text that is not the address of a backend.
+/// The error for a text that is not the address of a backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be the address of the backend, without a path, such as http://127.0.0.1:3000")]
 pub struct BackendUrlError;

@@ -13,7 +13,7 @@
 //!                                         └──► backend   one request for all streams that miss the same
 //! ```
 //!
-//! | module | is | imports of ours |
+//! | module | is | imports of the edge |
 //! |---|---|---|
 //! | `config` | the configuration | nothing |
 //! | `body` | bodies that pass the edge | nothing |

@@ -62,7 +62,7 @@ impl Event {
         Self::new("message", None, &Retraction { draft, retracted: true })
     }
 
-    /// Nothing happened. A client that receives it knows that its connection works.
+    /// Sent when nothing else was sent. A client that receives it knows that its connection works.
     pub fn keep_alive() -> Self {
         Self { name: "keep-alive", id: None, data: "{}".to_owned() }
     }

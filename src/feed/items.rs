@@ -15,7 +15,7 @@ pub fn provisional_item(room: &RoomId, draft: &Draft) -> Item {
     Item::ephemeral(&provisional_channel(room), formats(&Event::provisional(draft)))
 }
 
-/// Returns the item that takes a provisional message back.
+/// Returns the item that retracts a provisional message.
 pub fn retraction_item(room: &RoomId, draft: &Draft) -> Item {
     Item::ephemeral(&provisional_channel(room), formats(&Event::retraction(draft)))
 }

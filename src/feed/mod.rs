@@ -3,7 +3,7 @@
 //! | event | data | sent |
 //! |---|---|---|
 //! | `stream-open` | `{"lastEventId"}` | first on a client's own request: the cursor that the stream continues from |
-//! | `message` | a message without `id` | when it was posted and is not stored yet; `"retracted": true` takes it back |
+//! | `message` | a message without `id` | when it was posted and is not stored yet; `"retracted": true` retracts it |
 //! | `message` | a message, event id = `id` | when it is stored: in order, once |
 //! | `stream-reset` | `{"reason", "lastEventId"}` | when the messages after the client's cursor cannot be replayed |
 //! | `keep-alive` | `{}` | when nothing else was sent for 20 s |
@@ -13,7 +13,7 @@
 //! reliable: its events have no position in the room's log.
 //!
 //! Events are independent of the transport. [`Event::push_sse`] encodes one for Server-Sent Events; another
-//! transport adds an encoder beside it and a format in `items::formats`.
+//! transport adds a second encoder and a format in `items::formats`.
 //!
 //! | module | is | imports |
 //! |---|---|---|

@@ -18,8 +18,8 @@ use crate::{
     store::ResetReason,
 };
 
-/// Below the 30 s after which the strictest common proxies close an idle connection, and often enough for a page to
-/// consider a stream dead after 45 s.
+/// The silence after which a keep-alive is sent. It is below the 30 s after which the strictest common proxies close an
+/// idle connection, and short enough for a page to consider a stream dead after 45 s.
 const KEEP_ALIVE_AFTER: Duration = Duration::from_secs(20);
 
 /// The time after which a proxy requests again what the store could not return.

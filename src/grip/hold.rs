@@ -7,7 +7,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::escape;
 
-/// All characters but those that never need encoding (RFC 3986, section 2.3).
+/// All characters except those that never need encoding (RFC 3986, section 2.3).
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A channel's name: `<kind>-<percent-encoded name>`.
@@ -53,11 +53,12 @@ pub struct Hold {
     pub channels: Vec<HoldChannel>,
     /// The text that is sent when nothing else was sent for [`keep_alive_after`](Self::keep_alive_after).
     pub keep_alive: String,
-    /// Whole seconds, at least one.
+    /// The silence after which `keep_alive` is sent, in whole seconds, at least one.
     pub keep_alive_after: Duration,
     /// The path that the proxy requests when it missed an item, and once in every `recheck`. Percent-encoded.
     pub next: String,
-    /// Whole seconds, at least one: zero would make the proxy send ten requests a second.
+    /// The interval of requests for `next`, in whole seconds, at least one: zero would make the proxy send ten requests
+    /// a second.
     pub recheck: Duration,
 }
 

@@ -56,7 +56,7 @@ impl Item {
 }
 
 impl Formats {
-    /// Creates a content for held streams alone.
+    /// Creates content for held streams only.
     pub fn http_stream(content: String) -> Self {
         Self { http_stream: Some(HttpStream { content }) }
     }

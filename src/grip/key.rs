@@ -12,7 +12,7 @@ use jsonwebtoken::{
     jwk::{AlgorithmParameters, EllipticCurve, Jwk},
 };
 
-/// Accepts the standard alphabet, with and without padding. The URL-safe alphabet is mapped to it before.
+/// Accepts the standard alphabet, with and without padding. Keys in the URL-safe alphabet are converted to it first.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),

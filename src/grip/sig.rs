@@ -98,7 +98,7 @@ impl Verifier {
 }
 
 impl Trust {
-    /// Takes the verifier of each configured proxy, if the proxy has a verify key.
+    /// Creates the rule from the verifier of each configured proxy. A proxy without a verify key has `None`.
     pub(super) fn new(verifiers: impl IntoIterator<Item = Option<Verifier>>) -> Self {
         Self { verifiers: verifiers.into_iter().collect() }
     }

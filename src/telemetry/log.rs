@@ -16,7 +16,7 @@ pub struct Log {
     pub filter: EnvFilter,
 }
 
-/// Starts logging to standard error, because standard output is for what the user asked for. Also starts the metrics.
+/// Starts logging to standard error, because standard output is for the results of a command. Also starts the metrics.
 ///
 /// Call this once, at the start. A second call has no effect.
 pub fn start(config: Log) {

@@ -20,8 +20,9 @@ use crate::forwarded::ClientId;
 /// The number of buckets at which full ones are removed for the first time.
 const FIRST_SWEEP: usize = 1_024;
 
-/// The bucket of a client. There are 65,536, which bounds the memory of the table whatever clients do. Two of very many
-/// clients can share a bucket, but no client can choose with whom, because each process has a random hash function.
+/// The bucket of a client. There are 65,536, which bounds the memory of the table regardless of what clients do. Two of
+/// very many clients can share a bucket, but no client can choose with whom, because each process has a random hash
+/// function.
 type Bucket = u16;
 
 /// How often one client may post.
@@ -62,8 +63,8 @@ impl PostLimit {
             self.sweep_at.store((self.buckets.len() * 2).max(FIRST_SWEEP), Ordering::Relaxed);
         }
         let [low, high, ..] = self.hash.hash_one(ClientId::from(client)).to_le_bytes();
-        let taken = self.buckets.check_key(&Bucket::from_le_bytes([low, high]));
-        taken.map_err(|until| until.wait_time_from(self.clock.now()))
+        let admitted = self.buckets.check_key(&Bucket::from_le_bytes([low, high]));
+        admitted.map_err(|until| until.wait_time_from(self.clock.now()))
     }
 }
 

@@ -32,8 +32,9 @@ impl Readiness {
         Self { store, publisher, stopping, latest: CachedChecks::default() }
     }
 
-    /// Checks the backend. It is ready if it can store messages and can publish to at least one proxy. A second proxy
-    /// that is down is reported, but must not take every backend out of service for the first one.
+    /// Checks the backend. It is ready if it can store messages and can publish to at least one proxy. If one
+    /// of several proxies is down, the check reports it and the backend stays ready: otherwise all backends would
+    /// become unready at once.
     pub(super) async fn report(&self) -> Report {
         let mut checks = self.latest.get_or_check(self.check()).await;
         // Not cached, because a probe must learn at once that the server is stopping.

@@ -12,7 +12,7 @@ pub struct Web {
     pub app: Arc<App>,
     /// The verify keys of the GRIP proxies, which decide whether a `Grip-Sig` is valid.
     pub trust: Arc<Trust>,
-    /// The addresses of other proxies, whose `X-Forwarded-For` is believed.
+    /// The addresses of other proxies, whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Arc<TrustedProxies>,
     /// The checks of `/readyz`.
     pub readiness: Arc<Readiness>,

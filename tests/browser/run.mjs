@@ -25,7 +25,7 @@ async function ask(text) {
   const answer = new Promise((resolve) => answers.push(resolve));
   console.log(`@ask ${text.replaceAll('\n', ' ')}`);
   const [, kind, rest] = /^@(ok|error) ?(.*)$/.exec(await answer) ?? [];
-  if (kind !== 'ok') throw new Error(`asked for "${text}": ${rest ?? 'no such answer'}`);
+  if (kind !== 'ok') throw new Error(`"${text}" failed: ${rest ?? 'the answer is malformed'}`);
   return rest;
 }
 

@@ -108,7 +108,7 @@ test('a refusal is final and names its remedy', async () => {
   assert.equal(posts.length, 1);
 });
 
-test('a retry has the same key; the same text sent anew has another', async () => {
+test('a retry has the same key; the same text sent as a new message has another', async () => {
   answers = ['lost', 'lost', 'lost', stored('e-6'), stored('e-7')];
   sender.send('hello');
   await clock.pass(1500);

@@ -167,7 +167,7 @@ test('a room with a stream nudges it when it becomes visible', async () => {
   assert.equal(tab.seen.length, 2, 'hiding it does not nudge');
 });
 
-test('a room that is visible in another tab keeps its slot, and asks for one', async () => {
+test('a room that is visible in another tab keeps its slot, and requests one', async () => {
   for (const name of ['a', 'b', 'c']) room(name);
   room('d', true, 'e-5', () => true);
   room('e');

@@ -1,4 +1,4 @@
-//! A minimal GRIP backend: every request is held, on the one channel.
+//! A minimal GRIP backend: it holds every request, on one channel.
 
 use std::net::{Ipv4Addr, SocketAddr};
 

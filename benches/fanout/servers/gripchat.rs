@@ -70,12 +70,12 @@ fn server(tree: Tree, folder: TempDir, clients: SocketAddr, path: &str, target: 
     Server { endpoint, target, _running: Running::Tree(tree, folder) }
 }
 
-/// Starts the program, and reads the address after each of these words from its standard output.
+/// Starts the program, and reads the address after each of these prefixes from its standard output.
 fn start<const N: usize>(
     subcommand: &str,
     env: &[(&str, &str)],
     folder: &Path,
-    words: [&str; N],
+    prefixes: [&str; N],
 ) -> anyhow::Result<(Tree, [SocketAddr; N])> {
     let env: Vec<_> = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let log = folder.join("log");
@@ -91,8 +91,8 @@ fn start<const N: usize>(
             let log = std::fs::read_to_string(&log).unwrap_or_default();
             bail!("`gripchat {subcommand}` does not listen; its log:\n{log}");
         };
-        for (found, words) in found.iter_mut().zip(words) {
-            if let Ok(addr) = address_in(&line, &format!("{words} http://")) {
+        for (found, prefix) in found.iter_mut().zip(prefixes) {
+            if let Ok(addr) = address_in(&line, &format!("{prefix} http://")) {
                 *found = Some(addr.parse()?);
             }
         }

@@ -19,7 +19,7 @@ use crate::{
 };
 
 const WORKERS: usize = 2;
-const READY_WITHIN: Duration = Duration::from_secs(5);
+const READY_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) fn available() -> Result<(), String> {
     module().map(drop)
@@ -49,14 +49,14 @@ pub(super) fn start() -> anyhow::Result<Server> {
     command.arg("-p").arg(folder.path()).args(["-c", "nginx.conf", "-e", "error.log"]);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut tree = Tree::spawn(&mut command).context("nginx does not start")?;
-    let began = Instant::now();
+    let started = Instant::now();
     // It listens before its workers have started.
     loop {
         tree.look();
         if tree.running().len() > WORKERS && TcpStream::connect(addr).is_ok() {
             break;
         }
-        if began.elapsed() > READY_WITHIN || tree.exited()?.is_some() {
+        if started.elapsed() > READY_TIMEOUT || tree.exited()?.is_some() {
             let log = fs::read_to_string(folder.path().join("error.log")).unwrap_or_default();
             bail!("nginx is not ready; its log:\n{log}");
         }
@@ -70,7 +70,7 @@ pub(super) fn start() -> anyhow::Result<Server> {
 }
 
 fn configuration(module: &Path, addr: SocketAddr) -> String {
-    // If root starts nginx, its workers run as nobody, who may not write to the folder.
+    // If root starts nginx, its workers run as the user nobody, which cannot write to the folder.
     let user = if geteuid().is_root() { "user root;" } else { "" };
     let module = module.display();
     let channel = crate::CHANNEL;

@@ -32,7 +32,8 @@ use crate::{
 /// How long `Grip-Sig` is valid, as in Pushpin: long enough for skewed clocks.
 const SIG_LIFETIME: Duration = Duration::from_secs(3600);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Shorter than backends commonly keep an idle connection, so that they do not close one just when it is used.
+/// How long an idle connection is kept. Backends commonly keep one for longer, so that they do not close it just when
+/// it is used.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// The longest body of a response with GRIP headers, which is read completely before anything reaches the client.
 const MAX_BODY_BYTES: usize = 16 << 20;

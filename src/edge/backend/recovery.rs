@@ -63,7 +63,7 @@ pub(in crate::edge) struct Recoveries {
     waiting: Mutex<HashMap<RecoveryRequest, Vec<(usize, SessionId)>>>,
     links: Mutex<Links>,
     slots: Semaphore,
-    /// Separate, so that many clients that go at once do not delay those that stay.
+    /// Separate, so that many clients that disconnect at once do not delay those that stay.
     gone_slots: Semaphore,
 }
 

@@ -46,7 +46,7 @@ struct Channels {
     seen: SeenIds,
 }
 
-/// A channel that has subscribers, or had some lately.
+/// A channel that has subscribers, or had some recently.
 struct Channel {
     sequencer: Sequencer,
     /// The number of subscribers, by shard.
@@ -85,7 +85,7 @@ impl Hub {
         // The remainder is below the number of shards, which is a usize.
         let shard = usize::try_from(id % self.shards.len() as u64).unwrap_or_default();
         let mut channels = self.lock();
-        // Under the lock, so that whatever is published later finds the subscriber in its shard.
+        // Under the lock, so that every item that is published later finds the subscriber in its shard.
         let is_behind = self.subscribe_locked(&mut channels, shard, &held.subscriber().subscriptions);
         self.shards[shard].send(Command::Hold { id, held, is_behind });
         HoldGuard { hub: Arc::clone(self), shard, id, is_connected: false }

@@ -89,8 +89,8 @@ impl Sequencer {
     }
 }
 
-/// The ids that were published lately on all channels, in two generations. The older one is dropped when the younger is
-/// full or old enough, so an id is remembered for at least [`SEEN_FOR`] unless there are too many.
+/// The ids that were published recently on all channels, in two generations. The older one is dropped when the younger
+/// is full or old enough, so an id is remembered for at least [`SEEN_FOR`] unless there are too many.
 #[derive(Debug)]
 pub(in crate::edge) struct SeenIds {
     young: HashSet<(Arc<str>, Id)>,

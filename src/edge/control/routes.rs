@@ -5,7 +5,7 @@
 //! | `POST /publish/` | publishes `{"items": […]}`, all of them or none |
 //! | `POST /recover/` | has every stream request its next link |
 //! | `GET /metrics` | returns metrics, for Prometheus |
-//! | `GET /` | returns a line that says what this is |
+//! | `GET /` | returns a line that identifies the program |
 //! | `GET /healthz` | answers that the edge is alive |
 //! | `GET /readyz` | answers whether clients may be sent to it, and if not, why |
 

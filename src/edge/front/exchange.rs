@@ -48,16 +48,16 @@ use crate::{
     },
 };
 
-/// A request body that pauses for longer occupies a connection to the backend for nothing. Shorter than the time that a
-/// backend commonly gets to respond, which includes this: otherwise it would be blamed for a client that stalls.
+/// The longest pause in a request body; a longer one would only occupy a connection to the backend. It is shorter than
+/// the default `BACKEND_TIMEOUT`, which includes the pause: otherwise a stalled client would look like a slow backend.
 const REQUEST_IDLE_TIMEOUT: Duration = Duration::from_secs(20);
-/// Longer, since a response body may be a stream that rarely sends something.
+/// The longest pause in a response body. It is longer, since the body may be a stream that rarely sends something.
 const RESPONSE_IDLE_TIMEOUT: Duration = Duration::from_secs(300);
 /// The pause before a held request is repeated because it missed an item, so that a backend that stays behind does not
 /// get requests all the time.
 const REPEAT_PAUSE: Duration = Duration::from_millis(100);
 
-/// What handling requests requires.
+/// The state that the handling of all requests shares.
 pub(in crate::edge) struct Front {
     pub(in crate::edge) backend: Backend,
     pub(in crate::edge) hub: Arc<Hub>,
@@ -74,7 +74,7 @@ pub(in crate::edge) struct Front {
 /// The client of a request.
 pub(super) struct Client {
     pub(super) address: IpAddr,
-    /// The client for limits: behind trusted proxies it has another address.
+    /// Identifies the client for limits. Behind trusted proxies, this is not the address of the connection.
     pub(super) id: ClientId,
     /// For the takeover of the connection if a stream is held.
     pub(super) takeover: Arc<Takeover>,

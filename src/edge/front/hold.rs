@@ -13,7 +13,7 @@ use crate::{
     telemetry::RequestId,
 };
 
-/// What is needed to hold a stream, once a response says so.
+/// What is needed to hold a stream, if the response requires it.
 pub(super) struct HoldContext {
     pub(super) hub: Arc<Hub>,
     pub(super) takeover: Arc<Takeover>,

@@ -17,7 +17,8 @@ use crate::{
     telemetry::metrics::edge::Purpose,
 };
 
-/// The pauses after which a failed request for a page is repeated. Then the response ends where it is.
+/// The pauses after which a failed request for a page is repeated. After the last attempt, the response ends after the
+/// pages that were sent.
 const RETRY_PAUSES: [Duration; 5] = [
     Duration::from_secs(1),
     Duration::from_secs(2),
@@ -26,7 +27,8 @@ const RETRY_PAUSES: [Duration; 5] = [
     Duration::from_secs(16),
 ];
 
-/// Starts a task that sends page after page, up to one that says hold or is the last, or until the client has gone.
+/// Starts a task that sends one page after the other. It ends after the last page, at a page that requires a hold, or
+/// when the client has gone.
 pub(super) fn start(
     backend: Backend,
     link: Link,

@@ -34,7 +34,7 @@ pub(super) enum ExchangeError {
     Compressed,
 }
 
-/// Returns the response for an error. It says only what the client can do about it; the log has the cause.
+/// Returns the response for an error. It contains only what the client can do about it; the log has the cause.
 pub(super) fn response_to(error: &ExchangeError, max_body: u64) -> Response<Body> {
     if has_cause(error, |cause| cause.is::<LengthLimitError>()) {
         return body_too_long(max_body);

@@ -22,7 +22,7 @@ pub(in crate::edge) type SessionId = u64;
 /// When a shard has this many commands waiting, publishers wait.
 const MAX_BACKLOG: usize = 4_096;
 
-/// What a shard is to do.
+/// A command to a shard.
 pub(in crate::edge) enum Command {
     /// Hold a request. `is_behind`: an item was published on one of its channels after the response was made.
     Hold { id: SessionId, held: Held, is_behind: bool },
@@ -43,7 +43,7 @@ pub(in crate::edge) enum Command {
     Recovered { ids: Vec<SessionId>, answer: Arc<Answer> },
     /// The request for a next link has failed. These streams repeat it at this time.
     RecoveryFailed { ids: Vec<SessionId>, retry_at: Instant },
-    /// End everything that is held, and whatever comes to be held later.
+    /// End everything that is held, and each request that is to be held later.
     Drain(Drain),
 }
 

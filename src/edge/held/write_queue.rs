@@ -36,7 +36,7 @@ pub(in crate::edge) struct WriteQueue {
     has_ended: bool,
     /// For an event stream: whether everything written and queued ends between two events.
     between_events: Option<bool>,
-    /// Since when the reader has taken nothing, if something waits for it.
+    /// Since when the reader has read nothing, if something waits for it.
     blocked_since: Option<Instant>,
 }
 
@@ -167,7 +167,7 @@ impl WriteQueue {
         self.queue.iter().map(|bytes| String::from_utf8_lossy(bytes)).collect()
     }
 
-    /// Empties the queue, as if the reader had taken everything.
+    /// Empties the queue, as if the reader had read everything.
     pub(super) fn clear(&mut self) {
         self.queue.clear();
         self.bytes = 0;

@@ -20,7 +20,7 @@ pub(in crate::edge) struct Item {
     pub(in crate::edge) prev_id: Option<Id>,
     /// Whether it is delivered at once, even if the item before it is missing.
     pub(in crate::edge) no_seq: bool,
-    /// What filters know of the item.
+    /// The metadata that filters read.
     pub(in crate::edge) meta: BTreeMap<String, String>,
     pub(in crate::edge) stream: Option<Action<Option<Frame>>>,
     pub(in crate::edge) response: Option<Action<PublishedResponse>>,

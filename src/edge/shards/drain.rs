@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use super::Shard;
 use crate::edge::held::{Drain, Held, SessionId};
 
-/// The longest time from one end to the next. A few streams may reconnect at once, and need no window.
+/// The longest time between two ends. A few streams may reconnect at once, and need no window.
 const MAX_INTERVAL: Duration = Duration::from_millis(10);
 /// The shortest retry delay for clients of event streams.
 const MIN_RETRY_AFTER: Duration = Duration::from_secs(1);

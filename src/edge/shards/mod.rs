@@ -44,7 +44,7 @@ use crate::{
     telemetry::metrics::edge::{End, Open, Opened, delivered, ended},
 };
 
-/// A reader that has taken nothing for this long is closed.
+/// A reader that has read nothing for this long is closed.
 const STALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// Commands of one round: few enough that the write queue of a stream has room for what they send.
 const MAX_COMMANDS_PER_ROUND: usize = 64;

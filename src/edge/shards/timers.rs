@@ -11,7 +11,7 @@ pub(super) enum Timer {
     KeepAlive,
     /// The next link must be requested.
     Recover,
-    /// The reader has taken nothing for too long.
+    /// The reader has read nothing for too long.
     Stalled,
 }
 

@@ -27,13 +27,13 @@ pub struct Instructions {
     pub hold: Option<HoldMode>,
     /// The channels that the request is subscribed to.
     pub channels: Vec<Subscription>,
-    /// What is sent to the client of a quiet stream.
+    /// The content that is sent when a stream has been silent.
     pub keep_alive: Option<KeepAlive>,
     /// The next page; with a hold, the link from which missed items are recovered.
     pub next: Option<NextLink>,
     /// The link that is requested when the client has disconnected.
     pub gone: Option<String>,
-    /// How long a response is held, if the backend says.
+    /// How long a response is held, if the backend sets it.
     pub timeout: Option<Duration>,
     /// The subscriber's properties that filters read, as names and values.
     pub meta: Vec<(String, String)>,
@@ -72,7 +72,7 @@ pub struct Subscription {
     pub filters: Vec<String>,
 }
 
-/// What is sent to the client of a quiet stream.
+/// The content that is sent when a stream has been silent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeepAlive {
     /// The bytes that are sent.

@@ -139,11 +139,11 @@ fn take_userinfo(url: &mut Url) -> Option<String> {
 
 /// Removes these parameters from a URL's query and returns their values. Other parameters stay.
 fn take_params<const N: usize>(url: &mut Url, names: [&str; N]) -> [Option<String>; N] {
-    let mut taken = [const { None }; N];
+    let mut values = [const { None }; N];
     let mut rest = Vec::new();
     for (name, value) in url.query_pairs() {
         match names.iter().position(|n| *n == name) {
-            Some(index) => taken[index] = Some(value.into_owned()),
+            Some(index) => values[index] = Some(value.into_owned()),
             None => rest.push((name.into_owned(), value.into_owned())),
         }
     }
@@ -151,7 +151,7 @@ fn take_params<const N: usize>(url: &mut Url, names: [&str; N]) -> [Option<Strin
     if !rest.is_empty() {
         url.query_pairs_mut().extend_pairs(rest);
     }
-    taken
+    values
 }
 
 #[cfg(test)]

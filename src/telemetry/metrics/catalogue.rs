@@ -123,11 +123,11 @@ impl Catalogue {
     /// A gauge, or a counter if the name ends with `_total`, whose value is read when the metrics are requested. It is
     /// omitted on systems that do not provide it.
     pub(super) fn on_demand(&mut self, name: &'static str, help: &'static str, read: Read) {
-        let (kind, word) = match name.ends_with("_total") {
+        let (kind, kind_name) = match name.ends_with("_total") {
             true => (MetricType::Counter, "counter"),
             false => (MetricType::Gauge, "gauge"),
         };
-        self.add(name, word, &[], help, OnDemand { read, kind });
+        self.add(name, kind_name, &[], help, OnDemand { read, kind });
     }
 
     fn by<M, const N: usize>(

@@ -19,7 +19,7 @@ values!(
         Stream = "stream",
         /// A held response.
         Response = "response",
-        /// A channel that has subscribers, or had some lately.
+        /// A channel that has subscribers, or had some recently.
         Channel = "channel",
     }
 );

@@ -19,7 +19,7 @@ pub(super) struct ClientAddr(pub(super) Option<IpAddr>);
 impl FromRequestParts<Web> for ClientAddr {
     type Rejection = Infallible;
 
-    /// The address in `X-Forwarded-For` is believed if the peer has a verified signature or a trusted address.
+    /// The address in `X-Forwarded-For` is trusted if the peer has a verified signature or a trusted address.
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Infallible> {
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
         // Every connection has a peer. If one had none, all such requests would count as one client's.

@@ -14,9 +14,9 @@ export default async function aFailedMessageStaysUntilItIsSent({ browser, baseUr
     }
   };
   const failed = () => page.locator('.message.failed');
-  let asked = 0;
+  let prompts = 0;
   page.on('dialog', (dialog) => {
-    asked += dialog.type() === 'beforeunload';
+    prompts += dialog.type() === 'beforeunload';
     void dialog.accept();
   });
 
@@ -35,7 +35,7 @@ export default async function aFailedMessageStaysUntilItIsSent({ browser, baseUr
 
   // A reload keeps it with its buttons.
   await page.reload();
-  expect.equal(asked, 1, 'the browser asks before leaving');
+  expect.equal(prompts, 1, 'the browser asks before leaving');
   await expect.eventually('it is back', () => failed().count());
   expect.equal(await texts(page), ['hello', 'not lost']);
   await answerPosts(null);
@@ -45,7 +45,7 @@ export default async function aFailedMessageStaysUntilItIsSent({ browser, baseUr
   expect.equal(await page.evaluate(() => document.activeElement?.id), 'text', 'the composer has the focus');
   await page.reload();
   expect.equal(await texts(page), ['hello', 'not lost'], 'nothing is unsent any more');
-  expect.equal(asked, 1, 'the browser does not ask again');
+  expect.equal(prompts, 1, 'the browser does not ask again');
 
   // A message being sent during a reload: the next page sends it with the same key.
   keys.length = 0;

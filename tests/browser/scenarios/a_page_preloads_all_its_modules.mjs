@@ -4,13 +4,13 @@ export default async function aPagePreloadsAllItsModules({ browser, baseUrl, exp
   for (const path of ['/lobby', '/lobby?user=Ann']) {
     const context = await browser.newContext();
     const page = await context.newPage();
-    const asked = [];
-    page.on('request', (request) => asked.push(request));
+    const requests = [];
+    page.on('request', (request) => requests.push(request));
     const html = await (await page.goto(baseUrl + path)).text();
     await page.waitForLoadState('load');
 
     // No style sheet, no module that only another module's import revealed, and none twice.
-    const loaded = asked.filter((request) => ['script', 'stylesheet'].includes(request.resourceType()));
+    const loaded = requests.filter((request) => ['script', 'stylesheet'].includes(request.resourceType()));
     const urls = loaded.map((request) => new URL(request.url()).pathname).toSorted();
     const named = [...html.matchAll(/(?:<script type="module" src|<link rel="modulepreload" href)="([^"]+)"/g)];
     expect(urls.length > 1, urls);

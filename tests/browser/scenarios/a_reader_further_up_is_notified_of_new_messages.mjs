@@ -21,7 +21,7 @@ export default async function aReaderFurtherUpIsNotifiedOfNewMessages({ browser,
     await expect.eventually(text, async () => (await texts(page)).at(-1) === text);
   };
   // Far from the end, messages are added to the page when the reader comes back.
-  const isTold = async (text, from, words) => {
+  const isNotified = async (text, from, words) => {
     await post(baseUrl, 'news', text, from);
     await expect.eventually(words, async () => (await pill.textContent()) === words);
   };
@@ -33,10 +33,10 @@ export default async function aReaderFurtherUpIsNotifiedOfNewMessages({ browser,
   await expect.eventually('a button to the end', async () => (await pill.textContent()) === 'Newest messages');
   expect(await pill.isVisible());
   const position = await trackPosition(page, await read(page));
-  await isTold('one', 'Bo', '1 new message');
-  await isTold('two\nwith\nmore lines', 'Bo', '2 new messages');
+  await isNotified('one', 'Bo', '1 new message');
+  await isNotified('two\nwith\nmore lines', 'Bo', '2 new messages');
   await post(baseUrl, 'news', 'from another device', 'Ann');
-  await isTold('two and a half', 'Bo', '3 new messages');
+  await isNotified('two and a half', 'Bo', '3 new messages');
   expect(await position.moved() <= 2, `the message moved by ${await position.moved()} px`);
   expect.equal(await page.title(), TITLE, 'the tab is visible');
   await page.fill('#text', 'one\ntwo\nthree\nfour');

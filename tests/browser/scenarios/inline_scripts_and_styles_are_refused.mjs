@@ -22,8 +22,8 @@ export default async function inlineScriptsAndStylesAreRefused({ browser, baseUr
     expect.equal(response.headers.get('X-Content-Type-Options'), 'nosniff', path);
   }
   // Messages cannot be interpreted as a page or a script of this origin.
-  const said = await send(baseUrl, 'lobby', { text: '<script>alert(1)</script>' });
-  expect.match(said.headers.get('Content-Type'), /^application\/json/);
+  const posted = await send(baseUrl, 'lobby', { text: '<script>alert(1)</script>' });
+  expect.match(posted.headers.get('Content-Type'), /^application\/json/);
 
   // As if it were in the HTML of the server. The violations are expected, so they are hidden from the error log.
   allowErrors('Content Security Policy');

@@ -47,9 +47,9 @@ export default async function olderMessagesAndRoomsNeedNoScript({ browser, devic
     await openList(page);
   }
   expect(await page.locator('#rooms').isVisible());
-  const [beside] = await page.locator('#room-list .name').allTextContents();
+  const [other] = await page.locator('#room-list .name').allTextContents();
   await click(page.locator('#room-list a').first());
-  expect.equal(path(), `/${beside}?user=Ann+%26+Co`);
+  expect.equal(path(), `/${other}?user=Ann+%26+Co`);
   await openList(page);
   await page.fill('#open', 'new-room');
   await click(page.getByRole('button', { name: 'Go', exact: true }));

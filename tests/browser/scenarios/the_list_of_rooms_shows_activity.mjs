@@ -52,7 +52,7 @@ export default async function theListOfRoomsShowsActivity({ browser, device, bas
   // Another room gets a message while this one is open.
   await follow(page, 'third');
   await live(page);
-  const said = await post(baseUrl, 'third', 'while Ann looks');
+  const posted = await post(baseUrl, 'third', 'while Ann looks');
   await page.locator('#messages').getByText('while Ann looks').waitFor();
   await follow(page, 'second');
   await live(page);
@@ -60,7 +60,7 @@ export default async function theListOfRoomsShowsActivity({ browser, device, bas
   await page.route('**/rooms/?limit=*', async (route) => {
     const response = await route.fetch();
     const answer = await response.json();
-    const later = new Date(Date.parse(said.date) + 60_000).toISOString();
+    const later = new Date(Date.parse(posted.date) + 60_000).toISOString();
     const rooms = answer.rooms.map((entry) => (entry.room === 'second' ? entry : { ...entry, activeAt: later }));
     await route.fulfill({ response, json: { ...answer, rooms } });
   });

@@ -4,11 +4,11 @@ export default async function twoBrowsersChat({ browser, baseUrl, expect }) {
   const [ann, bob] = await Promise.all(['Ann', 'Bob'].map((user) => enter(browser, `${baseUrl}/lobby?user=${user}`)));
   const copies = await Promise.all([ann, bob].map(countCopies));
 
-  const said = [];
+  const sent = [];
   for (const [page, text] of [[ann, 'Hello?'], [bob, 'Hi Ann!'], [ann, 'How are you?'], [bob, 'Live.']]) {
     await submit(page, text);
-    said.push(text);
-    for (const reader of [ann, bob]) await expect.eventually(text, () => showsStored(reader, said));
+    sent.push(text);
+    for (const reader of [ann, bob]) await expect.eventually(text, () => showsStored(reader, sent));
   }
 
   // Concurrently: the order is not fixed, but both see the same.

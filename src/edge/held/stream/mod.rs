@@ -270,7 +270,7 @@ impl HeldStream {
         }
     }
 
-    /// The reader has taken everything that was queued. Returns whether it has missed something meanwhile.
+    /// Handles that the reader has read everything that was queued. Returns whether it has missed something meanwhile.
     pub(in crate::edge) fn catch_up(&mut self) -> bool {
         self.state.catch_up()
     }

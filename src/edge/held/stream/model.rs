@@ -28,7 +28,7 @@ pub(in crate::edge) enum Event {
     Answer { late: bool },
     /// The request fails.
     Fail,
-    /// The reader has taken everything.
+    /// The reader has read everything.
     Drain,
 }
 

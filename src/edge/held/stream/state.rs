@@ -5,7 +5,7 @@ use std::{collections::VecDeque, mem, sync::Arc, time::Instant};
 
 use crate::edge::items::Item;
 
-/// Items that a stream holds back at most. What exceeds it is recovered by another request.
+/// The maximum number of items that a stream holds back. Items beyond it are recovered by another request.
 pub(super) const MAX_HELD_BACK: usize = 100;
 
 /// What a stream does with the items of its reliable channels. The parent module lists the transitions.
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn an_item_too_many_makes_the_link_be_requested_again() {
+    fn an_item_beyond_the_limit_causes_another_request() {
         let mut state = requested();
         for n in 0..MAX_HELD_BACK {
             state.hold_back(&message(u32::try_from(n).unwrap() + 1));

@@ -155,13 +155,13 @@ fn a_slow_reader_requests_the_link_when_it_has_caught_up_and_not_before() {
     assert!(stream.request(Priority::Low).is_some());
 }
 
-/// Such an item may be newer than the answer, and nothing else would tell that it is missing.
+/// Such an item may be newer than the answer, and nothing else would show that it is missing.
 #[test]
 fn an_item_during_a_request_is_kept_although_the_reader_has_not_caught_up() {
     let mut stream = stream(0);
     stream.fill_queue();
     stream.receive(&message(1));
-    // The reader has taken something, but not everything.
+    // The reader has read something, but not everything.
     stream.queue.clear();
     assert!(stream.request(Priority::Low).is_some());
     stream.receive(&message(2));

@@ -61,7 +61,7 @@ pub async fn serve(
     let readiness = Readiness::new(Arc::clone(&store), Arc::clone(&publisher), stop.announced.clone());
     let store = Arc::new(Coalesced::new(store));
     let app = App::new(store, publisher, config.recheck_interval);
-    let app = Arc::new(if config.room_list { app } else { app.without_list() });
+    let app = Arc::new(if config.room_list { app } else { app.without_room_list() });
     let web = Web {
         app: Arc::clone(&app),
         trust: Arc::new(trust),

@@ -45,7 +45,7 @@ impl App {
 
     /// Turns off the list of rooms, so that a client can only reach rooms whose names it already knows.
     #[must_use]
-    pub fn without_list(self) -> Self {
+    pub fn without_room_list(self) -> Self {
         Self { lists_rooms: false, ..self }
     }
 

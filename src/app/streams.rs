@@ -9,7 +9,7 @@ use super::{App, INITIAL_MESSAGES};
 use crate::{
     chat::{Cursor, CursorError, RoomId},
     failpoint,
-    feed::{Feed, StreamPage, Then},
+    feed::{Feed, NextStep, StreamPage},
     store::{Replay, ResetReason, StoreError},
     telemetry::metrics::streams::{self, Opening, Recovery},
 };
@@ -36,7 +36,7 @@ impl App {
                 let page = self.store.latest(room, INITIAL_MESSAGES).await?;
                 streams::opened(Opening::Fresh);
                 let after = page.cursor_before();
-                Ok(StreamPage { opening: true, reset: None, after, messages: page.messages, then: Then::Hold })
+                Ok(StreamPage { opening: true, reset: None, after, messages: page.messages, next: NextStep::Hold })
             }
             Some(Ok(cursor)) => {
                 let page = self.page_after(room, cursor).await?;
@@ -48,7 +48,7 @@ impl App {
                 streams::opened(Opening::Reset);
                 streams::reset(ResetReason::Malformed.as_str());
                 let reset = Some(ResetReason::Malformed);
-                Ok(StreamPage { opening: true, reset, after, messages: Vec::new(), then: Then::Hold })
+                Ok(StreamPage { opening: true, reset, after, messages: Vec::new(), next: NextStep::Hold })
             }
         }
     }
@@ -77,14 +77,14 @@ impl App {
         Ok(match self.store.after(room, &after, REPLAY_PAGE).await? {
             Replay::Messages { messages, more } => {
                 streams::replayed(messages.len());
-                let then = if more { Then::NextPage } else { Then::Hold };
-                StreamPage { opening: false, reset: None, after, messages, then }
+                let next = if more { NextStep::Page } else { NextStep::Hold };
+                StreamPage { opening: false, reset: None, after, messages, next }
             }
             Replay::Reset { reason, head } => {
                 streams::reset(reason.as_str());
                 debug!(room.id = %room, ?reason, "a stream was reset");
                 let reset = Some(reason);
-                StreamPage { opening: false, reset, after: head, messages: Vec::new(), then: Then::Hold }
+                StreamPage { opening: false, reset, after: head, messages: Vec::new(), next: NextStep::Hold }
             }
         })
     }

@@ -4,7 +4,6 @@ use serde::Serialize;
 
 use crate::{
     chat::{Cursor, Draft, Message},
-    sse,
     store::ResetReason,
 };
 
@@ -69,17 +68,5 @@ impl Event {
 
     fn new(name: &'static str, id: Option<Cursor>, data: &impl Serialize) -> Self {
         Self { name, id, data: serde_json::to_string(data).expect("strings, numbers and booleans serialize") }
-    }
-
-    /// Appends this event to the body of an event stream.
-    pub fn push_sse(&self, body: &mut String) {
-        sse::push_event(body, self.name, self.id.as_ref().map(|id| id as _), &self.data);
-    }
-
-    /// Returns this event as a part of an event stream.
-    pub fn to_sse(&self) -> String {
-        let mut body = String::new();
-        self.push_sse(&mut body);
-        body
     }
 }

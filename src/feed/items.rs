@@ -3,6 +3,7 @@
 use super::{
     channels::{messages_channel, provisional_channel},
     event::Event,
+    sse,
 };
 use crate::{
     chat::{Cursor, Draft, RoomId},
@@ -29,7 +30,7 @@ pub fn persisted_item(room: &RoomId, appended: &Appended) -> Item {
 
 /// Encodes an event for every kind of connection that can be subscribed to a room's channels.
 fn formats(event: &Event) -> Formats {
-    Formats::http_stream(event.to_sse())
+    Formats::http_stream(sse::event(event))
 }
 
 #[cfg(test)]

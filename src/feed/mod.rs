@@ -12,25 +12,33 @@
 //! before it, so a proxy that missed an item notices and requests the room's next link. `provisional-<room>` is not
 //! reliable: its events have no position in the room's log.
 //!
-//! Events are independent of the transport. [`Event::push_sse`] encodes one for Server-Sent Events; another
-//! transport adds a second encoder and a format in `items::formats`.
+//! Events and pages are independent of the transport. `sse` encodes them as Server-Sent Events; another transport adds a
+//! second encoder and a format in `items::formats`.
 //!
 //! | module | is | imports |
 //! |---|---|---|
-//! | `channels` | names of channels, paths of next links | nothing |
+//! | `channels` | names of channels, and of rooms in paths | nothing |
 //! | `event` | events, without a transport | nothing |
-//! | `items` | what is published | `channels`, `event` |
-//! | `stream` | the pages of a room's stream, and their responses | `channels`, `event` |
+//! | `items` | what is published | `channels`, `event`, `sse` |
+//! | `next_link` | the paths of next links | `channels` |
+//! | `page` | the pages of a room's stream, without a transport | `event` |
+//! | `sse` | events and pages as Server-Sent Events | `event`, `page` |
+//! | `stream` | the responses that carry the pages | `channels`, `next_link`, `page`, `sse` |
 
 mod channels;
 mod event;
 mod items;
+mod next_link;
+mod page;
+mod sse;
 mod stream;
 
 pub use channels::{messages_channel, path_segment};
 pub use event::Event;
 pub use items::{persisted_item, provisional_item, retraction_item};
-pub use stream::{Feed, SseResponse, StreamPage, Then};
+pub use next_link::NextLink;
+pub use page::{NextStep, StreamPage};
+pub use stream::{Feed, SseResponse};
 
 /// Which events a stream carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! The pages of a room's stream, and the responses that carry them.
+//! The responses that carry the pages of a stream.
 
 use std::{
     hash::{DefaultHasher, Hash as _, Hasher as _},
@@ -9,13 +9,14 @@ use http::HeaderMap;
 
 use super::{
     Variant,
-    channels::{messages_channel, page_path, provisional_channel, recover_path},
-    event::Event,
+    channels::{messages_channel, provisional_channel},
+    next_link::NextLink,
+    page::{NextStep, StreamPage},
+    sse,
 };
 use crate::{
-    chat::{Cursor, Message, RoomId},
+    chat::{Cursor, RoomId},
     grip::{Hold, HoldChannel, NextPage},
-    store::ResetReason,
 };
 
 /// The silence after which a keep-alive is sent. It is below the 30 s after which the strictest common proxies close an
@@ -24,32 +25,6 @@ const KEEP_ALIVE_AFTER: Duration = Duration::from_secs(20);
 
 /// The time after which a proxy requests again what the store could not return.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
-
-/// A range of a room's stream, independent of the transport.
-#[derive(Clone, Debug)]
-pub struct StreamPage {
-    /// Whether this is the first page of the client's stream.
-    pub opening: bool,
-    /// Why the messages after the client's own cursor cannot be replayed, if they cannot.
-    pub reset: Option<ResetReason>,
-    /// The cursor that the messages follow.
-    pub after: Cursor,
-    /// The messages after the cursor, without a gap.
-    pub messages: Vec<Message>,
-    /// What follows this page.
-    pub then: Then,
-}
-
-/// What follows a page of a stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Then {
-    /// More stored messages: the proxy requests the next page at once.
-    NextPage,
-    /// Messages that are not posted yet: the proxy holds the stream.
-    Hold,
-    /// Unknown, because the store did not answer: the proxy holds the stream, and requests its next link soon.
-    HoldAndRetry,
-}
 
 /// A response that carries a page as Server-Sent Events.
 #[derive(Clone, Debug)]
@@ -66,30 +41,6 @@ pub struct Feed {
     recheck: Duration,
 }
 
-impl StreamPage {
-    /// Returns the page that continues a stream while the store is unavailable: no events, and the same cursor.
-    ///
-    /// After an error instead, the proxy would hold back what is published while it retries, and end the stream after
-    /// half a minute.
-    pub fn unchanged(after: Cursor) -> Self {
-        Self { opening: false, reset: None, after, messages: Vec::new(), then: Then::HoldAndRetry }
-    }
-
-    /// Returns the events of this page, in order.
-    pub fn events(&self) -> impl Iterator<Item = Event> {
-        // The reset comes before stream-open: both ids are the new cursor, and a client whose connection ends between
-        // the two must have received the reason why its old cursor is gone.
-        let reset = self.reset.map(|reason| Event::stream_reset(reason, &self.after));
-        let open = self.opening.then(|| Event::stream_open(&self.after));
-        reset.into_iter().chain(open).chain(self.messages.iter().map(Event::message))
-    }
-
-    /// Returns the cursor of a client that has received this page.
-    pub fn cursor(&self) -> Cursor {
-        self.messages.last().map_or_else(|| self.after.clone(), |newest| newest.id.clone().into())
-    }
-}
-
 impl Feed {
     /// Creates a feed whose streams are rechecked by their proxies at least once in an interval.
     pub fn new(recheck: Duration) -> Self {
@@ -98,20 +49,18 @@ impl Feed {
 
     /// Encodes a page of a room's stream, and tells the proxy to hold the stream or to request the next page.
     pub fn sse_response(&self, room: &RoomId, variant: Variant, page: &StreamPage) -> SseResponse {
-        let mut body = String::new();
-        page.events().for_each(|event| event.push_sse(&mut body));
         let cursor = page.cursor();
-        let grip = match page.then {
-            Then::NextPage => NextPage { next: page_path(room, variant, &cursor) }.headers(),
-            Then::Hold => sse_hold(room, variant, &cursor, self.recheck_of(room)).headers(),
-            Then::HoldAndRetry => sse_hold(room, variant, &cursor, RETRY_AFTER.min(self.recheck)).headers(),
+        let grip = match page.next {
+            NextStep::Page => NextPage { next: NextLink { variant, page: Some(cursor) }.path(room) }.headers(),
+            NextStep::Hold => sse_hold(room, variant, &cursor, self.recheck_of(room)).headers(),
+            NextStep::HoldAndRetry => sse_hold(room, variant, &cursor, RETRY_AFTER.min(self.recheck)).headers(),
         };
-        SseResponse { grip, body }
+        SseResponse { grip, body: sse::page(page) }
     }
 
     /// Returns the interval at which proxies recheck a room's streams.
     ///
-    /// It is the same for all streams of a room, so that one read answers them all. Rooms are spread over a quarter of
+    /// It is the same for all streams of a room, so that one read serves them all. Rooms are spread over a quarter of
     /// the interval, so that their rechecks do not all come at once.
     fn recheck_of(&self, room: &RoomId) -> Duration {
         let mut hasher = DefaultHasher::new();
@@ -129,9 +78,9 @@ fn sse_hold(room: &RoomId, variant: Variant, cursor: &Cursor, recheck: Duration)
     }
     Hold {
         channels,
-        keep_alive: Event::keep_alive().to_sse(),
+        keep_alive: sse::keep_alive(),
         keep_alive_after: KEEP_ALIVE_AFTER,
-        next: recover_path(room, variant),
+        next: NextLink { variant, page: None }.path(room),
         recheck,
     }
 }
@@ -141,7 +90,10 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::chat::{Author, Draft, Text, Timestamp};
+    use crate::{
+        chat::{Author, Draft, Message, Text, Timestamp},
+        store::ResetReason,
+    };
 
     fn room() -> RoomId {
         RoomId::parse("café").unwrap()
@@ -163,7 +115,7 @@ mod tests {
             reset: None,
             after: after.parse().unwrap(),
             messages: messages.iter().map(|id| message(id)).collect(),
-            then: Then::Hold,
+            next: NextStep::Hold,
         }
     }
 
@@ -204,7 +156,7 @@ mod tests {
 
     #[test]
     fn a_page_that_is_not_the_last_links_to_the_next_page_and_holds_nothing() {
-        let page = StreamPage { then: Then::NextPage, ..page("0", &["e-1"]) };
+        let page = StreamPage { next: NextStep::Page, ..page("0", &["e-1"]) };
         let response = feed().sse_response(&room(), Variant::Persisted, &page);
         assert_eq!(response.grip.len(), 1);
         assert_eq!(response.grip["grip-link"], "</rooms/caf%C3%A9/recover/persisted/after/e-1/>; rel=next");

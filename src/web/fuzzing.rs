@@ -9,7 +9,7 @@ use axum::{
 
 use super::{
     error::WebError,
-    extract::{Format, NextLink, Post, Reader, Room},
+    extract::{Format, Link, Post, Reader, Room},
     pages::PageError,
 };
 use crate::{
@@ -39,8 +39,8 @@ pub fn routes() -> Router {
         .route("/rooms/{room}/recover/after/{cursor}/", any(parse))
 }
 
-async fn parse(Room(room): Room, NextLink { page: cursor, .. }: NextLink, format: Format, reader: Reader) -> Response {
-    let stream = format == Format::Stream;
+async fn parse(Room(room): Room, Link(link): Link, format: Format, reader: Reader) -> Response {
+    let (cursor, stream) = (link.page, format == Format::Stream);
     respond(Parsed { room, cursor, stream, person: reader == Reader::Person, post: None })
 }
 

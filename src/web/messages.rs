@@ -76,14 +76,14 @@ async fn open_stream(
     query: &MessagesQuery,
     mut request: Request,
 ) -> Result<Response, WebError> {
-    let _: Proxied = request.extract_parts_with_state(web).await?;
+    let proxied: Proxied = request.extract_parts_with_state(web).await?;
     if request.method() == Method::HEAD {
-        return Ok(stream_head());
+        return Ok(stream_head(proxied));
     }
     let variant = if query.provisional == Some(false) { Variant::Persisted } else { Variant::Full };
     let cursor = last_event_id(request.headers(), query.last_event_id.as_deref());
     let page = web.app.open_stream(room, cursor).await?;
-    Ok(stream(web.app.feed().sse_response(room, variant, &page)))
+    Ok(stream(proxied, web.app.feed().sse_response(room, variant, &page)))
 }
 
 /// POST: a message. A program gets the stored message; a person is redirected to the room.

@@ -31,7 +31,7 @@
 //! | `probes` | `/readyz` and `/metrics` | `error`, `readiness`, `state` |
 //! | `readiness` | the checks of `/readyz` | nothing |
 //! | `recover` | `/rooms/{room}/recover/…` | `error`, `extract`, `respond`, `state` |
-//! | `respond` | caching, content codings, stream headers | nothing |
+//! | `respond` | caching, content codings, stream headers | `extract` |
 //! | `rooms` | `/rooms/` | `error`, `extract`, `pages`, `state` |
 //! | `state` | what all handlers share | `limit`, `readiness` |
 
@@ -80,10 +80,7 @@ pub fn router(web: Web, cors: &CorsOrigins) -> Router {
         .route("/metrics", get(probes::metrics))
         .route("/rooms/{room}/messages/", get(messages::get).post(messages::post))
         .route("/rooms/{room}/messages", any(add_slash))
-        .route("/rooms/{room}/recover/", get(recover::recover))
-        .route("/rooms/{room}/recover/after/{cursor}/", get(recover::recover))
-        .route("/rooms/{room}/recover/persisted/", get(recover::recover))
-        .route("/rooms/{room}/recover/persisted/after/{cursor}/", get(recover::recover))
+        .merge(recover::routes())
         .route("/healthz", get(alive))
         .route("/readyz", get(probes::ready));
     let router = if lists_rooms {

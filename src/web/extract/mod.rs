@@ -8,7 +8,7 @@
 //! | `fields` | the fields of a post, as JSON, form or multipart | `body` |
 //! | `idempotency` | the idempotency key of a post | nothing |
 //! | `last_event_id` | a client's position in a stream | nothing |
-//! | `next_link` | the variant and position in the path of a next link | `path` |
+//! | `next_link` | the path of a next link | nothing |
 //! | `path` | a parameter of the path | nothing |
 //! | `post` | a message to post, after the check of the rate limit | `client`, `fields`, `idempotency`, `last_event_id` |
 //! | `proxied` | proof that a trusted GRIP proxy forwarded the request | nothing |
@@ -34,7 +34,7 @@ mod room;
 pub(super) use self::{
     accept::{Format, Reader},
     last_event_id::last_event_id,
-    next_link::NextLink,
+    next_link::Link,
     post::{AdmittedPost, Post},
     proxied::Proxied,
     query::Query,

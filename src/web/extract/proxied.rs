@@ -7,8 +7,8 @@ use crate::web::{Web, error::WebError};
 /// Proof that a trusted GRIP proxy forwarded the request, so that its `Grip-*` headers are the proxy's own: proxies
 /// remove those of clients.
 ///
-/// A handler that holds a connection must have this, because only a proxy can hold it. A handler that needs it only for
-/// some requests extracts it with `request.extract_parts_with_state::<Proxied, _>(&web)`.
+/// Only a proxy can hold a connection, so `respond::stream` requires this. A handler that needs it only for some requests
+/// extracts it with `request.extract_parts_with_state::<Proxied, _>(&web)`.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::web) struct Proxied {
     is_verified: bool,

@@ -5,7 +5,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 
-use crate::feed::SseResponse;
+use crate::{feed::SseResponse, web::extract::Proxied};
 
 /// The headers of a stream, without those for the GRIP proxy. `X-Accel-Buffering` is for an nginx in between.
 const HEADERS: [(HeaderName, &str); 4] = [
@@ -15,13 +15,14 @@ const HEADERS: [(HeaderName, &str); 4] = [
     (HeaderName::from_static("x-accel-buffering"), "no"),
 ];
 
-/// A page of a stream, with the instructions for the proxy.
-pub(in crate::web) fn stream(response: SseResponse) -> Response {
+/// A page of a stream, with the instructions for the proxy that forwarded the request: without one, nothing would hold
+/// the stream.
+pub(in crate::web) fn stream(_: Proxied, response: SseResponse) -> Response {
     (HEADERS, response.grip, response.body).into_response()
 }
 
 /// The response to HEAD. It has no instructions, because GRIP proxies follow them on HEAD too, and would send a body
 /// without end.
-pub(in crate::web) fn stream_head() -> Response {
+pub(in crate::web) fn stream_head(_: Proxied) -> Response {
     HEADERS.into_response()
 }

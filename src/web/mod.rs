@@ -13,7 +13,7 @@
 //! | `/healthz` | GET | whether the process responds |
 //! | `/readyz` | GET | whether the backend can do its work, and if not, why |
 //!
-//! HEAD and OPTIONS are answered wherever GET is. Only pages, the list of rooms and assets are compressed, if the
+//! HEAD and OPTIONS work wherever GET does. Only pages, the list of rooms and assets are compressed, if the
 //! client accepts it. GRIP responses are not, because a proxy would have to decompress them, and not all proxies do.
 //!
 //! # The modules, and which of them each imports
@@ -25,15 +25,15 @@
 //! | `extract` | extractors: parameters, bodies, proof of a proxy | `error`, `state` |
 //! | `fallback` | responses where no handler matches or one panics | `error` |
 //! | `layers` | compression, CORS, log and metrics of requests | `respond`, `state` |
-//! | `limit` | the rate limit for posts | nothing |
 //! | `messages` | `/rooms/{room}/messages/` | `error`, `extract`, `pages`, `respond`, `state` |
 //! | `pages` | pages for people, and errors as pages | `assets`, `error`, `extract`, `respond`, `state` |
+//! | `post_limit` | the rate limit for posts | nothing |
 //! | `probes` | `/readyz` and `/metrics` | `error`, `readiness`, `state` |
 //! | `readiness` | the checks of `/readyz` | nothing |
 //! | `recover` | `/rooms/{room}/recover/…` | `error`, `extract`, `respond`, `state` |
 //! | `respond` | caching, content codings, stream headers | `extract` |
 //! | `rooms` | `/rooms/` | `error`, `extract`, `pages`, `state` |
-//! | `state` | what all handlers share | `limit`, `readiness` |
+//! | `state` | what all handlers share | `post_limit`, `readiness` |
 
 mod assets;
 mod error;
@@ -42,9 +42,9 @@ mod fallback;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod layers;
-mod limit;
 mod messages;
 mod pages;
+mod post_limit;
 mod probes;
 mod readiness;
 mod recover;
@@ -64,7 +64,7 @@ use self::{
 };
 pub use self::{
     layers::CorsOrigins,
-    limit::{PostLimit, PostRate},
+    post_limit::{PostLimit, PostRate},
     readiness::Readiness,
     state::Web,
 };

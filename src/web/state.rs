@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{limit::PostLimit, readiness::Readiness};
+use super::{post_limit::PostLimit, readiness::Readiness};
 use crate::{app::App, forwarded::TrustedProxies, grip::Trust};
 
 /// The state that all handlers share.

@@ -1,10 +1,6 @@
 //! A message to post, after the check of the rate limit.
 
-use std::sync::Once;
-
 use axum::extract::{FromRequest, FromRequestParts as _, Request};
-use http::request::Parts;
-use tracing::warn;
 use uuid::Uuid;
 
 use super::{client::ClientAddr, fields::Fields, idempotency::idempotency_key, last_event_id::last_event_id};
@@ -29,29 +25,11 @@ impl FromRequest<Web> for AdmittedPost {
     async fn from_request(request: Request, web: &Web) -> Result<Self, WebError> {
         let (mut parts, body) = request.into_parts();
         // Before the body, so that a client that is refused costs nothing but its headers.
-        admit(&mut parts, web).await?;
-        Post::from_request(Request::from_parts(parts, body), web).await.map(Self)
-    }
-}
-
-/// Counts a post towards its client's rate limit, or refuses it.
-async fn admit(parts: &mut Parts, web: &Web) -> Result<(), WebError> {
-    static WARNED: Once = Once::new();
-
-    let Some(limit) = &web.post_limit else { return Ok(()) };
-    let Ok(ClientAddr(client)) = ClientAddr::from_request_parts(parts, web).await;
-    match client {
-        Some(client) => limit.admit(client).map_err(WebError::TooManyPosts),
-        // With one limit for all of them, the clients of this proxy could lock each other out.
-        None => {
-            WARNED.call_once(|| {
-                warn!(
-                    "a GRIP proxy does not send the addresses of its clients, so posts through it are not limited; \
-                     configure it to add X-Forwarded-For (Pushpin: x_forwarded_for=truncate:0,append)"
-                );
-            });
-            Ok(())
+        if let Some(limit) = &web.post_limit {
+            let Ok(ClientAddr(client)) = ClientAddr::from_request_parts(&mut parts, web).await;
+            limit.admit(client).map_err(WebError::TooManyPosts)?;
         }
+        Post::from_request(Request::from_parts(parts, body), web).await.map(Self)
     }
 }
 

@@ -4,7 +4,10 @@ use std::{
     hash::{BuildHasher as _, RandomState},
     net::IpAddr,
     num::NonZeroU32,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Once,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -14,6 +17,7 @@ use governor::{
     middleware::NoOpMiddleware,
     state::keyed::HashMapStateStore,
 };
+use tracing::warn;
 
 use crate::forwarded::ClientId;
 
@@ -43,6 +47,8 @@ pub struct PostLimit {
     hash: RandomState,
     /// The number of buckets at which full ones are removed.
     sweep_at: AtomicUsize,
+    /// The warning that some clients are not limited.
+    warned: Once,
 }
 
 impl PostLimit {
@@ -50,11 +56,24 @@ impl PostLimit {
     pub fn new(PostRate { rate, burst }: PostRate) -> Self {
         let clock = DefaultClock::default();
         let buckets = RateLimiter::hashmap_with_clock(Quota::per_second(rate).allow_burst(burst), clock.clone());
-        Self { buckets, clock, hash: RandomState::new(), sweep_at: AtomicUsize::new(FIRST_SWEEP) }
+        let sweep_at = AtomicUsize::new(FIRST_SWEEP);
+        Self { buckets, clock, hash: RandomState::new(), sweep_at, warned: Once::new() }
     }
 
     /// Takes a token from the client's bucket, or returns the time until there is one.
-    pub(super) fn admit(&self, client: IpAddr) -> Result<(), Duration> {
+    ///
+    /// A client with an unknown address, whose GRIP proxy does not send it, is not limited: with one bucket for all of
+    /// them, the clients of this proxy could lock each other out.
+    pub(super) fn admit(&self, client: Option<IpAddr>) -> Result<(), Duration> {
+        let Some(client) = client else {
+            self.warned.call_once(|| {
+                warn!(
+                    "a GRIP proxy does not send the addresses of its clients, so posts through it are not limited; \
+                     configure it to add X-Forwarded-For (Pushpin: x_forwarded_for=truncate:0,append)"
+                );
+            });
+            return Ok(());
+        };
         let used = self.buckets.len();
         if used >= self.sweep_at.load(Ordering::Relaxed) {
             self.buckets.retain_recent();
@@ -79,8 +98,8 @@ mod tests {
         PostLimit::new(PostRate { rate, burst })
     }
 
-    fn client(n: u32) -> IpAddr {
-        Ipv4Addr::from_bits(n).into()
+    fn client(n: u32) -> Option<IpAddr> {
+        Some(Ipv4Addr::from_bits(n).into())
     }
 
     #[test]
@@ -90,6 +109,12 @@ mod tests {
         let wait = limit.admit(client(1)).unwrap_err();
         assert!(wait > Duration::from_millis(500) && wait <= Duration::from_secs(1), "{wait:?}");
         assert!(limit.admit(client(2)).is_ok());
+    }
+
+    #[test]
+    fn clients_with_unknown_addresses_are_not_limited() {
+        let limit = limit(1, 1);
+        assert!((0..3).all(|_| limit.admit(None).is_ok()));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::{
     telemetry::metrics::{posts, publish::Kind},
 };
 
-/// A post is answered or refused within this time, even if everything hangs: the longest append, and a second before and
+/// A post succeeds or fails within this time, even if everything hangs: the longest append, and a second before and
 /// after it for a control port.
 const POST_DEADLINE: Duration = Duration::from_millis(9_500);
 

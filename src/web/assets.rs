@@ -43,7 +43,7 @@ pub(super) struct Entry {
 }
 
 /// GET `/assets/{version}/{file}`. During a deployment a page can come from a backend of another version. Its requests
-/// get the files of this version, which is the best available answer, but must not be cached under that address.
+/// get the files of this version, the best that can be sent, which must not be cached under that address.
 pub(super) async fn versioned(
     Path((version, name)): Path<(String, String)>,
     headers: HeaderMap,

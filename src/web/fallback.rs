@@ -1,4 +1,4 @@
-//! Responses to requests that no handler answers: unknown paths and methods, a missing slash, and panics.
+//! Responses to requests that no handler handles: unknown paths and methods, a missing slash, and panics.
 
 use std::any::Any;
 

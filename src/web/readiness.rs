@@ -49,7 +49,7 @@ impl Readiness {
         let proxies = self
             .publisher
             .reach()
-            .map(async |(url, answers)| Check::new(format!("proxy {url}"), health::within_deadline(answers).await));
+            .map(async |(url, reached)| Check::new(format!("proxy {url}"), health::within_deadline(reached).await));
         let (store, proxies) = join(store, join_all(proxies)).await;
         [Check::new("store", store)].into_iter().chain(proxies).collect()
     }

@@ -19,7 +19,7 @@ const STREAM: MediaType<'_> = MediaType::new(names::TEXT, Name::new_unchecked("e
 const STREAM_UTF_8: MediaType<'_> =
     MediaType::from_parts(names::TEXT, Name::new_unchecked("event-stream"), None, &[(names::CHARSET, values::UTF_8)]);
 
-/// The format in which a GET of messages is answered.
+/// The format of the response to a GET of messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::web) enum Format {
     Stream,
@@ -64,7 +64,7 @@ impl<S: Sync> FromRequestParts<S> for Reader {
 }
 
 impl Reader {
-    /// A person only if HTML is preferred to JSON. A client that accepts neither gets JSON: when a post is answered the
+    /// A person only if HTML is preferred to JSON. A client that accepts neither gets JSON: when a post gets its response the
     /// message is stored, so a refusal would be wrong.
     fn negotiate(headers: &HeaderMap) -> Self {
         match accept(headers).and_then(|accept| accept.negotiate(&[JSON, HTML]).cloned()) {

@@ -15,7 +15,7 @@
 //! | `query` | the parameters of the query | nothing |
 //! | `room` | the room in the path | `path` |
 //!
-//! Those that can fail reject with [`WebError`](super::error::WebError). Handlers that answer people take a `Result`,
+//! Those that can fail reject with [`WebError`](super::error::WebError). Handlers that respond with pages take a `Result`,
 //! to show the error as a page.
 
 mod accept;

@@ -6,7 +6,7 @@ use axum::response::{Html, IntoResponse, Response};
 use super::render::page_headers;
 use crate::web::error::WebError;
 
-/// An error that is answered with a page.
+/// An error as a page.
 pub(in crate::web) struct PageError {
     error: WebError,
     not_sent: bool,
@@ -53,10 +53,12 @@ impl IntoResponse for PageError {
 }
 
 /// Returns an error's text as a sentence about what a page shows: fields have labels instead of names, and idempotency
-/// keys are not visible.
+/// keys and logs are not visible.
 pub(super) fn sentence(error: &WebError) -> String {
-    if let WebError::Store(_) = error {
-        return "The message store is not available. Try again in a moment.".to_owned();
+    match error {
+        WebError::Store(_) => return "The message store is not available. Try again in a moment.".to_owned(),
+        WebError::Internal => return "The server has a problem. Try again in a moment.".to_owned(),
+        _ => {}
     }
     let clause = error.to_string().replace("\"from\"", "your name").replace("\"text\"", "your message");
     let mut rest = clause.chars();
@@ -78,5 +80,6 @@ mod tests {
         let room = sentence(&RoomError::Character(' ').into());
         assert!(room.starts_with("A room's name may ") && room.ends_with('.'), "{room}");
         assert!(!sentence(&WebError::Store(StoreError::Deadline)).contains("Idempotency-Key"));
+        assert!(!sentence(&WebError::Internal).contains("log"));
     }
 }

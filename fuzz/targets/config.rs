@@ -50,25 +50,31 @@ fuzz_target!(|text: &str| {
     let flags =
         |group| values().filter(move |((of, _), _)| *of == group).map(|((_, flag), value)| format!("--{flag}={value}"));
 
-    let (backend, problems) = parse_flags::<Backend>(flags(Group::Backend)).expect("problems are not an error");
-    assert!((Duration::from_secs(1)..=Duration::from_secs(3_600)).contains(&backend.recheck_interval));
-    let retention = backend.message_retention;
-    assert!(retention == Retention::FOREVER || retention.to_string().parse() == Ok(retention), "{retention}");
-    let _ = problems.to_string();
+    // Problems leave the defaults, which are in the ranges as well.
+    let backend = parse_flags::<Backend>(flags(Group::Backend)).expect("problems are not an error");
+    let _ = backend.finish_now(|backend, problems| {
+        assert!((Duration::from_secs(1)..=Duration::from_secs(3_600)).contains(&backend.recheck_interval));
+        let retention = backend.message_retention;
+        assert!(retention == Retention::FOREVER || retention.to_string().parse() == Ok(retention), "{retention}");
+        let _ = problems.to_string();
+        Some(())
+    });
 
-    let (edge, mut problems) = parse_flags::<Edge>(flags(Group::Edge)).expect("problems are not an error");
-    if let Some(config) = edge.config(&mut problems) {
+    let edge = parse_flags::<Edge>(flags(Group::Edge)).expect("problems are not an error");
+    let checked = edge.finish_now(|edge, problems| {
+        let config = edge.config(problems)?;
         assert!((1..=1_000_000).contains(&config.max_connections));
         assert!((Duration::from_millis(100)..=Duration::from_secs(3_600)).contains(&config.backend_timeout));
         let backend = config.backend.to_string();
         assert!(backend.parse() == Ok(config.backend), "{backend}");
-    }
-    let shown = problems.to_string();
+        Some(())
+    });
+    let shown = checked.err().map(|problems| problems.to_string()).unwrap_or_default();
     let keys = values().filter(|((_, flag), _)| ["sig-key", "control-key"].contains(flag));
     for (_, key) in keys.filter(|(_, key)| key.len() > 40) {
         assert!(!shown.contains(key), "{shown}");
     }
 
-    let (_, problems) = parse_flags::<Store>(flags(Group::Store)).expect("problems are not an error");
-    let _ = problems.to_string();
+    let store = parse_flags::<Store>(flags(Group::Store)).expect("problems are not an error");
+    let _ = store.finish_now(|_, _| Some(())).map_err(|problems| problems.to_string());
 });

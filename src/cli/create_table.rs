@@ -2,11 +2,14 @@
 
 use clap::Args;
 
-#[cfg(feature = "dynamodb")]
-use super::{aws, process::start_log};
-use crate::config::{LogFlags, Problems, Table};
-#[cfg(feature = "dynamodb")]
-use crate::store::table::{self, Created};
+use super::{
+    dynamodb,
+    process::{Ready, start_log},
+};
+use crate::{
+    config::{LogFlags, Problems, Table},
+    telemetry::Log,
+};
 
 #[derive(Args)]
 pub(super) struct CreateTable {
@@ -16,23 +19,14 @@ pub(super) struct CreateTable {
     log: LogFlags,
 }
 
-#[cfg(feature = "dynamodb")]
-pub(super) async fn run(config: CreateTable, mut problems: Problems) -> anyhow::Result<()> {
-    let aws = aws::config(&mut problems).await;
-    start_log(&config.log, Some(()), problems)?;
-
-    let client = aws_sdk_dynamodb::Client::new(&aws);
-    let name = config.table.name;
-    let created = table::create(&client, &name, |step| eprintln!("{name}: {step}")).await?;
-    match created {
-        Created::New => println!("table {name} is ready"),
-        Created::Existing => println!("table {name} exists already, and is ready"),
-    }
-    Ok(())
+pub(super) async fn check(config: CreateTable, problems: &mut Problems) -> Option<Ready> {
+    let settings = dynamodb::settings(&config.table, problems).await;
+    let settings = settings.map_err(|missing| problems.add("create-table", missing)).ok();
+    let log = config.log.config(problems);
+    Some(Box::pin(run(settings?, log?)))
 }
 
-#[cfg(not(feature = "dynamodb"))]
-pub(super) async fn run(_: CreateTable, mut problems: Problems) -> anyhow::Result<()> {
-    problems.add("create-table", crate::features::DYNAMODB.missing());
-    Ok(problems.or(None)?)
+async fn run(settings: dynamodb::Settings, log: Log) -> anyhow::Result<()> {
+    start_log(log);
+    dynamodb::create_table(settings).await
 }

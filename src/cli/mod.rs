@@ -12,15 +12,22 @@
 //! | `run` | `gripchat run` | `process`, `shutdown`, `store` |
 //! | `serve` | `gripchat serve` | `process`, `shutdown`, `store` |
 //! | `edge` | `gripchat edge` | `process`, `shutdown` |
-//! | `create_table` | `gripchat create-table` | `aws`, `process` |
-//! | `store` | opens the store that the configuration names | `aws` |
-//! | `aws` | the AWS settings | nothing |
-//! | `process` | the log, ports and the limit of open files | nothing |
-//! | `shutdown` | signals | nothing |
+//! | `create_table` | `gripchat create-table` | `dynamodb`, `process` |
+//! | `store` | opens the store that the configuration names | `dynamodb` |
+//! | `dynamodb` | the settings, the store and the table of DynamoDB | `process` |
+//! | `dynamodb_missing` | the same interface, in a binary without DynamoDB | nothing |
+//! | `process` | the log, the output, ports and the limit of open files | nothing |
+//! | `shutdown` | signals | `process` |
+//!
+//! The module of a command has a function `check`, which makes the checks that need more than the text of a value, and
+//! returns the command ready to run.
 
-#[cfg(feature = "dynamodb")]
-mod aws;
 mod create_table;
+#[cfg(feature = "dynamodb")]
+mod dynamodb;
+#[cfg(not(feature = "dynamodb"))]
+#[path = "dynamodb_missing.rs"]
+mod dynamodb;
 mod edge;
 mod process;
 mod run;
@@ -33,9 +40,12 @@ use std::{process::ExitCode, sync::LazyLock};
 use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-use self::create_table::CreateTable;
+use self::{
+    create_table::CreateTable,
+    process::{Ready, print_error},
+};
 use crate::{
-    config::{self, Problems},
+    config::{self, Problems, Unchecked},
     features,
 };
 
@@ -89,8 +99,8 @@ enum Command {
 /// Not async, so that the futures of all commands are compiled here, once, and not again in every executable that calls
 /// this.
 pub fn main() -> ExitCode {
-    let (cli, problems) = match config::parse::<Cli>(Cli::command(), std::env::args_os()) {
-        Ok(parsed) => parsed,
+    let cli = match config::parse::<Cli>(Cli::command(), std::env::args_os()) {
+        Ok(cli) => cli,
         Err(error) => {
             // Help and version are not errors, and go to standard output.
             let _ = error.print();
@@ -98,21 +108,25 @@ pub fn main() -> ExitCode {
         }
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let outcome = runtime.context("cannot start tokio").and_then(|runtime| runtime.block_on(run(cli, problems)));
+    let outcome = runtime.context("cannot start tokio").and_then(|runtime| runtime.block_on(run(cli)));
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("gripchat: {error:#}");
+            print_error(format_args!("gripchat: {error:#}"));
             if error.is::<Problems>() { ExitCode::from(EX_USAGE) } else { ExitCode::FAILURE }
         }
     }
 }
 
-async fn run(cli: Cli, problems: Problems) -> anyhow::Result<()> {
+async fn run(cli: Unchecked<Cli>) -> anyhow::Result<()> {
+    cli.finish(check).await?.await
+}
+
+async fn check(cli: Cli, problems: &mut Problems) -> Option<Ready> {
     match cli.command.unwrap_or(Command::Run(cli.run)) {
-        Command::Run(config) => run::run(config, problems).await,
-        Command::Serve(config) => serve::run(config, problems).await,
-        Command::Edge(config) => edge::run(config, problems).await,
-        Command::CreateTable(config) => create_table::run(config, problems).await,
+        Command::Run(config) => run::check(config, problems),
+        Command::Serve(config) => serve::check(config, problems).await,
+        Command::Edge(config) => edge::check(config, problems),
+        Command::CreateTable(config) => create_table::check(config, problems).await,
     }
 }

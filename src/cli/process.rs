@@ -1,6 +1,11 @@
 //! What every long-running command does with its process: the log, the ports, the limit of open files.
 
-use std::{io, net::SocketAddr};
+use std::{
+    fmt::Display,
+    io::{self, Write as _},
+    net::SocketAddr,
+    pin::Pin,
+};
 
 use anyhow::Context as _;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -8,9 +13,12 @@ use tokio::net::{TcpListener, TcpSocket};
 use tracing::info;
 
 use crate::{
-    config::{LogFlags, Problems},
-    failpoint, telemetry,
+    failpoint,
+    telemetry::{self, Log},
 };
+
+/// A command with its checked configuration, ready to run.
+pub(super) type Ready = Pin<Box<dyn Future<Output = anyhow::Result<()>>>>;
 
 /// Descriptors in use besides the connections of clients: connections to the backend, the store, the log.
 const RESERVED_DESCRIPTORS: u64 = 256;
@@ -20,14 +28,22 @@ const RESERVED_DESCRIPTORS: u64 = 256;
 /// 1,024 most of the clients that reconnect together would wait for nothing.
 const BACKLOG: u32 = 65_535;
 
-/// Starts the log, and returns the checked configuration, unless there is a problem.
-pub(super) fn start_log<T>(log: &LogFlags, config: Option<T>, mut problems: Problems) -> Result<T, Problems> {
-    let log = log.config(&mut problems);
-    let (log, config) = problems.or(log.zip(config))?;
+/// Starts the log.
+pub(super) fn start_log(log: Log) {
     telemetry::start(log);
     // They log a warning if they are active.
     failpoint::start();
-    Ok(config)
+}
+
+/// Prints a line. Unlike `println!`, it does not panic if standard output is closed, for example because `head` has read
+/// enough: the program works without a reader.
+pub(super) fn print(line: impl Display) {
+    let _ = writeln!(io::stdout(), "{line}");
+}
+
+/// Prints a line to standard error, under the same rule.
+pub(super) fn print_error(line: impl Display) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// Binds the address that `flag` gives.

@@ -8,14 +8,15 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::{
-    process::{bind, raise_descriptor_limit, start_log},
+    process::{Ready, bind, print, raise_descriptor_limit, start_log},
     shutdown::{edge_stop, on_signal},
     store,
 };
 use crate::{
-    config::{Problems, Run, reachable},
+    config::{Keys, Problems, Run, reachable},
     edge,
     serve::{self, Stop},
+    telemetry::Log,
 };
 
 /// How long the edge may take to stop after the backend has stopped.
@@ -24,17 +25,21 @@ const EDGE_STOP_TIMEOUT: Duration = Duration::from_secs(5);
 /// from clients that connect directly.
 const EXTRA_CONNECTIONS: usize = 256;
 
-pub(super) async fn run(config: Run, mut problems: Problems) -> anyhow::Result<()> {
-    let keys = config.keys(&mut problems);
-    let keys = start_log(&config.log, keys, problems)?;
+pub(super) fn check(config: Run, problems: &mut Problems) -> Option<Ready> {
+    let keys = config.keys(problems);
+    let log = config.log.config(problems);
+    Some(Box::pin(run(config, keys?, log?)))
+}
 
+async fn run(config: Run, keys: Keys, log: Log) -> anyhow::Result<()> {
+    start_log(log);
     // Everything that fails for lack of a port or a folder comes before anything is started or printed.
     let backend = bind(config.backend.listen, "--listen").await?;
     let clients = bind(config.edge_listen, "--edge-listen").await?;
-    let control = bind(config.proxy.control_listen, "--control-listen").await?;
+    let control = bind(config.edge.control_listen, "--control-listen").await?;
     let store = store::open_embedded(&config.folder.data, config.backend.message_retention)?;
     let stop = on_signal(config.shutdown_delay)?;
-    let max_connections = raise_descriptor_limit(config.proxy.max_connections);
+    let max_connections = raise_descriptor_limit(config.edge.max_connections);
     let edge_config = config.edge_config(&keys, backend.local_addr()?)?;
     let edge_config = edge::Config { max_connections, ..edge_config };
     let grip_urls = keys.grip_urls(control.local_addr()?)?;
@@ -50,14 +55,14 @@ pub(super) async fn run(config: Run, mut problems: Problems) -> anyhow::Result<(
 }
 
 fn print_addresses(config: &Run, backend: SocketAddr, clients: SocketAddr, control: SocketAddr) {
-    println!(
+    print(format_args!(
         "gripchat runs: backend on http://{backend}, edge on http://{clients}, control port on \
          http://{control}, messages in {}",
         config.folder.data.display()
-    );
-    println!("open http://{}/", browser_address(clients));
-    println!(
-        "this is the one-machine mode; beyond one machine, run \"gripchat serve\" with DynamoDB behind Pushpin or Fanout"
+    ));
+    print(format_args!("open http://{}/", browser_address(clients)));
+    print(
+        "this is the one-machine mode; beyond one machine, run \"gripchat serve\" with DynamoDB behind Pushpin or Fanout",
     );
 }
 

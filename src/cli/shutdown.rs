@@ -9,6 +9,7 @@ use tokio::{
 };
 use tracing::info;
 
+use super::process::print_error;
 use crate::{edge, serve::Stop};
 
 /// The status that shells report for a program that was ended by SIGINT.
@@ -32,7 +33,7 @@ pub(super) fn on_signal(delay: Duration) -> anyhow::Result<Stop> {
         announced.cancel();
         tokio::spawn(async move {
             either().await;
-            eprintln!("gripchat: stopped at once, by a second signal");
+            print_error("gripchat: stopped at once, by a second signal");
             #[expect(clippy::disallowed_methods, reason = "the second signal asks for exactly this")]
             std::process::exit(INTERRUPTED);
         });

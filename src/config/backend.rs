@@ -6,7 +6,7 @@ use clap::{ArgAction, Args};
 use http::HeaderValue;
 
 use super::{
-    proxy::Trusted,
+    trusted::Trusted,
     values::{address, checked, duration, number, on_or_off},
 };
 use crate::{

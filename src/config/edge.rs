@@ -5,9 +5,10 @@ use std::{net::SocketAddr, time::Duration};
 use clap::Args;
 
 use super::{
+    edge_common::EdgeCommon,
     log::LogFlags,
     problems::Problems,
-    proxy::{Proxy, Trusted},
+    trusted::Trusted,
     values::{SHUTDOWN_DELAY, address, checked, duration},
 };
 use crate::{edge, grip::Signer};
@@ -37,7 +38,7 @@ pub struct Edge {
     pub sig_key: String,
 
     #[command(flatten)]
-    pub(crate) proxy: Proxy,
+    pub(crate) common: EdgeCommon,
 
     #[command(flatten)]
     pub(crate) trusted: Trusted,
@@ -59,9 +60,9 @@ pub struct Edge {
 impl Edge {
     /// Checks the keys, and returns what the edge takes.
     pub fn config(&self, problems: &mut Problems) -> Option<edge::Config> {
-        let signer = problems.check("SIG_KEY", Signer::parse(&self.proxy.sig_iss, &self.sig_key));
-        let publishers = self.proxy.publishers(problems);
-        Some(self.proxy.config(self.backend.clone(), signer?, publishers?, &self.trusted))
+        let signer = problems.check("SIG_KEY", Signer::parse(&self.common.sig_iss, &self.sig_key));
+        let publishers = self.common.publishers(problems);
+        Some(self.common.config(self.backend.clone(), signer?, publishers?, &self.trusted))
     }
 
     /// Whether the key is the default, with which anyone can sign.

@@ -18,6 +18,11 @@ impl Problems {
         self.0.push(Problem { variable: variable.into(), remedy: remedy.to_string() });
     }
 
+    /// Returns whether there is a problem with a variable.
+    pub fn contain(&self, variable: &str) -> bool {
+        self.0.iter().any(|problem| problem.variable == variable)
+    }
+
     /// Returns the value, or adds the error as a problem with the variable.
     pub(super) fn check<T, E: fmt::Display>(&mut self, variable: &str, value: Result<T, E>) -> Option<T> {
         value.map_err(|error| self.add(variable, error)).ok()
@@ -30,7 +35,7 @@ impl Problems {
     ///
     /// # Panics
     /// If there is neither a value nor a problem: a check that returns `None` adds a problem first.
-    pub fn or<T>(self, value: Option<T>) -> Result<T, Self> {
+    pub(super) fn or<T>(self, value: Option<T>) -> Result<T, Self> {
         if self.0.is_empty() { Ok(value.expect("a value that is missing is a problem")) } else { Err(self) }
     }
 }

@@ -11,9 +11,9 @@ use url::Url;
 
 use super::{
     backend::Backend,
+    edge_common::EdgeCommon,
     log::LogFlags,
     problems::Problems,
-    proxy::Proxy,
     store::DataFolder,
     values::{SHUTDOWN_DELAY, address, checked, duration},
 };
@@ -49,7 +49,7 @@ pub struct Run {
     pub sig_key: Option<String>,
 
     #[command(flatten)]
-    pub(crate) proxy: Proxy,
+    pub(crate) edge: EdgeCommon,
 
     /// Delay from SIGTERM, when readiness fails, until no new stream is accepted: 0s to 10m
     #[arg(
@@ -85,11 +85,11 @@ impl Run {
     /// Checks the keys, and generates those that were not given.
     pub fn keys(&self, problems: &mut Problems) -> Option<Keys> {
         let key = self.sig_key.clone().unwrap_or_else(random_key);
-        let sig = Credentials { iss: self.proxy.sig_iss.clone(), key };
+        let sig = Credentials { iss: self.edge.sig_iss.clone(), key };
         let signer = sig.check("SIG_KEY", problems);
-        let publishers = self.proxy.publishers(problems);
-        let control = self.proxy.control_key.as_ref().map(|key| {
-            let iss = self.proxy.control_iss.clone().unwrap_or_else(|| PUBLISHER.to_owned());
+        let publishers = self.edge.publishers(problems);
+        let control = self.edge.control_key.as_ref().map(|key| {
+            let iss = self.edge.control_iss.clone().unwrap_or_else(|| PUBLISHER.to_owned());
             Credentials { iss, key: key.clone() }
         });
         // A key that cannot verify is a problem already.
@@ -102,7 +102,7 @@ impl Run {
     /// Returns what the edge takes, for a backend that is bound to this address.
     pub fn edge_config(&self, keys: &Keys, backend: SocketAddr) -> Result<edge::Config, edge::BackendUrlError> {
         let backend = format!("http://{}", reachable(backend)).parse()?;
-        Ok(self.proxy.config(backend, keys.signer.clone(), keys.publishers.clone(), &self.backend.trusted))
+        Ok(self.edge.config(backend, keys.signer.clone(), keys.publishers.clone(), &self.backend.trusted))
     }
 }
 

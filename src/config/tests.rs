@@ -15,14 +15,15 @@ use crate::{
 };
 
 /// Parses the flags of a command; the variables of the machine have no effect.
-fn flags<T: Args>(flags: &[&str]) -> (T, Problems) {
+fn flags<T: Args>(flags: &[&str]) -> Unchecked<T> {
     parse_flags(flags.iter().map(|&flag| flag.to_owned())).unwrap()
 }
 
 fn serve_and_log(args: &[&str]) -> Result<(Serve, telemetry::Log), Problems> {
-    let (serve, mut problems) = flags::<Serve>(args);
-    let log = serve.log.config(&mut problems);
-    problems.or(log.map(|log| (serve, log)))
+    flags::<Serve>(args).finish_now(|serve, problems| {
+        let log = serve.log.config(problems)?;
+        Some((serve, log))
+    })
 }
 
 fn serve(args: &[&str]) -> Result<Serve, Problems> {
@@ -30,15 +31,17 @@ fn serve(args: &[&str]) -> Result<Serve, Problems> {
 }
 
 fn edge(args: &[&str]) -> Result<(Edge, edge::Config), Problems> {
-    let (edge, mut problems) = flags::<Edge>(args);
-    let config = edge.config(&mut problems);
-    problems.or(config.map(|config| (edge, config)))
+    flags::<Edge>(args).finish_now(|edge, problems| {
+        let config = edge.config(problems)?;
+        Some((edge, config))
+    })
 }
 
 fn run(args: &[&str]) -> Result<(Run, Keys), Problems> {
-    let (run, mut problems) = flags::<Run>(args);
-    let keys = run.keys(&mut problems);
-    problems.or(keys.map(|keys| (run, keys)))
+    flags::<Run>(args).finish_now(|run, problems| {
+        let keys = run.keys(problems)?;
+        Some((run, keys))
+    })
 }
 
 /// Asserts that there is one problem with each of these variables, and no other.
@@ -132,7 +135,7 @@ fn the_defaults_are_good() {
     assert!(serve.backend.room_list && !log.json);
     assert_eq!((serve.store.kind, &*serve.store.table.name), (StoreKind::DynamoDb, "gripchat"));
     let (edge, config) = edge(&[]).unwrap();
-    assert_eq!((edge.listen.port(), edge.proxy.control_listen.port(), edge.signs_with_default()), (7999, 5561, true));
+    assert_eq!((edge.listen.port(), edge.common.control_listen.port(), edge.signs_with_default()), (7999, 5561, true));
     assert_eq!((config.max_body, config.max_connections), (10 * 1024 * 1024, 50_000));
     assert!(config.publishers.is_none());
     // A backend usually has probes, and they need time to notice.
@@ -141,8 +144,24 @@ fn the_defaults_are_good() {
     assert!(trusted.contains([127, 0, 0, 1].into()) && !trusted.contains([10, 0, 0, 1].into()));
     assert!(serve.backend.post_limit().is_some());
     let (run, _) = run(&[]).unwrap();
-    assert_eq!((run.edge_listen.port(), run.proxy.control_listen.port()), (7999, 5561));
+    assert_eq!((run.edge_listen.port(), run.edge.control_listen.port()), (7999, 5561));
     assert!(run.backend.room_list);
+}
+
+/// The value of a flag that has a problem is its default, so it must have one, which must not be a problem itself.
+#[test]
+fn every_flag_that_is_checked_has_a_good_default() {
+    fn check<T: Args>() {
+        assert_eq!(flags::<T>(&[]).finish_now(|_, _| Some(())), Ok(()));
+        for flag in T::augment_args(clap::Command::new("flags")).get_arguments() {
+            let bad = format!("--{}=%", flag.get_long().expect("all arguments are flags"));
+            assert!(parse_flags::<T>([bad.clone()]).is_ok(), "{bad} hides the other problems");
+        }
+    }
+    check::<Run>();
+    check::<Serve>();
+    check::<Edge>();
+    check::<Table>();
 }
 
 #[test]
@@ -262,9 +281,9 @@ proptest! {
         let backend = of(&["listen", "message-retention", "recheck-interval", "cors-origins", "room-list", "post-rate"]);
         let serve = of(&["grip-url", "store", "data", "dynamodb-table", "log-format", "log-filter", "shutdown-delay"]);
         let edge = of(&["backend", "sig-key", "control-listen", "control-key", "control-iss", "max-body", "drain-window"]);
-        let (serve, mut problems) = parse_flags::<Serve>(backend.into_iter().chain(serve)).unwrap();
-        let _ = serve.log.config(&mut problems);
-        let (edge, mut problems) = parse_flags::<Edge>(edge).unwrap();
-        let _ = edge.config(&mut problems);
+        let serve = parse_flags::<Serve>(backend.into_iter().chain(serve)).unwrap();
+        let _ = serve.finish_now(|serve, problems| serve.log.config(problems));
+        let edge = parse_flags::<Edge>(edge).unwrap();
+        let _ = edge.finish_now(|edge, problems| edge.config(problems));
     }
 }

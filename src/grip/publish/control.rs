@@ -20,12 +20,12 @@ use crate::{
 
 /// One request, from connecting to its answer. A control port answers within milliseconds.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(3);
-/// Kept shorter than servers commonly keep an idle connection, so that it does not end just when it is used.
+/// Shorter than the idle timeout of common servers, so that a connection is not closed by the server just as it is used.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a publishing token is valid, as js-grip has it: long enough for skewed clocks.
 const TOKEN_LIFETIME: Duration = Duration::from_secs(600);
 
-/// A handle: clones share what is known of the proxy's health.
+/// A handle to a control port. Clones share the state of the proxy's health.
 #[derive(Clone)]
 pub(super) struct Control {
     url: Arc<GripUrl>,
@@ -33,7 +33,7 @@ pub(super) struct Control {
     healthy: Arc<AtomicBool>,
 }
 
-/// Why a request published nothing, or perhaps nothing.
+/// A request failed. Its items may have been published all the same.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum RequestError {
     #[error("cannot sign the request")]
@@ -44,9 +44,9 @@ pub(super) enum RequestError {
     Status(StatusCode),
 }
 
-/// The client that all proxies share.
+/// Creates the HTTP client that all proxies share.
 pub(super) fn client() -> Result<reqwest::Client, PublisherError> {
-    // Without effect where this process has done so before.
+    // Fails if this process has installed a provider before, which is then used.
     #[cfg(feature = "tls")]
     let _ = rustls::crypto::ring::default_provider().install_default();
     Ok(reqwest::Client::builder()
@@ -66,12 +66,12 @@ impl Control {
         &self.url
     }
 
-    /// Whether the last request was answered well. While it was not, nobody waits for this proxy.
+    /// Whether the last request succeeded. Until one does, publishers do not wait for this proxy.
     pub(super) fn is_healthy(&self) -> bool {
         self.healthy.load(Ordering::Relaxed)
     }
 
-    /// Asks to publish nothing, and logs what is wrong if that is not answered.
+    /// Publishes an empty list, and logs the error if that fails.
     pub(super) async fn check(&self) {
         match self.reach().await {
             Ok(()) => debug!(grip.url = %self.url, "the GRIP proxy answers"),
@@ -82,16 +82,16 @@ impl Control {
         }
     }
 
-    /// Asks to publish nothing.
+    /// Publishes an empty list.
     pub(super) async fn reach(&self) -> Result<(), RequestError> {
         match self.request(&[]).await {
-            // It is there, and some publishing services refuse an empty list.
+            // The service answers, but some publishing services refuse an empty list.
             Err(RequestError::Status(StatusCode::BAD_REQUEST)) => Ok(()),
             answer => answer,
         }
     }
 
-    /// Publishes items, all or none of them, and notes how the proxy does.
+    /// Publishes all of the items or none of them, and records whether the proxy is healthy.
     pub(super) async fn publish(&self, items: &[&Item]) -> Result<(), RequestError> {
         let started = Instant::now();
         let outcome = self.request(items).await;
@@ -138,7 +138,7 @@ impl RequestError {
         }
     }
 
-    /// Whether the same request would fail again: repeating it would only hold back what follows.
+    /// Whether the same request would fail again. Repeating it would only delay the items after it.
     pub(super) fn is_final(&self) -> bool {
         match self {
             Self::Sign(_) => true,
@@ -150,13 +150,13 @@ impl RequestError {
         }
     }
 
-    /// Whether fewer items may do: one of them may be what the proxy does not take, or all of them too much.
-    pub(super) fn is_of_the_batch(&self) -> bool {
+    /// Whether a smaller batch may succeed: the proxy may refuse a single item, or the size of the batch.
+    pub(super) fn depends_on_batch(&self) -> bool {
         matches!(self, Self::Status(StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE))
     }
 }
 
-/// The cause at the bottom: "Connection refused" says more than "error sending request".
+/// Returns the innermost cause: "Connection refused" is clearer than "error sending request".
 fn root_cause(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return format!("no answer within {REQUEST_TIMEOUT:?}");

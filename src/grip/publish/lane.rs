@@ -1,4 +1,4 @@
-//! A lane to a proxy: what goes in comes out in order, one request at a time.
+//! A lane to a proxy: a queue whose items are published in order, one request at a time.
 
 use std::{
     collections::VecDeque,
@@ -12,17 +12,18 @@ use tracing::{Instrument as _, Span, warn};
 use super::{Item, control::Control};
 use crate::telemetry::metrics::publish::{self as metrics, Dropped};
 
-/// Items that may wait at either end of a lane: with the longest messages, 17 MB for both. More means that the
-/// proxy has been away for long; what does not fit is dropped, and repaired like what is never published.
+/// The maximum number of items in the channel into a lane, and in the lane itself: 17 MB for both, if all have the
+/// longest messages. A full lane means that the proxy has been down for long. Items that do not fit are dropped; the
+/// proxies repair the streams as they do for items that were never published.
 const QUEUE: usize = 512;
-/// A batch stays well below the 1,000,000 bytes of a control port's request body.
+/// The maximum size of a batch, well below the 1,000,000 bytes that a control port accepts as a request body.
 const BATCH_BYTES: usize = 256 * 1024;
-/// First and longest pause between tries.
+/// The first and the longest pause between attempts.
 const RETRY_PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
-/// An item with an id is retried for so long. What is older, the proxies' rechecks bring.
-const RETRY_FOR: Duration = Duration::from_secs(60);
+/// How long an item with an id is retried. After that, a recheck by the proxies delivers its message.
+const RETRY_LIMIT: Duration = Duration::from_secs(60);
 
-/// The end of a lane that items are put into. The lane ends when it is empty and this is dropped.
+/// The sending half of a lane. After it is dropped, the lane publishes what it holds and stops.
 pub(super) struct Lane {
     jobs: mpsc::Sender<Job>,
     control: Control,
@@ -31,67 +32,68 @@ pub(super) struct Lane {
 struct Job {
     item: Item,
     since: Instant,
-    /// Told what became of the first try, if anybody waits for that.
-    tried: Option<oneshot::Sender<bool>>,
-    /// The request that it is about.
+    /// Receives the outcome of the first attempt, if a caller waits for it.
+    first_attempt: Option<oneshot::Sender<bool>>,
+    /// The span of the request that published the item.
     span: Span,
     _waiting: (TaskTrackerToken, metrics::Waiting),
 }
 
-/// The end that is published from.
-struct Outlet {
+/// The receiving half of a lane, which publishes.
+struct LaneTask {
     control: Control,
     jobs: mpsc::Receiver<Job>,
     waiting: VecDeque<Job>,
-    /// How many of the waiting jobs, from the first on, go out one by one.
-    singly: usize,
+    /// How many of the waiting jobs, counted from the first, are published one by one, because their batch was refused.
+    one_by_one: usize,
 }
 
 impl Lane {
     /// Starts a lane on the tokio runtime.
     pub(super) fn start(control: Control) -> Self {
         let (sender, jobs) = mpsc::channel(QUEUE);
-        let outlet = Outlet { control: control.clone(), jobs, waiting: VecDeque::new(), singly: 0 };
-        tokio::spawn(outlet.run());
+        let task = LaneTask { control: control.clone(), jobs, waiting: VecDeque::new(), one_by_one: 0 };
+        tokio::spawn(task.run());
         Self { jobs: sender, control }
     }
 
-    /// Puts an item at the end. `None` when there is nothing to wait for: no place, or a proxy known to be away.
+    /// Appends an item. Returns a receiver for the outcome of the first attempt, or `None` if there is nothing to wait for,
+    /// because the lane is full or the proxy is known to be down.
     pub(super) fn push(&self, item: Item, waiting: TaskTrackerToken) -> Option<oneshot::Receiver<bool>> {
-        let (tried, outcome) = oneshot::channel();
+        let (first_attempt, outcome) = oneshot::channel();
         let wait = self.control.is_healthy();
         let job = Job {
             item,
             since: Instant::now(),
-            tried: wait.then_some(tried),
+            first_attempt: wait.then_some(first_attempt),
             span: Span::current(),
             _waiting: (waiting, metrics::Waiting::new()),
         };
         if self.jobs.try_send(job).is_err() {
             metrics::dropped(Dropped::QueueFull, 1);
-            warn!(grip.url = %self.control.url(), "too much waits to be published; an item was dropped");
+            warn!(grip.url = %self.control.url(), "the publishing queue is full; an item was dropped");
             return None;
         }
         wait.then_some(outcome)
     }
 }
 
-impl Outlet {
+impl LaneTask {
     async fn run(mut self) {
         let mut pause = RETRY_PAUSE.0;
         while self.fill().await {
             let batch = self.batch();
             let items: Vec<&Item> = self.waiting.iter().take(batch).map(|job| &job.item).collect();
-            // Of those that go together the first is named.
+            // A batch has the span of its first item.
             let span = self.waiting.front().map_or_else(Span::none, |job| job.span.clone());
             match self.control.publish(&items).instrument(span).await {
                 Ok(()) => {
                     self.take(batch).for_each(|mut job| job.settle(true));
                     pause = RETRY_PAUSE.0;
                 }
-                Err(error) if error.is_of_the_batch() && batch > 1 => {
+                Err(error) if error.depends_on_batch() && batch > 1 => {
                     metrics::retried(batch);
-                    self.singly = batch;
+                    self.one_by_one = batch;
                 }
                 Err(error) => {
                     self.waiting.iter_mut().for_each(|job| job.settle(false));
@@ -99,10 +101,10 @@ impl Outlet {
                         metrics::dropped(Dropped::Refused, batch);
                         self.take(batch).for_each(drop);
                     } else {
-                        metrics::retried(self.waiting.iter().take(batch).filter(|job| job.lasts()).count());
+                        metrics::retried(self.waiting.iter().take(batch).filter(|job| job.is_retried()).count());
                     }
-                    self.give_up();
-                    self.singly = self.singly.min(self.waiting.len());
+                    self.drop_unretried();
+                    self.one_by_one = self.one_by_one.min(self.waiting.len());
                     tokio::time::sleep(pause.mul_f64(rand::random_range(0.5..1.0))).await;
                     pause = (pause * 2).min(RETRY_PAUSE.1);
                 }
@@ -110,7 +112,7 @@ impl Outlet {
         }
     }
 
-    /// Takes in what has come; waits for it if nothing waits. False when nothing ever will.
+    /// Receives the queued jobs; if none is waiting, waits for one. Returns false after the sending half was dropped.
     async fn fill(&mut self) -> bool {
         if self.waiting.is_empty() {
             match self.jobs.recv().await {
@@ -126,9 +128,9 @@ impl Outlet {
         true
     }
 
-    /// How many of the waiting jobs go into the next request: at least one.
+    /// Returns how many of the waiting jobs the next request contains, at least one.
     fn batch(&self) -> usize {
-        if self.singly > 0 {
+        if self.one_by_one > 0 {
             return 1;
         }
         let mut bytes = 0;
@@ -139,33 +141,33 @@ impl Outlet {
         self.waiting.iter().take_while(fits).count().max(1)
     }
 
-    /// Drops what is not worth another try.
-    fn give_up(&mut self) {
+    /// Drops the items that are not retried.
+    fn drop_unretried(&mut self) {
         self.waiting.retain(|job| {
-            let lasts = job.lasts();
-            if !lasts {
+            let is_retried = job.is_retried();
+            if !is_retried {
                 metrics::dropped(if job.item.is_sequenced() { Dropped::Expired } else { Dropped::Ephemeral }, 1);
             }
-            lasts
+            is_retried
         });
     }
 
     fn take(&mut self, batch: usize) -> impl Iterator<Item = Job> {
-        self.singly = self.singly.saturating_sub(batch);
+        self.one_by_one = self.one_by_one.saturating_sub(batch);
         self.waiting.drain(..batch)
     }
 }
 
 impl Job {
     fn settle(&mut self, published: bool) {
-        if let Some(tried) = self.tried.take() {
-            // Whoever published it may have stopped waiting.
-            let _ = tried.send(published);
+        if let Some(first_attempt) = self.first_attempt.take() {
+            // The receiver is gone if the publisher has stopped waiting.
+            let _ = first_attempt.send(published);
         }
     }
 
-    /// Whether it is worth another try.
-    fn lasts(&self) -> bool {
-        self.item.is_sequenced() && self.since.elapsed() < RETRY_FOR
+    /// Whether the item is retried after a failure: an item without an id is not, since its moment has passed.
+    fn is_retried(&self) -> bool {
+        self.item.is_sequenced() && self.since.elapsed() < RETRY_LIMIT
     }
 }

@@ -1,13 +1,13 @@
-//! Publishing to every configured proxy, in order, without one holding back another.
+//! Publishes items to every configured proxy, in order. A slow proxy does not delay the others.
 //!
-//! Each proxy has a few *lanes*. What is said of one thing (a room) goes through one lane, where it
-//! leaves in the order it was published, one request at a time: a proxy orders requests by when they
-//! arrive whole, so two at once may swap. What gathers while a request is under way goes out in one
-//! batch, which also spares the connections that Pushpin closes after every request.
+//! Each proxy has a few *lanes*. All items of one room go through one lane, which publishes them in order, one request
+//! at a time: a proxy processes requests in the order in which they arrive completely, so two concurrent requests could
+//! be swapped. Items that arrive during a request are published in one batch. This also saves connections, which Pushpin
+//! closes after every request.
 //!
-//! An item with an id is retried for a minute; what is then still not published is repaired by the
-//! proxies, which see the gap in the ids and ask the next link. An item without an id is worth
-//! something now or never: it is tried once.
+//! An item with an id is retried for a minute. If it is still not published then, the proxies repair the streams: they
+//! notice the gap in the ids and request the next link. An item without an id is useful only at once, so it is tried
+//! once.
 
 mod control;
 mod lane;
@@ -24,23 +24,23 @@ use tracing::warn;
 use self::{control::Control, lane::Lane};
 use super::{item::Item, url::GripUrl};
 
-/// Lanes of a proxy: the most requests it gets at once from one process. Pushpin takes 128
-/// connections on its control port (`CONTROL_CONNECTIONS_MAX`), and several processes share it.
+/// The number of lanes per proxy, and so of concurrent requests from this process. Pushpin accepts 128 connections on its
+/// control port (`CONTROL_CONNECTIONS_MAX`), which several processes share.
 const LANES: usize = 8;
-/// How long [`Publisher::publish`] is waited for: so that a hanging proxy delays a sender little.
-const WAIT_FOR_FIRST_TRY: Duration = Duration::from_secs(1);
+/// How long the future of [`Publisher::publish`] waits, so that a hanging proxy delays a sender only a little.
+const FIRST_ATTEMPT_DEADLINE: Duration = Duration::from_secs(1);
 
-/// What became of an item at the first try.
+/// The outcome of the first attempt to publish an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use = "an item that was not published is repaired by the streams, which somebody should know"]
+#[must_use = "the streams repair an unpublished item later; count or log it"]
 pub enum Outcome {
-    /// Every proxy took it.
+    /// Every proxy has accepted it.
     Published,
-    /// A proxy did not take it, or has not said so in time. It may still do.
+    /// A proxy refused it or has not answered in time. It may still be published.
     Unconfirmed,
 }
 
-/// A publisher could not be made.
+/// The publisher could not be created.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot set up the HTTP client for publishing")]
 pub struct PublisherError(#[from] reqwest::Error);
@@ -48,7 +48,7 @@ pub struct PublisherError(#[from] reqwest::Error);
 /// Publishes items to all proxies.
 pub struct Publisher {
     proxies: Vec<Proxy>,
-    /// Counts the items that wait in any lane.
+    /// Counts the items in all lanes.
     waiting: TaskTracker,
 }
 
@@ -58,40 +58,40 @@ struct Proxy {
 }
 
 impl Publisher {
-    /// Starts publishing to these proxies. Must be called within a tokio runtime.
+    /// Starts the lanes of these proxies. Must be called within a tokio runtime.
     pub fn new(urls: Vec<GripUrl>) -> Result<Self, PublisherError> {
         let http = control::client()?;
         let proxies = urls.into_iter().map(|url| Proxy::new(Control::new(url, http.clone()))).collect();
         Ok(Self { proxies, waiting: TaskTracker::new() })
     }
 
-    /// Publishes an item behind all that was published under the same key.
+    /// Publishes an item after all items that were published with the same key.
     ///
-    /// The item has its place as soon as this returns; the future tells what became of the first
-    /// try, within a second, and need not be waited for.
+    /// The item's position in that order is fixed when this returns. The future resolves within a second, to the outcome
+    /// of the first attempt; the item is published even if the future is dropped.
     pub fn publish(&self, key: &str, item: &Item) -> impl Future<Output = Outcome> + use<> {
         let lane = lane_of(key);
         let push = |proxy: &Proxy| proxy.lanes[lane].push(item.clone(), self.waiting.token());
-        let tries: Vec<_> = self.proxies.iter().map(push).collect();
+        let attempts: Vec<_> = self.proxies.iter().map(push).collect();
         async move {
             let all = async {
                 let mut outcome = Outcome::Published;
-                for tried in tries {
-                    let took_it = match tried {
-                        Some(tried) => tried.await.unwrap_or(false),
+                for attempt in attempts {
+                    let accepted = match attempt {
+                        Some(attempt) => attempt.await.unwrap_or(false),
                         None => false,
                     };
-                    if !took_it {
+                    if !accepted {
                         outcome = Outcome::Unconfirmed;
                     }
                 }
                 outcome
             };
-            timeout(WAIT_FOR_FIRST_TRY, all).await.unwrap_or(Outcome::Unconfirmed)
+            timeout(FIRST_ATTEMPT_DEADLINE, all).await.unwrap_or(Outcome::Unconfirmed)
         }
     }
 
-    /// Asks every proxy to publish nothing, and logs what is wrong with those that do not answer.
+    /// Publishes nothing to each proxy, and logs the errors of those that do not answer.
     pub fn check(&self) -> impl Future<Output = ()> + Send + use<> {
         let controls: Vec<_> = self.proxies.iter().map(|proxy| proxy.control.clone()).collect();
         async move {
@@ -101,8 +101,8 @@ impl Publisher {
         }
     }
 
-    /// Every proxy's address, without credentials, and whether it answers: asked to publish nothing when that is
-    /// waited for.
+    /// Returns each proxy's address, without credentials, and a future that publishes nothing to it and returns whether it
+    /// answered.
     pub fn reach(&self) -> impl Iterator<Item = (String, impl Future<Output = Result<(), String>> + Send + use<>)> {
         self.proxies.iter().map(|proxy| {
             let control = proxy.control.clone();
@@ -110,12 +110,12 @@ impl Publisher {
         })
     }
 
-    /// Waits until nothing waits to be published, up to a deadline.
+    /// Waits until all queued items are published, up to a deadline.
     pub async fn close(&self, deadline: Duration) {
         self.waiting.close();
         if timeout(deadline, self.waiting.wait()).await.is_err() {
             let items = self.waiting.len();
-            warn!(items, "stopped before everything was published; the proxies will ask for what is missing");
+            warn!(items, "stopped before everything was published; the proxies will request what is missing");
         }
     }
 }

@@ -35,6 +35,14 @@ fn dynamodb_is_refused_only_without_its_feature() {
     assert_refused(&["create-table"], "create-table", "dynamodb", is_built_in);
 }
 
+/// Its default store may need the feature, but is not what was meant.
+#[test]
+fn an_unknown_store_is_one_problem() {
+    let (code, _, problems) = run(&["serve", "--store=memory"]);
+    assert_eq!(code, Some(EX_USAGE), "{problems}");
+    assert!(problems.contains("\n  STORE: must be ") && problems.lines().count() == 2, "{problems}");
+}
+
 #[test]
 fn an_https_url_is_refused_only_without_tls() {
     let arguments = ["serve", "--store=embedded", "--grip-url=https://a.example/", "--max-connections=0"];

@@ -34,6 +34,7 @@ const SECRET: &str = "S3CR3TK3Y";
 pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = trials![
         [] => all_bad_values_are_reported_before_any_port_is_bound,
+        [] => only_the_variables_of_the_command_are_checked,
         [] => create_table_reports_a_bad_table_name,
         [] => an_unknown_flag_is_a_usage_error,
         [] => help_and_version_succeed_and_show_no_key,
@@ -106,6 +107,21 @@ async fn all_bad_values_are_reported_before_any_port_is_bound() -> anyhow::Resul
         }
         assert_eq!(stderr.lines().count(), 1 + named.count(), "{stderr}");
         assert!(!stderr.contains("cannot listen") && !stderr.contains(SECRET), "{stderr}");
+    }
+    Ok(())
+}
+
+/// The flags of `run` belong to the top level too, so their variables are read with every command.
+async fn only_the_variables_of_the_command_are_checked() -> anyhow::Result<()> {
+    let mut env = nowhere()?;
+    let values = [("LISTEN", "nowhere"), ("EDGE_LISTEN", "nowhere"), ("STORE", "embedded")];
+    env.extend(values.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    for (arguments, reported) in [(&["serve"][..], &["LISTEN"][..]), (&["run"], &["LISTEN", "EDGE_LISTEN"])] {
+        let (code, _, stderr) = outcome(&run(arguments, &env).await?);
+        assert_eq!((code, stderr.lines().count()), (Some(64), 1 + reported.len()), "{arguments:?}: {stderr}");
+        for name in reported {
+            assert!(stderr.contains(&format!("\n  {name}: ")), "{arguments:?}: {name} is not in {stderr}");
+        }
     }
     Ok(())
 }

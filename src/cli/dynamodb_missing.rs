@@ -17,7 +17,7 @@ pub(super) async fn settings(_: &Table, _: &mut Problems) -> Result<Settings, Mi
     Err(DYNAMODB.missing())
 }
 
-pub(super) fn open(settings: Settings, _: &Backend) -> (Arc<dyn Store>, Open) {
+pub(super) fn open(settings: Settings, _: &Backend) -> (Arc<dyn Store>, Option<Open>) {
     match settings {}
 }
 

@@ -48,7 +48,7 @@ pub(super) fn open(settings: Settings, backend: &Backend) -> anyhow::Result<Open
         }
         Settings::DynamoDb(settings) => {
             let (store, dynamodb) = dynamodb::open(settings, backend);
-            Ok(Opened { store, dynamodb: Some(dynamodb) })
+            Ok(Opened { store, dynamodb })
         }
     }
 }

@@ -37,11 +37,12 @@ pub(super) async fn settings(table: &Table, problems: &mut Problems) -> Result<S
     Ok(Settings { table: table.name.clone(), client })
 }
 
-/// Opens the store over the table.
-pub(super) fn open(Settings { table, client }: Settings, backend: &Backend) -> (Arc<dyn Store>, Open) {
+/// Opens the store over the table. The second value is always there; it is optional because it cannot exist in a binary
+/// without the feature.
+pub(super) fn open(Settings { table, client }: Settings, backend: &Backend) -> (Arc<dyn Store>, Option<Open>) {
     let store = DynamoDb::new(client, table, backend.message_retention);
     let store = if backend.room_list { store } else { store.without_room_list() };
-    (Arc::new(Instrumented::new(Kind::DynamoDb, store.clone())), Open(store))
+    (Arc::new(Instrumented::new(Kind::DynamoDb, store.clone())), Some(Open(store)))
 }
 
 /// Creates the table, unless it exists.

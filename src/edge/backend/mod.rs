@@ -12,7 +12,7 @@ mod connector;
 mod pool;
 mod recovery;
 
-pub(in crate::edge) use self::{
+pub(crate) use self::{
     pool::{Backend, FetchError, add_grip_last},
     recovery::{MIN_RETRY_PAUSE, Recoveries, RecoveryRequest},
 };

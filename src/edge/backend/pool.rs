@@ -43,7 +43,7 @@ const FEATURES: &str = "status,link:next,link:gone,filter:skip-self,filter:skip-
 
 /// A handle to the backend. Clones share the pool.
 #[derive(Clone)]
-pub(in crate::edge) struct Backend {
+pub(crate) struct Backend {
     client: Client<Connector, Body>,
     url: BackendUrl,
     signer: Arc<Signer>,
@@ -52,7 +52,7 @@ pub(in crate::edge) struct Backend {
 
 /// Why a request got no usable response.
 #[derive(Debug, thiserror::Error)]
-pub(in crate::edge) enum FetchError {
+pub(crate) enum FetchError {
     #[error("the backend cannot be reached, or closed the connection: {0}")]
     Unreachable(#[from] hyper_util::client::legacy::Error),
     #[error("the connection to the backend was closed before it answered")]
@@ -72,7 +72,7 @@ pub(in crate::edge) enum FetchError {
 }
 
 impl Backend {
-    pub(in crate::edge) fn new(config: &Config) -> Self {
+    pub(crate) fn new(config: &Config) -> Self {
         let mut tcp = HttpConnector::new();
         tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
         tcp.set_nodelay(true);
@@ -89,12 +89,12 @@ impl Backend {
     }
 
     /// The backend's host and port.
-    pub(in crate::edge) fn address(&self) -> &str {
+    pub(crate) fn address(&self) -> &str {
         self.url.authority().as_str()
     }
 
     /// Sends a request, whose URI has only a path, and waits for the head of the response.
-    pub(in crate::edge) async fn send(
+    pub(crate) async fn send(
         &self,
         purpose: Purpose,
         request: Request<Body>,
@@ -123,7 +123,7 @@ impl Backend {
     }
 
     /// Requests a link. The request contains nothing of any client, since its answer may be for many.
-    pub(in crate::edge) async fn get(
+    pub(crate) async fn get(
         &self,
         purpose: Purpose,
         id: &RequestId,
@@ -142,7 +142,7 @@ impl Backend {
     }
 
     /// Posts an empty body to a link.
-    pub(in crate::edge) async fn post(&self, uri: &str, host: &HeaderValue) -> Result<(), FetchError> {
+    pub(crate) async fn post(&self, uri: &str, host: &HeaderValue) -> Result<(), FetchError> {
         let request = self.request(Method::POST, &RequestId::generate(), uri, host)?;
         let response = self.send(Purpose::Gone, request).await?;
         if response.status().is_success() { Ok(()) } else { Err(FetchError::Status(response.status())) }
@@ -162,7 +162,7 @@ impl Backend {
     }
 
     /// Reads a whole body, within the deadline and [`MAX_BODY_BYTES`].
-    pub(in crate::edge) async fn collect(&self, body: Incoming) -> Result<Bytes, FetchError> {
+    pub(crate) async fn collect(&self, body: Incoming) -> Result<Bytes, FetchError> {
         let whole = Limited::new(body, MAX_BODY_BYTES).collect();
         let whole = timeout(self.timeout, whole).await.map_err(|_| FetchError::Deadline(self.timeout))?;
         match whole {
@@ -190,7 +190,7 @@ fn kind(outcome: &Result<Response<Incoming>, FetchError>) -> Answer {
 }
 
 /// Adds a line for each channel, as Pushpin does.
-pub(in crate::edge) fn add_grip_last(headers: &mut HeaderMap, last: &[(Arc<str>, Id)]) -> Result<(), http::Error> {
+pub(crate) fn add_grip_last(headers: &mut HeaderMap, last: &[(Arc<str>, Id)]) -> Result<(), http::Error> {
     for (channel, id) in last {
         let value = HeaderValue::from_bytes(format!("{channel}; last-id={id}").as_bytes())?;
         headers.append(HeaderName::from_static("grip-last"), value);

@@ -35,7 +35,7 @@ const GATHER_TIME: Duration = Duration::from_millis(10);
 /// own.
 const MAX_CONCURRENT_REQUESTS: usize = 32;
 /// The pause after the first failure of a link.
-pub(in crate::edge) const MIN_RETRY_PAUSE: Duration = Duration::from_secs(1);
+pub(crate) const MIN_RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// The pause doubles with each failure, up to this. An item after a missing one ends it early.
 const MAX_RETRY_PAUSE: Duration = Duration::from_secs(16);
 /// Rechecks of different links are spread over this fraction of their time, so that they do not come in one burst.
@@ -46,16 +46,16 @@ const MIN_CLEANED_LINKS: usize = 256;
 
 /// A request for a next link. Equal requests get the same answer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(in crate::edge) struct RecoveryRequest {
+pub(crate) struct RecoveryRequest {
     /// Path and query.
-    pub(in crate::edge) uri: Arc<str>,
-    pub(in crate::edge) host: HeaderValue,
+    pub(crate) uri: Arc<str>,
+    pub(crate) host: HeaderValue,
     /// The content of `Grip-Last`.
-    pub(in crate::edge) last: Vec<(Arc<str>, Id)>,
+    pub(crate) last: Vec<(Arc<str>, Id)>,
 }
 
 /// All requests for next links that are under way.
-pub(in crate::edge) struct Recoveries {
+pub(crate) struct Recoveries {
     backend: Backend,
     /// Where answers are sent.
     shards: Arc<[ShardHandle]>,
@@ -85,7 +85,7 @@ enum AnswerError {
 }
 
 impl Recoveries {
-    pub(in crate::edge) fn new(backend: Backend, shards: Arc<[ShardHandle]>) -> Self {
+    pub(crate) fn new(backend: Backend, shards: Arc<[ShardHandle]>) -> Self {
         Self {
             backend,
             shards,
@@ -97,13 +97,7 @@ impl Recoveries {
     }
 
     /// Requests a next link for a stream of a shard, or lets it wait with others that need the same answer.
-    pub(in crate::edge) fn request(
-        self: &Arc<Self>,
-        request: RecoveryRequest,
-        shard: usize,
-        id: SessionId,
-        priority: Priority,
-    ) {
+    pub(crate) fn request(self: &Arc<Self>, request: RecoveryRequest, shard: usize, id: SessionId, priority: Priority) {
         match lock(&self.waiting).entry(request) {
             Entry::Occupied(mut entry) => entry.get_mut().push((shard, id)),
             Entry::Vacant(entry) => {
@@ -188,7 +182,7 @@ impl Recoveries {
     }
 
     /// Returns when a stream with this link requests it without another reason: together with all others that have it.
-    pub(in crate::edge) fn recheck_at(&self, link: &Link, now: Instant) -> Instant {
+    pub(crate) fn recheck_at(&self, link: &Link, now: Instant) -> Instant {
         let Links { recheck_at, clean_at, failures } = &mut *lock(&self.links);
         if recheck_at.len() >= (*clean_at).max(MIN_CLEANED_LINKS) {
             recheck_at.retain(|_, at| *at > now);
@@ -204,7 +198,7 @@ impl Recoveries {
     }
 
     /// Posts to a link that a client has gone. It is tried once.
-    pub(in crate::edge) fn notify_gone(self: &Arc<Self>, uri: Arc<str>, host: HeaderValue) {
+    pub(crate) fn notify_gone(self: &Arc<Self>, uri: Arc<str>, host: HeaderValue) {
         let recoveries = Arc::clone(self);
         tokio::spawn(async move {
             // The semaphore is never closed.

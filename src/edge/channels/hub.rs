@@ -35,7 +35,7 @@ const FIRST_RECHECK: Duration = Duration::from_secs(1);
 const LINGER: Duration = Duration::from_secs(60);
 
 /// All channels, and the shards of their subscribers.
-pub(in crate::edge) struct Hub {
+pub(crate) struct Hub {
     channels: Mutex<Channels>,
     shards: Arc<[ShardHandle]>,
     next_session: AtomicU64,
@@ -57,7 +57,7 @@ struct Channel {
 }
 
 /// Keeps a request held, until it is dropped or has handed the connection over.
-pub(in crate::edge) struct HoldGuard {
+pub(crate) struct HoldGuard {
     hub: Arc<Hub>,
     shard: usize,
     id: SessionId,
@@ -65,18 +65,18 @@ pub(in crate::edge) struct HoldGuard {
 }
 
 impl Hub {
-    pub(in crate::edge) fn new(shards: Arc<[ShardHandle]>) -> Self {
+    pub(crate) fn new(shards: Arc<[ShardHandle]>) -> Self {
         let channels = Channels { by_name: HashMap::new(), seen: SeenIds::new(Instant::now()) };
         Self { channels: Mutex::new(channels), shards, next_session: AtomicU64::new(0) }
     }
 
     /// Holds a stream. What is sent to it is queued until its socket is handed over.
-    pub(in crate::edge) fn hold_stream(self: &Arc<Self>, stream: HeldStream) -> HoldGuard {
+    pub(crate) fn hold_stream(self: &Arc<Self>, stream: HeldStream) -> HoldGuard {
         self.hold(Held::Stream(Box::new(stream)))
     }
 
     /// Holds a response.
-    pub(in crate::edge) fn hold_response(self: &Arc<Self>, response: HeldResponse) -> HoldGuard {
+    pub(crate) fn hold_response(self: &Arc<Self>, response: HeldResponse) -> HoldGuard {
         self.hold(Held::Response(response))
     }
 
@@ -92,7 +92,7 @@ impl Hub {
     }
 
     /// Adds a shard's subscriber to channels. Returns whether one of them has had items after the subscriber's last one.
-    pub(in crate::edge) fn subscribe(self: &Arc<Self>, shard: usize, subscriptions: &[Subscription]) -> bool {
+    pub(crate) fn subscribe(self: &Arc<Self>, shard: usize, subscriptions: &[Subscription]) -> bool {
         self.subscribe_locked(&mut self.lock(), shard, subscriptions)
     }
 
@@ -121,7 +121,7 @@ impl Hub {
     }
 
     /// Removes a shard's subscriber from channels. With `linger` their order is remembered for a while.
-    pub(in crate::edge) fn unsubscribe(self: &Arc<Self>, shard: usize, subscriptions: &[Subscription], linger: bool) {
+    pub(crate) fn unsubscribe(self: &Arc<Self>, shard: usize, subscriptions: &[Subscription], linger: bool) {
         let mut channels = self.lock();
         for subscription in subscriptions {
             let Entry::Occupied(mut entry) = channels.by_name.entry(Arc::clone(&subscription.channel)) else {
@@ -139,7 +139,7 @@ impl Hub {
     }
 
     /// Publishes items in order. Waits while a shard has too many commands waiting.
-    pub(in crate::edge) async fn publish(self: &Arc<Self>, items: Vec<Item>) {
+    pub(crate) async fn publish(self: &Arc<Self>, items: Vec<Item>) {
         for item in items {
             for shard in &*self.shards {
                 shard.has_room().await;
@@ -178,14 +178,14 @@ impl Hub {
     }
 
     /// Forgets the last id of a channel, so that its next item is delivered at once.
-    pub(in crate::edge) fn forget(&self, channel: &str) {
+    pub(crate) fn forget(&self, channel: &str) {
         if let Some(channel) = self.lock().by_name.get_mut(channel) {
             channel.sequencer.forget();
         }
     }
 
     /// Has every stream request its next link, and forgets the last ids of all channels.
-    pub(in crate::edge) fn recover_all(&self) {
+    pub(crate) fn recover_all(&self) {
         for channel in self.lock().by_name.values_mut() {
             channel.sequencer.forget();
         }
@@ -193,7 +193,7 @@ impl Hub {
     }
 
     /// Ends everything that is held, over this time, and waits until it has ended.
-    pub(in crate::edge) async fn drain(&self, window: Duration) {
+    pub(crate) async fn drain(&self, window: Duration) {
         let (done, mut all_done) = mpsc::channel(1);
         let drain = Drain { window, shards: self.shards.len(), done };
         self.send_to_all(|| Command::Drain(drain.clone()));
@@ -267,7 +267,7 @@ impl Channel {
 impl HoldGuard {
     /// Hands over the client's connection, on which the head and the first part of the response have been written. From
     /// now on the shard notices when the client goes.
-    pub(in crate::edge) fn connect(mut self, socket: TcpStream, permit: OwnedSemaphorePermit) {
+    pub(crate) fn connect(mut self, socket: TcpStream, permit: OwnedSemaphorePermit) {
         self.is_connected = true;
         self.hub.shards[self.shard].send(Command::Connect { id: self.id, socket, permit });
     }

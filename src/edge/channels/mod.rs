@@ -10,6 +10,6 @@
 mod hub;
 mod sequencer;
 
-pub(in crate::edge) use self::hub::{HoldGuard, Hub};
+pub(crate) use self::hub::{HoldGuard, Hub};
 #[cfg(any(test, fuzzing))]
-pub(in crate::edge) use self::sequencer::{MAX_WAIT, Sequencer};
+pub(crate) use self::sequencer::{MAX_WAIT, Sequencer};

@@ -12,7 +12,7 @@ use std::{
 use crate::edge::items::{Id, Item};
 
 /// How long an early item waits (`message_wait`).
-pub(in crate::edge) const MAX_WAIT: Duration = Duration::from_secs(5);
+pub(crate) const MAX_WAIT: Duration = Duration::from_secs(5);
 /// Items of a channel that may wait. If there are more they are dropped, and the streams recover them.
 const MAX_PARKED: usize = 100;
 
@@ -23,7 +23,7 @@ const MAX_SEEN: usize = 200_000;
 
 /// The order of one channel.
 #[derive(Debug, Default)]
-pub(in crate::edge) struct Sequencer {
+pub(crate) struct Sequencer {
     /// The id of the last item that was delivered, if it is known.
     last: Option<Id>,
     parked: VecDeque<Parked>,
@@ -36,17 +36,17 @@ struct Parked {
 }
 
 impl Sequencer {
-    pub(in crate::edge) fn last(&self) -> Option<&Id> {
+    pub(crate) fn last(&self) -> Option<&Id> {
         self.last.as_ref()
     }
 
     /// Forgets the last id, so that the next item is delivered at once. For when streams turn out to expect another id.
-    pub(in crate::edge) fn forget(&mut self) {
+    pub(crate) fn forget(&mut self) {
         self.last = None;
     }
 
     /// Accepts an item. Appends to `due` what is to be delivered now, in order. Returns whether the item waits.
-    pub(in crate::edge) fn offer(&mut self, item: Arc<Item>, now: Instant, due: &mut Vec<Arc<Item>>) -> bool {
+    pub(crate) fn offer(&mut self, item: Arc<Item>, now: Instant, due: &mut Vec<Arc<Item>>) -> bool {
         if item.no_seq {
             due.push(item);
             return false;
@@ -68,7 +68,7 @@ impl Sequencer {
     }
 
     /// Appends to `due` the items that have waited for [`MAX_WAIT`], and those that follow them.
-    pub(in crate::edge) fn release_overdue(&mut self, now: Instant, due: &mut Vec<Arc<Item>>) {
+    pub(crate) fn release_overdue(&mut self, now: Instant, due: &mut Vec<Arc<Item>>) {
         while self.parked.front().is_some_and(|parked| now.duration_since(parked.since) >= MAX_WAIT) {
             if let Some(parked) = self.parked.pop_front() {
                 self.deliver(parked.item, due);
@@ -92,19 +92,19 @@ impl Sequencer {
 /// The ids that were published recently on all channels, in two generations. The older one is dropped when the younger
 /// is full or old enough, so an id is remembered for at least [`SEEN_FOR`] unless there are too many.
 #[derive(Debug)]
-pub(in crate::edge) struct SeenIds {
+pub(crate) struct SeenIds {
     young: HashSet<(Arc<str>, Id)>,
     old: HashSet<(Arc<str>, Id)>,
     rotated_at: Instant,
 }
 
 impl SeenIds {
-    pub(in crate::edge) fn new(now: Instant) -> Self {
+    pub(crate) fn new(now: Instant) -> Self {
         Self { young: HashSet::new(), old: HashSet::new(), rotated_at: now }
     }
 
     /// Adds an item's id. Returns whether it was known already.
-    pub(in crate::edge) fn insert(&mut self, item: &Item, now: Instant) -> bool {
+    pub(crate) fn insert(&mut self, item: &Item, now: Instant) -> bool {
         let Some(id) = &item.id else { return false };
         if now.duration_since(self.rotated_at) >= SEEN_FOR || self.young.len() >= MAX_SEEN / 2 {
             self.old = mem::take(&mut self.young);

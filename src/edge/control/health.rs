@@ -10,19 +10,19 @@ use crate::{
 };
 
 /// Checks whether the edge can do its work.
-pub(in crate::edge) struct Health {
+pub(crate) struct Health {
     backend: BackendUrl,
     stopping: CancellationToken,
     latest: CachedChecks,
 }
 
 impl Health {
-    pub(in crate::edge) fn new(backend: BackendUrl, stopping: CancellationToken) -> Self {
+    pub(crate) fn new(backend: BackendUrl, stopping: CancellationToken) -> Self {
         Self { backend, stopping, latest: CachedChecks::default() }
     }
 
     /// Answers whether clients may be sent to this edge, and if not, why.
-    pub(in crate::edge) async fn readiness(&self) -> Response {
+    pub(crate) async fn readiness(&self) -> Response {
         let check = async { vec![Check::new("backend", health::within_deadline(self.connect()).await)] };
         let mut checks = self.latest.get_or_check(check).await;
         // Never cached, since a probe must notice at once that the edge stops.

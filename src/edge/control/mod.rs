@@ -10,7 +10,7 @@
 mod health;
 mod routes;
 
-pub(in crate::edge) use self::{
+pub(crate) use self::{
     health::Health,
     routes::{Control, router},
 };

@@ -36,11 +36,11 @@ const MAX_BODY_BYTES: usize = 1_000_000;
 
 /// What the handlers use.
 #[derive(Clone)]
-pub(in crate::edge) struct Control {
-    pub(in crate::edge) hub: Arc<Hub>,
+pub(crate) struct Control {
+    pub(crate) hub: Arc<Hub>,
     /// Checks the tokens of publishers. Without it no token is required.
-    pub(in crate::edge) publishers: Option<Arc<Verifier>>,
-    pub(in crate::edge) health: Arc<Health>,
+    pub(crate) publishers: Option<Arc<Verifier>>,
+    pub(crate) health: Arc<Health>,
 }
 
 /// Why a request is refused.
@@ -50,7 +50,7 @@ enum Refusal {
     Items(items::ItemError),
 }
 
-pub(in crate::edge) fn router(control: Control) -> Router {
+pub(crate) fn router(control: Control) -> Router {
     Router::new()
         .route("/", get(async || "gripchat edge: publish to /publish/\n"))
         .route("/publish", post(publish))

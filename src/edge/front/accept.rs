@@ -37,12 +37,7 @@ const REFUSAL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nC
     Content-Length: 54\r\nConnection: close\r\n\r\nAll connections of this proxy are in use; retry later.";
 
 /// Accepts connections until `stop`. Each is served by a task of its own, which may outlast this one.
-pub(in crate::edge) async fn serve(
-    listener: TcpListener,
-    front: Arc<Front>,
-    slots: Arc<Semaphore>,
-    stop: CancellationToken,
-) {
+pub(crate) async fn serve(listener: TcpListener, front: Arc<Front>, slots: Arc<Semaphore>, stop: CancellationToken) {
     let refusals = Refusals::new(REFUSAL);
     loop {
         let accepted = tokio::select! {

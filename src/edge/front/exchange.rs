@@ -58,17 +58,17 @@ const RESPONSE_IDLE_TIMEOUT: Duration = Duration::from_secs(300);
 const REPEAT_PAUSE: Duration = Duration::from_millis(100);
 
 /// The state that the handling of all requests shares.
-pub(in crate::edge) struct Front {
-    pub(in crate::edge) backend: Backend,
-    pub(in crate::edge) hub: Arc<Hub>,
+pub(crate) struct Front {
+    pub(crate) backend: Backend,
+    pub(crate) hub: Arc<Hub>,
     /// The longest request body, in bytes.
-    pub(in crate::edge) max_body: u64,
-    pub(in crate::edge) limits: Arc<ClientLimits>,
-    pub(in crate::edge) trusted: TrustedProxies,
+    pub(crate) max_body: u64,
+    pub(crate) limits: Arc<ClientLimits>,
+    pub(crate) trusted: TrustedProxies,
     /// Cancelled when streams start to be ended. From then on there are no new ones.
-    pub(in crate::edge) draining: CancellationToken,
+    pub(crate) draining: CancellationToken,
     /// Ends what would not end by itself, such as upgraded connections.
-    pub(in crate::edge) stop: CancellationToken,
+    pub(crate) stop: CancellationToken,
 }
 
 /// The client of a request.

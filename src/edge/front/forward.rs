@@ -19,7 +19,7 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// Changes the headers of a request to the backend.
-pub(in crate::edge) fn to_backend(headers: &mut HeaderMap, client: IpAddr) {
+pub(crate) fn to_backend(headers: &mut HeaderMap, client: IpAddr) {
     // The HTTP server has answered `Expect` already. `Grip-` headers are removed because a client that could send them
     // to the backend could read any room.
     remove(headers, |name| *name == header::EXPECT);
@@ -39,13 +39,13 @@ pub(in crate::edge) fn to_backend(headers: &mut HeaderMap, client: IpAddr) {
 }
 
 /// Changes the headers of a response to the client.
-pub(in crate::edge) fn to_client(headers: &mut HeaderMap) {
+pub(crate) fn to_client(headers: &mut HeaderMap) {
     remove(headers, |_| false);
 }
 
 /// Changes the headers of a response whose body will be longer than the backend's. If `only` is not empty, headers that
 /// it does not name are removed.
-pub(in crate::edge) fn expose(headers: &mut HeaderMap, only: &[String]) {
+pub(crate) fn expose(headers: &mut HeaderMap, only: &[String]) {
     headers.remove(header::CONTENT_LENGTH);
     if !only.is_empty() {
         retain(headers, |name| only.iter().any(|exposed| exposed == name.as_str()));
@@ -53,7 +53,7 @@ pub(in crate::edge) fn expose(headers: &mut HeaderMap, only: &[String]) {
 }
 
 /// Returns the protocol that a request wants to upgrade to (RFC 9110, section 7.8).
-pub(in crate::edge) fn upgrade(headers: &HeaderMap) -> Option<HeaderValue> {
+pub(crate) fn upgrade(headers: &HeaderMap) -> Option<HeaderValue> {
     named_by_connection(headers).any(|name| name == header::UPGRADE).then(|| headers.get(header::UPGRADE).cloned())?
 }
 

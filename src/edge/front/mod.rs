@@ -17,11 +17,11 @@
 mod accept;
 mod body_copy;
 mod exchange;
-pub(in crate::edge) mod forward;
+pub(crate) mod forward;
 mod hold;
 mod pagination;
 mod refuse;
 mod takeover;
 mod upgrade;
 
-pub(in crate::edge) use self::{accept::serve, exchange::Front};
+pub(crate) use self::{accept::serve, exchange::Front};

@@ -12,25 +12,25 @@ use crate::forwarded::ClientId;
 const KEPT_CAPACITY: usize = 1_024;
 
 /// The number of held requests of each client. It has no more entries than there are connections.
-pub(in crate::edge) struct ClientLimits {
+pub(crate) struct ClientLimits {
     /// For each client; 0 for no limit.
     max: usize,
     held: Mutex<HashMap<ClientId, usize>>,
 }
 
 /// One of a client's held requests. Dropping it frees the slot.
-pub(in crate::edge) struct ClientSlot {
+pub(crate) struct ClientSlot {
     limits: Arc<ClientLimits>,
     client: ClientId,
 }
 
 impl ClientLimits {
-    pub(in crate::edge) fn new(max: usize) -> Self {
+    pub(crate) fn new(max: usize) -> Self {
         Self { max, held: Mutex::default() }
     }
 
     /// Counts one more request of this client. Returns `None` if it has as many as it may.
-    pub(in crate::edge) fn acquire(self: &Arc<Self>, client: ClientId) -> Option<Arc<ClientSlot>> {
+    pub(crate) fn acquire(self: &Arc<Self>, client: ClientId) -> Option<Arc<ClientSlot>> {
         if self.max > 0 {
             let mut held = self.lock();
             let count = held.entry(client).or_default();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 /// A filter that `Grip-Channel` may name. Unknown names are ignored, as in Pushpin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::edge) enum Filter {
+pub(crate) enum Filter {
     /// Skips items that the subscriber sent: its `user` is the item's `sender`.
     SkipSelf,
     /// Skips items whose `skip_users` lists the subscriber's `user`.
@@ -14,7 +14,7 @@ pub(in crate::edge) enum Filter {
 }
 
 impl Filter {
-    pub(in crate::edge) fn parse(name: &str) -> Option<Self> {
+    pub(crate) fn parse(name: &str) -> Option<Self> {
         match name {
             "skip-self" => Some(Self::SkipSelf),
             "skip-users" => Some(Self::SkipUsers),
@@ -24,7 +24,7 @@ impl Filter {
     }
 
     /// Whether a subscriber with this `user` and these channels gets an item with this `meta`.
-    pub(in crate::edge) fn passes(
+    pub(crate) fn passes(
         self,
         meta: &BTreeMap<String, String>,
         user: Option<&str>,

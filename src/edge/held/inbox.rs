@@ -17,13 +17,13 @@ use super::{instructions::NextStep, response::HeldResponse, stream::HeldStream, 
 use crate::edge::items::{Frame, Item};
 
 /// Identifies a held request within the process.
-pub(in crate::edge) type SessionId = u64;
+pub(crate) type SessionId = u64;
 
 /// When a shard has this many commands waiting, publishers wait.
 const MAX_BACKLOG: usize = 4_096;
 
 /// A command to a shard.
-pub(in crate::edge) enum Command {
+pub(crate) enum Command {
     /// Hold a request. `is_behind`: an item was published on one of its channels after the response was made.
     Hold { id: SessionId, held: Held, is_behind: bool },
     /// Take over a stream's connection, on which the head of the response has been written. The permit counts the
@@ -49,31 +49,31 @@ pub(in crate::edge) enum Command {
 
 /// The answer of a next link, for any number of streams.
 #[derive(Debug)]
-pub(in crate::edge) struct Answer {
-    pub(in crate::edge) body: Option<Frame>,
-    pub(in crate::edge) next: NextStep,
+pub(crate) struct Answer {
+    pub(crate) body: Option<Frame>,
+    pub(crate) next: NextStep,
 }
 
 /// How held requests are ended when the edge stops.
 #[derive(Clone, Debug)]
-pub(in crate::edge) struct Drain {
+pub(crate) struct Drain {
     /// The time over which the ends are spread, at most.
-    pub(in crate::edge) window: Duration,
+    pub(crate) window: Duration,
     /// The number of shards that drain at the same time.
-    pub(in crate::edge) shards: usize,
+    pub(crate) shards: usize,
     /// Dropped by the shard when it has ended its last stream.
-    pub(in crate::edge) done: mpsc::Sender<()>,
+    pub(crate) done: mpsc::Sender<()>,
 }
 
 /// A held request.
-pub(in crate::edge) enum Held {
+pub(crate) enum Held {
     Stream(Box<HeldStream>),
     Response(HeldResponse),
 }
 
 /// Sends commands to a shard.
 #[derive(Clone)]
-pub(in crate::edge) struct ShardHandle {
+pub(crate) struct ShardHandle {
     commands: mpsc::UnboundedSender<Command>,
     backlog: Arc<Backlog>,
 }
@@ -85,21 +85,21 @@ struct Backlog {
 }
 
 /// Receives the commands of a shard.
-pub(in crate::edge) struct Inbox {
+pub(crate) struct Inbox {
     commands: mpsc::UnboundedReceiver<Command>,
     /// For tasks that wait on the shard's behalf.
-    pub(in crate::edge) handle: ShardHandle,
+    pub(crate) handle: ShardHandle,
 }
 
 impl Held {
-    pub(in crate::edge) fn subscriber(&self) -> &Subscriber {
+    pub(crate) fn subscriber(&self) -> &Subscriber {
         match self {
             Self::Stream(stream) => &stream.settings.subscriber,
             Self::Response(response) => &response.subscriber,
         }
     }
 
-    pub(in crate::edge) fn subscriber_mut(&mut self) -> &mut Subscriber {
+    pub(crate) fn subscriber_mut(&mut self) -> &mut Subscriber {
         match self {
             Self::Stream(stream) => &mut stream.settings.subscriber,
             Self::Response(response) => &mut response.subscriber,
@@ -108,21 +108,21 @@ impl Held {
 }
 
 impl ShardHandle {
-    pub(in crate::edge) fn new() -> (Self, Inbox) {
+    pub(crate) fn new() -> (Self, Inbox) {
         #[expect(clippy::disallowed_methods, reason = "publishers wait in `has_room`; other commands must not wait")]
         let (sender, commands) = mpsc::unbounded_channel();
         let handle = Self { commands: sender, backlog: Arc::default() };
         (handle.clone(), Inbox { commands, handle })
     }
 
-    pub(in crate::edge) fn send(&self, command: Command) {
+    pub(crate) fn send(&self, command: Command) {
         self.backlog.waiting.fetch_add(1, Ordering::Relaxed);
         // The shard ends only with the edge.
         let _ = self.commands.send(command);
     }
 
     /// Waits until the shard's backlog is below its limit.
-    pub(in crate::edge) async fn has_room(&self) {
+    pub(crate) async fn has_room(&self) {
         let is_full = || self.backlog.waiting.load(Ordering::Relaxed) >= MAX_BACKLOG;
         while is_full() {
             // Created before the second check, so that no notification between the two is missed.
@@ -136,7 +136,7 @@ impl ShardHandle {
 
 impl Inbox {
     /// Receives up to `max` commands that are waiting. Waits for the first.
-    pub(in crate::edge) async fn receive(&mut self, commands: &mut Vec<Command>, max: usize) {
+    pub(crate) async fn receive(&mut self, commands: &mut Vec<Command>, max: usize) {
         let received = self.commands.recv_many(commands, max).await;
         let before = self.handle.backlog.waiting.fetch_sub(received, Ordering::Relaxed);
         if before >= MAX_BACKLOG {

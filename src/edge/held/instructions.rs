@@ -16,7 +16,7 @@ use crate::{
 
 /// What follows the body of a response.
 #[derive(Debug)]
-pub(in crate::edge) enum NextStep {
+pub(crate) enum NextStep {
     /// Nothing: the response is complete.
     End,
     /// The body of this link's response, requested at once.
@@ -27,7 +27,7 @@ pub(in crate::edge) enum NextStep {
 
 /// How to hold a stream. One response may be for many streams, each of which gets its own [`Settings`] from this.
 #[derive(Debug)]
-pub(in crate::edge) struct HoldInstructions {
+pub(crate) struct HoldInstructions {
     channels: Vec<Subscription>,
     meta: Vec<(String, String)>,
     keep_alive: Option<KeepAlive>,
@@ -39,22 +39,22 @@ pub(in crate::edge) struct HoldInstructions {
 #[error(
     "the backend's Grip-Link {0:?} leads to another host; only links to the requested host or the backend are followed"
 )]
-pub(in crate::edge) struct LinkError(String);
+pub(crate) struct LinkError(String);
 
 /// The request that a response answers, as the base of the response's links.
 #[derive(Clone, Debug)]
-pub(in crate::edge) struct LinkBase<'a> {
+pub(crate) struct LinkBase<'a> {
     /// The request's `Host`.
-    pub(in crate::edge) host: &'a HeaderValue,
+    pub(crate) host: &'a HeaderValue,
     /// The request's path and query.
-    pub(in crate::edge) uri: &'a str,
+    pub(crate) uri: &'a str,
     /// The backend's own address, which links may name instead of the host.
-    pub(in crate::edge) backend: &'a str,
+    pub(crate) backend: &'a str,
 }
 
 impl NextStep {
     /// Reads the instructions for a stream. A reliable hold without a link to recover from ends, as in Pushpin.
-    pub(in crate::edge) fn new(instructions: Instructions, base: &LinkBase<'_>) -> Result<Self, LinkError> {
+    pub(crate) fn new(instructions: Instructions, base: &LinkBase<'_>) -> Result<Self, LinkError> {
         let Instructions { hold, channels, meta, keep_alive, next, .. } = instructions;
         let link = next.map(|next| base.resolve(next)).transpose()?;
         match (hold, link) {
@@ -77,7 +77,7 @@ impl NextStep {
 
 impl HoldInstructions {
     /// Returns the settings of one stream.
-    pub(in crate::edge) fn settings(&self) -> Settings {
+    pub(crate) fn settings(&self) -> Settings {
         Settings {
             subscriber: Subscriber::new(self.channels.clone(), &self.meta),
             keep_alive: self.keep_alive.clone(),
@@ -93,7 +93,7 @@ impl LinkBase<'_> {
     }
 
     /// Returns the path and query of a link, which may be relative.
-    pub(in crate::edge) fn path(&self, link: &str) -> Result<Arc<str>, LinkError> {
+    pub(crate) fn path(&self, link: &str) -> Result<Arc<str>, LinkError> {
         let error = || LinkError(link.to_owned());
         let host = self.host.to_str().map_err(|_| error())?;
         let base = Url::parse(&format!("http://{host}{}", self.uri)).map_err(|_| error())?;

@@ -28,8 +28,8 @@ mod subscriber;
 mod write_queue;
 
 #[cfg(any(test, fuzzing))]
-pub(in crate::edge) use self::stream::model;
-pub(in crate::edge) use self::{
+pub(crate) use self::stream::model;
+pub(crate) use self::{
     client_limits::{ClientLimits, ClientSlot},
     inbox::{Answer, Command, Drain, Held, Inbox, SessionId, ShardHandle},
     instructions::{HoldInstructions, LinkBase, LinkError, NextStep},

@@ -9,14 +9,14 @@ use crate::edge::items::{Action, Id, Item, PublishedResponse};
 
 /// A held response.
 #[derive(Debug)]
-pub(in crate::edge) struct HeldResponse {
-    pub(in crate::edge) subscriber: Subscriber,
+pub(crate) struct HeldResponse {
+    pub(crate) subscriber: Subscriber,
     outcome: Option<oneshot::Sender<Outcome>>,
 }
 
 /// How a held response ends. If it ends without an outcome, the backend's own response is sent.
 #[derive(Debug)]
-pub(in crate::edge) enum Outcome {
+pub(crate) enum Outcome {
     /// This response is sent instead.
     Respond(PublishedResponse),
     /// It missed an item: the request is repeated with this `Grip-Last`.
@@ -24,12 +24,12 @@ pub(in crate::edge) enum Outcome {
 }
 
 impl HeldResponse {
-    pub(in crate::edge) fn new(subscriber: Subscriber, outcome: oneshot::Sender<Outcome>) -> Self {
+    pub(crate) fn new(subscriber: Subscriber, outcome: oneshot::Sender<Outcome>) -> Self {
         Self { subscriber, outcome: Some(outcome) }
     }
 
     /// Handles an item of the channel at this index of its subscriptions.
-    pub(in crate::edge) fn offer(&mut self, subscription: usize, item: &Item) {
+    pub(crate) fn offer(&mut self, subscription: usize, item: &Item) {
         let Some(action) = &item.response else { return };
         let prev_id = &self.subscriber.subscriptions[subscription].prev_id;
         match action {
@@ -46,12 +46,12 @@ impl HeldResponse {
     }
 
     /// Has the request repeated.
-    pub(in crate::edge) fn repeat(&mut self) {
+    pub(crate) fn repeat(&mut self) {
         self.end(Outcome::Repeat(self.subscriber.last_ids()));
     }
 
     /// Has the backend's own response sent.
-    pub(in crate::edge) fn release(&mut self) {
+    pub(crate) fn release(&mut self) {
         self.outcome = None;
     }
 

@@ -7,26 +7,26 @@ use crate::edge::items::Frame;
 
 /// How a stream is held.
 #[derive(Debug)]
-pub(in crate::edge) struct Settings {
-    pub(in crate::edge) subscriber: Subscriber,
-    pub(in crate::edge) keep_alive: Option<KeepAlive>,
-    pub(in crate::edge) link: Option<Link>,
+pub(crate) struct Settings {
+    pub(crate) subscriber: Subscriber,
+    pub(crate) keep_alive: Option<KeepAlive>,
+    pub(crate) link: Option<Link>,
 }
 
 /// What is sent to keep a connection open that is otherwise silent.
 #[derive(Clone, Debug)]
-pub(in crate::edge) struct KeepAlive {
-    pub(in crate::edge) frame: Frame,
-    pub(in crate::edge) after: Duration,
+pub(crate) struct KeepAlive {
+    pub(crate) frame: Frame,
+    pub(crate) after: Duration,
     /// Whether it is sent every `after`, whatever else is sent. Otherwise only after that much silence.
-    pub(in crate::edge) periodic: bool,
+    pub(crate) periodic: bool,
 }
 
 /// The next link: where to request what a stream has missed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::edge) struct Link {
+pub(crate) struct Link {
     /// Path and query at the backend.
-    pub(in crate::edge) uri: Arc<str>,
+    pub(crate) uri: Arc<str>,
     /// How long a stream waits before it requests the link without another reason.
-    pub(in crate::edge) recheck_after: Duration,
+    pub(crate) recheck_after: Duration,
 }

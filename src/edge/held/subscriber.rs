@@ -13,25 +13,25 @@ const MAX_SUBSCRIPTIONS: usize = 20;
 
 /// One channel of a held request.
 #[derive(Debug)]
-pub(in crate::edge) struct Subscription {
-    pub(in crate::edge) channel: Arc<str>,
+pub(crate) struct Subscription {
+    pub(crate) channel: Arc<str>,
     /// The id of the last item that the client has, if the channel is reliable.
-    pub(in crate::edge) prev_id: Option<Id>,
-    pub(in crate::edge) filters: Box<[Filter]>,
+    pub(crate) prev_id: Option<Id>,
+    pub(crate) filters: Box<[Filter]>,
     /// The index in the shard's list of the channel's members.
-    pub(in crate::edge) slot: usize,
+    pub(crate) slot: usize,
 }
 
 /// The channels of a held request, and the name by which filters know it.
 #[derive(Debug, Default)]
-pub(in crate::edge) struct Subscriber {
-    pub(in crate::edge) subscriptions: Vec<Subscription>,
+pub(crate) struct Subscriber {
+    pub(crate) subscriptions: Vec<Subscription>,
     user: Option<Box<str>>,
 }
 
 impl Subscriber {
     /// If a channel is named twice, the last entry counts.
-    pub(in crate::edge) fn new(channels: Vec<grip::Subscription>, meta: &[(String, String)]) -> Self {
+    pub(crate) fn new(channels: Vec<grip::Subscription>, meta: &[(String, String)]) -> Self {
         let mut subscriptions: Vec<Subscription> = Vec::with_capacity(channels.len());
         for grip::Subscription { channel, prev_id, filters } in channels {
             let filters = filters.iter().filter_map(|name| Filter::parse(name)).collect();
@@ -48,7 +48,7 @@ impl Subscriber {
     }
 
     /// The content of `Grip-Last`, sorted, so that subscribers with the same last ids send the same request.
-    pub(in crate::edge) fn last_ids(&self) -> Vec<(Arc<str>, Id)> {
+    pub(crate) fn last_ids(&self) -> Vec<(Arc<str>, Id)> {
         let reliable = self.subscriptions.iter();
         let reliable = reliable.filter_map(|known| Some((Arc::clone(&known.channel), known.prev_id.clone()?)));
         let mut last: Vec<_> = reliable.collect();
@@ -57,7 +57,7 @@ impl Subscriber {
     }
 
     /// Takes over the slots of another subscriber. Returns `false`, and takes none, if its channels differ.
-    pub(in crate::edge) fn take_slots_of(&mut self, other: &Self) -> bool {
+    pub(crate) fn take_slots_of(&mut self, other: &Self) -> bool {
         let same = self.subscriptions.len() == other.subscriptions.len()
             && self.subscriptions.iter().zip(&other.subscriptions).all(|(new, old)| new.channel == old.channel);
         if same {

@@ -26,7 +26,7 @@ const KEPT_CAPACITY: usize = 8;
 
 /// Where a stream's frames wait to be written.
 #[derive(Debug)]
-pub(in crate::edge) struct WriteQueue {
+pub(crate) struct WriteQueue {
     /// None until the head and the first part of the response have been written.
     socket: Option<Arc<TcpStream>>,
     chunked: bool,
@@ -42,7 +42,7 @@ pub(in crate::edge) struct WriteQueue {
 
 /// The result of writing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::edge) enum Flushed {
+pub(crate) enum Flushed {
     /// Everything is written, or will be when there is a socket.
     All,
     /// The socket takes no more for now.
@@ -54,7 +54,7 @@ pub(in crate::edge) enum Flushed {
 impl WriteQueue {
     /// Creates a queue that has no socket yet. `chunked` is false for HTTP/1.0, which has no chunks. `between_events` is
     /// `None` unless it is an event stream, and otherwise whether the response so far ends between two events.
-    pub(in crate::edge) fn new(chunked: bool, between_events: Option<bool>) -> Self {
+    pub(crate) fn new(chunked: bool, between_events: Option<bool>) -> Self {
         Self {
             socket: None,
             chunked,
@@ -66,26 +66,26 @@ impl WriteQueue {
         }
     }
 
-    pub(in crate::edge) fn connect(&mut self, socket: Arc<TcpStream>) {
+    pub(crate) fn connect(&mut self, socket: Arc<TcpStream>) {
         self.socket = Some(socket);
     }
 
-    pub(in crate::edge) fn socket(&self) -> Option<&Arc<TcpStream>> {
+    pub(crate) fn socket(&self) -> Option<&Arc<TcpStream>> {
         self.socket.as_ref()
     }
 
     /// Whether everything has been written.
-    pub(in crate::edge) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.queue.is_empty()
     }
 
-    pub(in crate::edge) fn blocked_since(&self) -> Option<Instant> {
+    pub(crate) fn blocked_since(&self) -> Option<Instant> {
         self.blocked_since
     }
 
     /// Queues a frame. Returns `false`, and queues nothing, if the queue is full.
     #[must_use = "a frame that is not queued must be recovered, or knowingly skipped"]
-    pub(in crate::edge) fn push(&mut self, frame: &Frame) -> bool {
+    pub(crate) fn push(&mut self, frame: &Frame) -> bool {
         let has_room = self.has_room();
         if has_room {
             self.push_unbounded(frame);
@@ -94,12 +94,12 @@ impl WriteQueue {
     }
 
     /// Whether the queue is not full.
-    pub(in crate::edge) fn has_room(&self) -> bool {
+    pub(crate) fn has_room(&self) -> bool {
         self.queue.len() < MAX_FRAMES && self.bytes < MAX_BYTES
     }
 
     /// Queues a frame even if the queue is full. For the answer of a recovery, which nothing could recover.
-    pub(in crate::edge) fn push_unbounded(&mut self, frame: &Frame) {
+    pub(crate) fn push_unbounded(&mut self, frame: &Frame) {
         let bytes = if self.chunked { frame.chunk() } else { frame.content() };
         self.bytes += bytes.len();
         self.queue.push_back(bytes);
@@ -110,7 +110,7 @@ impl WriteQueue {
 
     /// Tells the client of an event stream to reconnect no sooner than after this time. Queues nothing where it would
     /// become a part of an event.
-    pub(in crate::edge) fn push_retry(&mut self, retry_after: Duration) {
+    pub(crate) fn push_retry(&mut self, retry_after: Duration) {
         let retry = Frame::new(format!("retry: {}\n\n", retry_after.as_millis()).as_bytes());
         if let (Some(true), Some(retry)) = (self.between_events, retry) {
             self.push_unbounded(&retry);
@@ -118,7 +118,7 @@ impl WriteQueue {
     }
 
     /// Ends the body after what is queued.
-    pub(in crate::edge) fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         if !mem::replace(&mut self.has_ended, true) && self.chunked {
             self.bytes += LAST_CHUNK.len();
             self.queue.push_back(LAST_CHUNK);
@@ -126,7 +126,7 @@ impl WriteQueue {
     }
 
     /// Writes as much as the socket takes now.
-    pub(in crate::edge) fn flush(&mut self, now: Instant) -> Flushed {
+    pub(crate) fn flush(&mut self, now: Instant) -> Flushed {
         let Self { socket: Some(socket), queue, bytes, blocked_since, .. } = self else { return Flushed::All };
         while let Some(first) = queue.front() {
             let written = if queue.len() == 1 {

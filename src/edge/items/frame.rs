@@ -4,7 +4,7 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 
 /// A part of a stream's body, ready to be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::edge) struct Frame {
+pub(crate) struct Frame {
     /// A whole chunk (RFC 9112, section 7.1).
     chunk: Bytes,
     /// The length of the chunk's first line. After the content there are two more bytes.
@@ -15,16 +15,16 @@ pub(in crate::edge) struct Frame {
 
 /// Whether content ends between two events of an event stream: with an empty line (HTML, section 9.2.6). A CR alone would
 /// end a line too, but does not count here, since the next byte may be its LF.
-pub(in crate::edge) fn ends_event(content: &[u8]) -> bool {
+pub(crate) fn ends_event(content: &[u8]) -> bool {
     content.ends_with(b"\n\n") || content.ends_with(b"\r\n\r\n")
 }
 
 /// The end of a chunked body.
-pub(in crate::edge) const LAST_CHUNK: Bytes = Bytes::from_static(b"0\r\n\r\n");
+pub(crate) const LAST_CHUNK: Bytes = Bytes::from_static(b"0\r\n\r\n");
 
 impl Frame {
     /// Creates a frame. Returns `None` for empty content: an empty chunk would end the body.
-    pub(in crate::edge) fn new(content: &[u8]) -> Option<Self> {
+    pub(crate) fn new(content: &[u8]) -> Option<Self> {
         if content.is_empty() {
             return None;
         }
@@ -42,17 +42,17 @@ impl Frame {
     }
 
     /// Whether an event stream is between two events after this frame.
-    pub(in crate::edge) fn ends_event(&self) -> bool {
+    pub(crate) fn ends_event(&self) -> bool {
         self.ends_event
     }
 
     /// The bytes for a client that speaks HTTP/1.1.
-    pub(in crate::edge) fn chunk(&self) -> Bytes {
+    pub(crate) fn chunk(&self) -> Bytes {
         self.chunk.clone()
     }
 
     /// The bytes for a client that speaks HTTP/1.0, which has no chunks.
-    pub(in crate::edge) fn content(&self) -> Bytes {
+    pub(crate) fn content(&self) -> Bytes {
         self.chunk.slice(usize::from(self.head)..self.chunk.len() - 2)
     }
 }

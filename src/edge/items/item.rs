@@ -9,26 +9,26 @@ use json_patch::Patch;
 use super::{frame::Frame, patch};
 
 /// The id of an item. Ids are compared and have no order.
-pub(in crate::edge) type Id = Arc<str>;
+pub(crate) type Id = Arc<str>;
 
 /// Something to deliver on a channel.
 #[derive(Debug)]
-pub(in crate::edge) struct Item {
-    pub(in crate::edge) channel: Arc<str>,
-    pub(in crate::edge) id: Option<Id>,
+pub(crate) struct Item {
+    pub(crate) channel: Arc<str>,
+    pub(crate) id: Option<Id>,
     /// The id of the item before this one.
-    pub(in crate::edge) prev_id: Option<Id>,
+    pub(crate) prev_id: Option<Id>,
     /// Whether it is delivered at once, even if the item before it is missing.
-    pub(in crate::edge) no_seq: bool,
+    pub(crate) no_seq: bool,
     /// The metadata that filters read.
-    pub(in crate::edge) meta: BTreeMap<String, String>,
-    pub(in crate::edge) stream: Option<Action<Option<Frame>>>,
-    pub(in crate::edge) response: Option<Action<PublishedResponse>>,
+    pub(crate) meta: BTreeMap<String, String>,
+    pub(crate) stream: Option<Action<Option<Frame>>>,
+    pub(crate) response: Option<Action<PublishedResponse>>,
 }
 
 /// What an item does to a held request.
 #[derive(Debug)]
-pub(in crate::edge) enum Action<T> {
+pub(crate) enum Action<T> {
     /// Sends this.
     Send(T),
     /// Ends a stream.
@@ -39,16 +39,16 @@ pub(in crate::edge) enum Action<T> {
 
 /// A response that is sent instead of the held one.
 #[derive(Clone, Debug)]
-pub(in crate::edge) struct PublishedResponse {
-    pub(in crate::edge) status: StatusCode,
-    pub(in crate::edge) reason: Option<String>,
-    pub(in crate::edge) headers: HeaderMap,
-    pub(in crate::edge) body: PublishedBody,
+pub(crate) struct PublishedResponse {
+    pub(crate) status: StatusCode,
+    pub(crate) reason: Option<String>,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: PublishedBody,
 }
 
 /// The body of a published response.
 #[derive(Clone, Debug)]
-pub(in crate::edge) enum PublishedBody {
+pub(crate) enum PublishedBody {
     Whole(Bytes),
     /// Changes of the held body, which is JSON.
     Patch(Patch),
@@ -56,7 +56,7 @@ pub(in crate::edge) enum PublishedBody {
 
 impl PublishedBody {
     /// Returns the body to send instead of the held one. A patch that cannot be applied leaves it unchanged.
-    pub(in crate::edge) fn replace(self, held: Bytes) -> Bytes {
+    pub(crate) fn replace(self, held: Bytes) -> Bytes {
         match self {
             Self::Whole(body) => body,
             Self::Patch(changes) => patch::apply(&changes, held),

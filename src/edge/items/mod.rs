@@ -15,8 +15,8 @@ mod parse;
 mod patch;
 
 #[cfg(any(test, fuzzing))]
-pub(in crate::edge) use self::item::PublishedBody;
-pub(in crate::edge) use self::{
+pub(crate) use self::item::PublishedBody;
+pub(crate) use self::{
     frame::{Frame, LAST_CHUNK, ends_event},
     item::{Action, Id, Item, PublishedResponse},
     parse::{ItemError, parse},

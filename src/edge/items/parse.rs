@@ -19,7 +19,7 @@ const FORMATS: [&str; 3] = ["http-stream", "http-response", "ws-message"];
 
 /// Why a request is refused. The message says what to change.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(in crate::edge) enum ItemError {
+pub(crate) enum ItemError {
     #[error("the body must be a JSON object with a list \"items\"")]
     Body,
     #[error("item {0} must be an object")]
@@ -36,7 +36,7 @@ pub(in crate::edge) enum ItemError {
 ///
 /// # Errors
 /// If any of them is invalid.
-pub(in crate::edge) fn parse(body: &[u8]) -> Result<Vec<Item>, ItemError> {
+pub(crate) fn parse(body: &[u8]) -> Result<Vec<Item>, ItemError> {
     let body: Value = serde_json::from_slice(body).map_err(|_| ItemError::Body)?;
     let items = body.get("items").and_then(Value::as_array).ok_or(ItemError::Body)?;
     items.iter().enumerate().map(|(index, item)| Fields::of(index, item)?.item()).collect()

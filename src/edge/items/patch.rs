@@ -16,7 +16,7 @@ const MAX_DEPTH: usize = 127;
 const SHIFTS_PER_COST: usize = 16;
 
 /// Applies a patch. Returns the body unchanged if it is not JSON, or if the patch fails or exceeds the limits.
-pub(in crate::edge) fn apply(patch: &Patch, body: Bytes) -> Bytes {
+pub(crate) fn apply(patch: &Patch, body: Bytes) -> Bytes {
     let patched = serde_json::from_slice(&body).ok().and_then(|mut value: Value| {
         let mut left = MAX_COST;
         for operation in &patch.0 {

@@ -65,7 +65,7 @@ struct Session {
 }
 
 /// A part of the held requests.
-pub(in crate::edge) struct Shard {
+pub(crate) struct Shard {
     index: usize,
     hub: Arc<Hub>,
     recoveries: Arc<Recoveries>,
@@ -86,7 +86,7 @@ pub(in crate::edge) struct Shard {
 }
 
 impl Shard {
-    pub(in crate::edge) fn new(index: usize, hub: Arc<Hub>, recoveries: Arc<Recoveries>, inbox: Inbox) -> Self {
+    pub(crate) fn new(index: usize, hub: Arc<Hub>, recoveries: Arc<Recoveries>, inbox: Inbox) -> Self {
         Self {
             index,
             hub,
@@ -104,7 +104,7 @@ impl Shard {
     }
 
     /// Serves its sessions until it is dropped.
-    pub(in crate::edge) async fn run(mut self) {
+    pub(crate) async fn run(mut self) {
         let mut commands = Vec::with_capacity(MAX_COMMANDS_PER_ROUND);
         loop {
             let drain = self.drain_queue.as_ref().map(DrainQueue::next);

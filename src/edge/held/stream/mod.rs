@@ -48,27 +48,27 @@ use crate::{
 
 /// A held stream.
 #[derive(Debug)]
-pub(in crate::edge) struct HeldStream {
-    pub(in crate::edge) settings: Settings,
-    pub(in crate::edge) queue: WriteQueue,
+pub(crate) struct HeldStream {
+    pub(crate) settings: Settings,
+    pub(crate) queue: WriteQueue,
     /// The `Host` of the client's request.
-    pub(in crate::edge) host: HeaderValue,
+    pub(crate) host: HeaderValue,
     /// The link to post to when the client has gone.
     gone_link: Option<Arc<str>>,
     /// When something was last written.
-    pub(in crate::edge) last_sent: Instant,
+    pub(crate) last_sent: Instant,
     state: State,
     /// Whether the next link has been answered since the stream's channels last changed.
-    pub(in crate::edge) is_rechecked: bool,
+    pub(crate) is_rechecked: bool,
     /// Whether the shard writes to it in this round.
-    pub(in crate::edge) is_dirty: bool,
+    pub(crate) is_dirty: bool,
     /// Counts the stream among those of its client for as long as it is held.
-    pub(in crate::edge) client_slot: Option<Arc<ClientSlot>>,
+    pub(crate) client_slot: Option<Arc<ClientSlot>>,
 }
 
 /// How soon a next link is requested (Pushpin: `httpsession.cpp`, high and low priority).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::edge) enum Priority {
+pub(crate) enum Priority {
     /// After a short wait for other streams that need the same answer.
     Low,
     /// At once.
@@ -77,23 +77,18 @@ pub(in crate::edge) enum Priority {
 
 /// What must be done for a stream beyond writing its queue.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(in crate::edge) struct Effects {
+pub(crate) struct Effects {
     /// Request the next link.
-    pub(in crate::edge) request: Option<Priority>,
+    pub(crate) request: Option<Priority>,
     /// Forget the last id of this channel: the stream expected another one.
-    pub(in crate::edge) forget: Option<Arc<str>>,
+    pub(crate) forget: Option<Arc<str>>,
     /// Shorten the pause after a failed request: an item after a missing one shows that the publisher, which is the
     /// backend, runs again.
-    pub(in crate::edge) retry_soon: bool,
+    pub(crate) retry_soon: bool,
 }
 
 impl HeldStream {
-    pub(in crate::edge) fn new(
-        settings: Settings,
-        queue: WriteQueue,
-        host: HeaderValue,
-        gone_link: Option<Arc<str>>,
-    ) -> Self {
+    pub(crate) fn new(settings: Settings, queue: WriteQueue, host: HeaderValue, gone_link: Option<Arc<str>>) -> Self {
         Self {
             settings,
             queue,
@@ -108,7 +103,7 @@ impl HeldStream {
     }
 
     /// Handles an item of the channel at this index of its subscriptions.
-    pub(in crate::edge) fn offer(&mut self, subscription: usize, item: &Arc<Item>, effects: &mut Effects) {
+    pub(crate) fn offer(&mut self, subscription: usize, item: &Arc<Item>, effects: &mut Effects) {
         if self.is_closing() || item.stream.is_none() {
             return;
         }
@@ -165,18 +160,18 @@ impl HeldStream {
     }
 
     /// Ends the stream after what is queued.
-    pub(in crate::edge) fn close(&mut self) {
+    pub(crate) fn close(&mut self) {
         self.state = State::Closing;
         self.queue.end();
     }
 
     /// Whether it ends after what is queued.
-    pub(in crate::edge) fn is_closing(&self) -> bool {
+    pub(crate) fn is_closing(&self) -> bool {
         self.state.is_closing()
     }
 
     /// Ends the stream because the edge stops. The client of an event stream is sent this retry delay.
-    pub(in crate::edge) fn drain(&mut self, retry_after: Duration) {
+    pub(crate) fn drain(&mut self, retry_after: Duration) {
         if !self.is_closing() {
             self.queue.push_retry(retry_after);
             self.close();
@@ -184,14 +179,14 @@ impl HeldStream {
     }
 
     /// The link to post to when the client has gone; `None` if the stream has been ended from this side.
-    pub(in crate::edge) fn gone_link(&self) -> Option<Arc<str>> {
+    pub(crate) fn gone_link(&self) -> Option<Arc<str>> {
         self.gone_link.clone().filter(|_| !self.is_closing())
     }
 
     /// Starts a request for the next link and returns its URI, or `None` if there is no link, a request is under way or
     /// has failed a short while ago. If the write queue is full the request is left until the reader has caught up,
     /// since the answer would not fit in.
-    pub(in crate::edge) fn request(&mut self, priority: Priority) -> Option<Arc<str>> {
+    pub(crate) fn request(&mut self, priority: Priority) -> Option<Arc<str>> {
         match &mut self.state {
             // The answer may be older than the reason for this request.
             State::Requested { held_back } => {
@@ -211,14 +206,14 @@ impl HeldStream {
     }
 
     /// Handles an answer that is a page: the rest follows at this link.
-    pub(in crate::edge) fn turn_page(&mut self, link: Link) {
+    pub(crate) fn turn_page(&mut self, link: Link) {
         self.state.turn_page();
         self.settings.link = Some(link);
     }
 
     /// Queues the keep-alive if it is due, and returns when the next one is. Nothing is queued for a reader that is behind,
     /// nor, unless the keep-alive is periodic, if something else is about to be written.
-    pub(in crate::edge) fn keep_alive(&mut self, now: Instant) -> Option<Instant> {
+    pub(crate) fn keep_alive(&mut self, now: Instant) -> Option<Instant> {
         let KeepAlive { frame, after, periodic } = self.settings.keep_alive.as_ref()?;
         let due = if *periodic { now } else { self.last_sent + *after };
         if due > now {
@@ -233,7 +228,7 @@ impl HeldStream {
 
     /// Handles a failed request for the next link. Items that were held back are sent as far as none is missing; after
     /// a gap they are held back again until the link is requested again.
-    pub(in crate::edge) fn resume_after_failure(&mut self, now: Instant, effects: &mut Effects) {
+    pub(crate) fn resume_after_failure(&mut self, now: Instant, effects: &mut Effects) {
         // The next request is newer than these items, so its answer needs no other request after it.
         let HeldBack { items, again: _ } = self.state.resume(Some(now));
         for item in items {
@@ -247,7 +242,7 @@ impl HeldStream {
 
     /// Handles an answer of the next link whose settings have replaced the stream's. Items that the answer contained
     /// are discarded; the others are sent.
-    pub(in crate::edge) fn resume(&mut self, effects: &mut Effects) {
+    pub(crate) fn resume(&mut self, effects: &mut Effects) {
         let HeldBack { items, again } = self.state.resume(None);
         // The last discarded item of each channel.
         let mut discarded: BTreeMap<usize, Arc<Item>> = BTreeMap::new();
@@ -271,17 +266,17 @@ impl HeldStream {
     }
 
     /// Handles that the reader has read everything that was queued. Returns whether it has missed something meanwhile.
-    pub(in crate::edge) fn catch_up(&mut self) -> bool {
+    pub(crate) fn catch_up(&mut self) -> bool {
         self.state.catch_up()
     }
 
     /// When the last request for the next link failed, if it has not been repeated since.
-    pub(in crate::edge) fn failed(&self) -> Option<Instant> {
+    pub(crate) fn failed(&self) -> Option<Instant> {
         self.state.failed()
     }
 
     /// Ends the pause after a failed request.
-    pub(in crate::edge) fn retry(&mut self) {
+    pub(crate) fn retry(&mut self) {
         self.state.retry();
     }
 
@@ -291,6 +286,6 @@ impl HeldStream {
 }
 
 #[cfg(any(test, fuzzing))]
-pub(in crate::edge) mod model;
+pub(crate) mod model;
 #[cfg(test)]
 mod tests;

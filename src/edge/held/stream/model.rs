@@ -15,7 +15,7 @@ use crate::{
 
 /// What happens to a stream.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::edge) enum Event {
+pub(crate) enum Event {
     /// The next message is stored and published.
     Publish,
     /// The next message is stored, and its publication is lost.
@@ -96,7 +96,7 @@ impl HeldStream {
 }
 
 /// Returns what a stream has sent after these events, and what it should have sent: all messages, in order.
-pub(in crate::edge) fn run(events: impl IntoIterator<Item = Event>) -> (String, String) {
+pub(crate) fn run(events: impl IntoIterator<Item = Event>) -> (String, String) {
     let mut stream = stream(0);
     let (mut stored, mut sent) = (0, String::new());
     let mut requested_at = None;

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     channels::{Hub, MAX_WAIT, Sequencer},
     control::{self, Control, Health},
-    front::forward,
+    front::{to_backend, to_client, upgrade_protocol},
     held::{
         LinkBase, NextStep, ShardHandle,
         model::{self, Event},
@@ -154,17 +154,17 @@ pub fn forwarded(headers: &HeaderMap) {
         }
     };
     let mut request = headers.clone();
-    forward::to_backend(&mut request, IpAddr::V4(Ipv4Addr::new(10, 0, 0, 9)));
+    to_backend(&mut request, IpAddr::V4(Ipv4Addr::new(10, 0, 0, 9)));
     check(&request);
     assert!(!request.contains_key(header::EXPECT));
     let chain = request.get_all("x-forwarded-for").iter().next_back().expect("the client's address");
     let last = chain.as_bytes().rsplit(|byte| *byte == b',').next().expect("a last one");
     assert_eq!(last.trim_ascii(), b"10.0.0.9");
     let mut response = headers.clone();
-    forward::to_client(&mut response);
+    to_client(&mut response);
     check(&response);
     assert!(response.len() <= headers.len());
-    let _ = forward::upgrade(headers);
+    let _ = upgrade_protocol(headers);
 }
 
 /// Returns what a held stream has sent after events in any order, and what it should have sent.

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::{
-    exchange::{Client, Front},
+    state::{Client, Front},
     takeover::{ClientSocket, Takeover},
 };
 use crate::{

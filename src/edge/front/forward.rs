@@ -1,8 +1,9 @@
-//! The headers that a proxy changes when it forwards a message (RFC 9110, section 7.6).
+//! What a proxy changes in the head of a message that it forwards (RFC 9110, section 7.6).
 
 use std::net::IpAddr;
 
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, header};
+use hyper::ext::ReasonPhrase;
 
 /// Headers that concern a single connection, even if `Connection` does not name them (RFC 9110, section 7.6.1).
 const HOP_BY_HOP: [HeaderName; 7] = [
@@ -45,7 +46,7 @@ pub(crate) fn to_client(headers: &mut HeaderMap) {
 
 /// Changes the headers of a response whose body will be longer than the backend's. If `only` is not empty, headers that
 /// it does not name are removed.
-pub(crate) fn expose(headers: &mut HeaderMap, only: &[String]) {
+pub(super) fn expose(headers: &mut HeaderMap, only: &[String]) {
     headers.remove(header::CONTENT_LENGTH);
     if !only.is_empty() {
         retain(headers, |name| only.iter().any(|exposed| exposed == name.as_str()));
@@ -53,8 +54,16 @@ pub(crate) fn expose(headers: &mut HeaderMap, only: &[String]) {
 }
 
 /// Returns the protocol that a request wants to upgrade to (RFC 9110, section 7.8).
-pub(crate) fn upgrade(headers: &HeaderMap) -> Option<HeaderValue> {
+pub(crate) fn upgrade_protocol(headers: &HeaderMap) -> Option<HeaderValue> {
     named_by_connection(headers).any(|name| name == header::UPGRADE).then(|| headers.get(header::UPGRADE).cloned())?
+}
+
+/// Sets the reason phrase of a response.
+pub(super) fn set_reason(extensions: &mut Extensions, reason: Option<&str>) {
+    let phrase = reason.and_then(|reason| ReasonPhrase::try_from(reason.as_bytes()).ok());
+    if let Some(phrase) = phrase {
+        extensions.insert(phrase);
+    }
 }
 
 /// Removes the headers of a single connection, those of GRIP, and those for which `also` returns `true`.
@@ -136,9 +145,9 @@ mod tests {
     #[test]
     fn an_upgrade_requires_both_headers() {
         assert_eq!(
-            upgrade(&headers(&[("connection", "keep-alive, Upgrade"), ("upgrade", "websocket")])).unwrap(),
+            upgrade_protocol(&headers(&[("connection", "keep-alive, Upgrade"), ("upgrade", "websocket")])).unwrap(),
             "websocket"
         );
-        assert_eq!(upgrade(&headers(&[("upgrade", "websocket")])), None);
+        assert_eq!(upgrade_protocol(&headers(&[("upgrade", "websocket")])), None);
     }
 }

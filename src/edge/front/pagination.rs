@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tokio::{sync::mpsc, time::sleep};
 use tracing::{Instrument as _, debug, warn};
 
-use super::{hold::HoldContext, takeover::BodyPart};
+use super::{hold_context::HoldContext, takeover::BodyPart};
 use crate::{
     edge::{
         backend::{Backend, FetchError},

@@ -16,10 +16,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     channels::{Hub, MAX_WAIT, Sequencer},
+    commands::ShardHandle,
     control::{self, Control, Health},
     front::{to_backend, to_client, upgrade_protocol},
     held::{
-        LinkBase, NextStep, ShardHandle,
+        LinkBase, NextStep,
         model::{self, Event},
     },
     items::{Action, Frame, Item, PublishedBody, PublishedResponse, parse},

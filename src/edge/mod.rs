@@ -18,10 +18,11 @@
 //! | `config` | the configuration | nothing |
 //! | `body` | bodies that pass the edge | nothing |
 //! | `items` | what is published | nothing |
-//! | `held` | held requests: their state, queues and commands | `items` |
-//! | `backend` | requests to the backend, and next links | `body`, `config`, `held`, `items` |
-//! | `channels` | the subscribers of channels, and the order of items | `held`, `items` |
-//! | `shards` | the tasks that deliver items and write to clients | `backend`, `channels`, `held`, `items` |
+//! | `held` | held requests: their state and queues | `items` |
+//! | `commands` | the commands of shards, and the handles that send them | `held`, `items` |
+//! | `backend` | requests to the backend, and next links | `body`, `commands`, `config`, `held`, `items` |
+//! | `channels` | the subscribers of channels, and the order of items | `commands`, `held`, `items` |
+//! | `shards` | the tasks that deliver items and write to clients | `backend`, `channels`, `commands`, `held`, `items` |
 //! | `control` | the control port | `channels`, `config`, `items` |
 //! | `front` | connections and requests of clients | `backend`, `body`, `channels`, `held`, `items` |
 //!
@@ -34,6 +35,7 @@
 mod backend;
 mod body;
 mod channels;
+mod commands;
 mod config;
 mod control;
 mod front;
@@ -52,9 +54,10 @@ use tracing::info;
 use self::{
     backend::{Backend, Recoveries},
     channels::Hub,
+    commands::ShardHandle,
     control::{Control, Health},
     front::Front,
-    held::{ClientLimits, ShardHandle},
+    held::ClientLimits,
     shards::Shard,
 };
 use crate::server;

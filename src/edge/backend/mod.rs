@@ -1,7 +1,5 @@
 //! Requests to the backend: a pool of connections, and next links, requested once for all streams that miss the same.
 //!
-//! It may import `held`, to whose shards it sends the answers of next links, and `items`.
-//!
 //! | module | is | imports |
 //! |---|---|---|
 //! | `connector` | connections that report when they are closed | nothing |

@@ -18,7 +18,8 @@ use tracing::{Instrument as _, debug, warn};
 use super::pool::{Backend, FetchError};
 use crate::{
     edge::{
-        held::{Answer, Command, Link, LinkBase, LinkError, NextStep, Priority, SessionId, ShardHandle},
+        commands::{Answer, Command, ShardHandle},
+        held::{Link, LinkBase, LinkError, NextStep, Priority, SessionId},
         items::{Frame, Id},
     },
     grip::{Instructions, InstructionsError},

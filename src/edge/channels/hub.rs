@@ -22,7 +22,8 @@ use tokio::{
 use super::sequencer::{self, SeenIds, Sequencer};
 use crate::{
     edge::{
-        held::{Command, Drain, Held, HeldResponse, HeldStream, SessionId, ShardHandle, Subscription},
+        commands::{Command, Drain, ShardHandle},
+        held::{Held, HeldResponse, HeldStream, SessionId, Subscription},
         items::Item,
     },
     telemetry::metrics::edge::{self as metrics, Open, Opened},

@@ -1,7 +1,5 @@
 //! Channels: which shards have subscribers of each, and the order of its items.
 //!
-//! It may import `held`, to whose shards it sends items and requests to hold, and `items`.
-//!
 //! | module | is | imports |
 //! |---|---|---|
 //! | `sequencer` | the order of a channel's items | nothing |

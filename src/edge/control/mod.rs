@@ -1,7 +1,5 @@
 //! The control port: where backends publish, and where Prometheus and probes read.
 //!
-//! It may import `channels`, where items are published, `config` and `items`.
-//!
 //! | module | is | imports |
 //! |---|---|---|
 //! | `health` | answers to probes | nothing |

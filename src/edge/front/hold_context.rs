@@ -35,8 +35,8 @@ impl HoldContext {
     /// response so far ends between two events.
     pub(super) fn hold(&self, instructions: &HoldInstructions, between_events: bool) {
         let queue = WriteQueue::new(self.is_chunked, self.is_event_stream.then_some(between_events));
-        let mut stream = HeldStream::new(instructions.settings(), queue, self.host.clone(), self.gone_link.clone());
-        stream.client_slot = Some(Arc::clone(&self.client_slot));
+        let (host, gone_link, slot) = (self.host.clone(), self.gone_link.clone(), Arc::clone(&self.client_slot));
+        let stream = HeldStream::new(instructions.settings(), queue, host, gone_link, Some(slot));
         self.takeover.prepare(self.hub.hold_stream(stream));
     }
 }

@@ -1,9 +1,7 @@
 //! Held requests: what a backend's response says about one, what items do to it, and what waits to be written to it.
 //!
 //! Nothing here runs by itself. The tasks in `shards` own held requests and drive them; other tasks reach a shard through
-//! its [`ShardHandle`].
-//!
-//! It may import `items`.
+//! its `commands::ShardHandle`.
 //!
 //! | module | is | imports |
 //! |---|---|---|
@@ -15,12 +13,12 @@
 //! | `stream` | a held stream and its states | `client_limits`, `settings`, `subscriber`, `write_queue` |
 //! | `response` | a held response | `subscriber` |
 //! | `instructions` | what follows the body of a response | `settings`, `subscriber` |
-//! | `inbox` | the commands of a shard | `instructions`, `response`, `stream`, `subscriber` |
+//! | `request` | a held request of either kind | `response`, `stream`, `subscriber` |
 
 mod client_limits;
 mod filter;
-mod inbox;
 mod instructions;
+mod request;
 mod response;
 mod settings;
 mod stream;
@@ -31,10 +29,10 @@ mod write_queue;
 pub(crate) use self::stream::model;
 pub(crate) use self::{
     client_limits::{ClientLimits, ClientSlot},
-    inbox::{Answer, Command, Drain, Held, Inbox, SessionId, ShardHandle},
     instructions::{HoldInstructions, LinkBase, LinkError, NextStep},
+    request::{Held, SessionId},
     response::{HeldResponse, Outcome},
-    settings::{KeepAlive, Link, Settings},
+    settings::{Link, Settings},
     stream::{Effects, HeldStream, Priority},
     subscriber::{Subscriber, Subscription},
     write_queue::{Flushed, WriteQueue},

@@ -1,39 +1,25 @@
 //! The end of a shard's held requests when the edge stops: spread over time, so that clients do not reconnect all at
 //! once.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rand::seq::SliceRandom as _;
-use tokio::sync::mpsc;
 
-use super::Shard;
-use crate::edge::held::{Drain, Held, SessionId};
+use super::{drain_queue::DrainQueue, shard::Shard};
+use crate::edge::{
+    commands::Drain,
+    held::{Held, SessionId},
+};
 
-/// The longest time between two ends. A few streams may reconnect at once, and need no window.
-const MAX_INTERVAL: Duration = Duration::from_millis(10);
 /// The shortest retry delay for clients of event streams.
 const MIN_RETRY_AFTER: Duration = Duration::from_secs(1);
 /// How long a restart takes after the window in which streams end.
 const RESTART_TIME: Duration = Duration::from_secs(5);
 
-/// The streams that are still to be ended, one after the other.
-pub(super) struct DrainQueue {
-    left: Vec<SessionId>,
-    next: Instant,
-    interval: Duration,
-    _done: mpsc::Sender<()>,
-}
-
-impl DrainQueue {
-    pub(super) fn next(&self) -> Instant {
-        self.next
-    }
-}
-
 impl Shard {
     /// Starts to end everything that is held. Held responses are sent at once: their clients wait for nothing else.
-    pub(super) fn drain(&mut self, Drain { window, shards, done }: Drain) {
-        self.max_retry_after = Some(window + RESTART_TIME);
+    pub(super) fn drain(&mut self, drain: Drain) {
+        self.max_retry_after = Some(drain.window + RESTART_TIME);
         let (mut streams, mut responses) = (Vec::new(), Vec::new());
         for (id, session) in &self.sessions {
             match session.held {
@@ -43,10 +29,7 @@ impl Shard {
         }
         responses.into_iter().for_each(|id| self.close(id));
         streams.shuffle(&mut rand::rng());
-        let count = u32::try_from(streams.len()).unwrap_or(u32::MAX).max(1);
-        let shards = u32::try_from(shards).unwrap_or(u32::MAX);
-        let interval = (window / count).min(MAX_INTERVAL.saturating_mul(shards));
-        self.drain_queue = Some(DrainQueue { left: streams, next: self.now, interval, _done: done });
+        self.drain_queue = Some(DrainQueue::new(streams, self.now, drain));
         self.close_due();
     }
 
@@ -54,17 +37,12 @@ impl Shard {
     pub(super) fn close_due(&mut self) {
         while let Some(queue) = &mut self.drain_queue {
             // After the last one there is nothing to wait for, and nothing that would wake the shard.
-            if queue.left.is_empty() {
+            if queue.is_empty() {
                 self.drain_queue = None;
                 return;
             }
-            if queue.next > self.now {
-                return;
-            }
-            queue.next += queue.interval;
-            if let Some(id) = queue.left.pop() {
-                self.close(id);
-            }
+            let Some(id) = queue.pop_due(self.now) else { return };
+            self.close(id);
         }
     }
 

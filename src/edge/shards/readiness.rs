@@ -4,7 +4,10 @@ use std::{io, sync::Arc};
 
 use tokio::net::TcpStream;
 
-use crate::edge::held::{Command, SessionId, ShardHandle};
+use crate::edge::{
+    commands::{Command, ShardHandle},
+    held::SessionId,
+};
 
 /// Sends [`Command::ClientGone`] when the client has closed the connection. What it sends meanwhile is discarded: a
 /// request after a held one is never answered.

@@ -2,10 +2,14 @@
 
 use std::{mem, time::Instant};
 
-use super::{Session, Shard, timers::Timer};
+use super::{
+    shard::{Session, Shard},
+    timers::Timer,
+};
 use crate::edge::{
     backend::{MIN_RETRY_PAUSE, RecoveryRequest},
-    held::{Answer, Effects, Held, NextStep, Priority, SessionId, Settings},
+    commands::Answer,
+    held::{Effects, Held, NextStep, Priority, SessionId, Settings},
 };
 
 impl Shard {
@@ -34,19 +38,14 @@ impl Shard {
     pub(super) fn request(&mut self, id: SessionId, priority: Priority) {
         let Some(stream) = self.stream(id) else { return };
         let Some(uri) = stream.request(priority) else { return };
-        let last = stream.settings.subscriber.last_ids();
-        let request = RecoveryRequest { uri, host: stream.host.clone(), last };
+        let request = RecoveryRequest { uri, host: stream.host().clone(), last: stream.subscriber().last_ids() };
         self.recoveries.request(request, self.index, id, priority);
     }
 
     pub(super) fn recovered(&mut self, id: SessionId, answer: &Answer) {
         let Some(stream) = self.stream(id) else { return };
-        // Nothing may follow the end of the body, which is queued already.
-        if stream.is_closing() {
+        if !stream.push_answer(answer.body.as_ref()) {
             return;
-        }
-        if let Some(frame) = &answer.body {
-            stream.queue.push_unbounded(frame);
         }
         match &answer.next {
             NextStep::End => stream.close(),
@@ -63,10 +62,10 @@ impl Shard {
     fn resume(&mut self, id: SessionId, mut settings: Settings) {
         let (mut effects, mut has_new_channels) = (Effects::default(), false);
         let Some(stream) = self.stream(id) else { return };
-        if !settings.subscriber.take_slots_of(&stream.settings.subscriber) {
-            let before = mem::take(&mut stream.settings.subscriber);
+        if !settings.subscriber.take_slots_of(stream.subscriber()) {
+            let before = mem::take(stream.subscriber_mut());
             self.leave(&before);
-            self.join(id, &mut settings.subscriber);
+            self.members.join(id, &mut settings.subscriber);
             // Subscribes before it unsubscribes, so that the hub keeps the order of channels in both lists.
             let is_behind = self.hub.subscribe(self.index, &settings.subscriber.subscriptions);
             self.hub.unsubscribe(self.index, &before.subscriptions, false);
@@ -74,10 +73,7 @@ impl Shard {
             has_new_channels = true;
         }
         let Some(stream) = self.stream(id) else { return };
-        stream.settings = settings;
-        stream.resume(&mut effects);
-        // The answer was made before the stream subscribed to its new channels.
-        stream.is_rechecked = !has_new_channels;
+        stream.resume(settings, has_new_channels, &mut effects);
         self.arm(id);
         self.apply(id, effects);
     }

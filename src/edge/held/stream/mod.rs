@@ -24,22 +24,23 @@
 //! After an answer the items that it contained are discarded, and the others are sent. After a failed request Live, Gap
 //! and Lagging remember when it was, and request nothing until the pause is over.
 
+mod recover;
 mod state;
 
 use std::{
-    collections::BTreeMap,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use http::HeaderValue;
+use tokio::net::TcpStream;
 
-use self::state::{HeldBack, State};
+use self::state::State;
 use super::{
     client_limits::ClientSlot,
     settings::{KeepAlive, Link, Settings},
-    subscriber::Subscription,
-    write_queue::WriteQueue,
+    subscriber::{Subscriber, Subscription},
+    write_queue::{Flushed, WriteQueue},
 };
 use crate::{
     edge::items::{Action, Item},
@@ -49,21 +50,19 @@ use crate::{
 /// A held stream.
 #[derive(Debug)]
 pub(crate) struct HeldStream {
-    pub(crate) settings: Settings,
-    pub(crate) queue: WriteQueue,
+    settings: Settings,
+    queue: WriteQueue,
     /// The `Host` of the client's request.
-    pub(crate) host: HeaderValue,
+    host: HeaderValue,
     /// The link to post to when the client has gone.
     gone_link: Option<Arc<str>>,
     /// When something was last written.
-    pub(crate) last_sent: Instant,
+    last_sent: Instant,
     state: State,
     /// Whether the next link has been answered since the stream's channels last changed.
-    pub(crate) is_rechecked: bool,
-    /// Whether the shard writes to it in this round.
-    pub(crate) is_dirty: bool,
+    is_rechecked: bool,
     /// Counts the stream among those of its client for as long as it is held.
-    pub(crate) client_slot: Option<Arc<ClientSlot>>,
+    _client_slot: Option<Arc<ClientSlot>>,
 }
 
 /// How soon a next link is requested (Pushpin: `httpsession.cpp`, high and low priority).
@@ -88,7 +87,13 @@ pub(crate) struct Effects {
 }
 
 impl HeldStream {
-    pub(crate) fn new(settings: Settings, queue: WriteQueue, host: HeaderValue, gone_link: Option<Arc<str>>) -> Self {
+    pub(crate) fn new(
+        settings: Settings,
+        queue: WriteQueue,
+        host: HeaderValue,
+        gone_link: Option<Arc<str>>,
+        client_slot: Option<Arc<ClientSlot>>,
+    ) -> Self {
         Self {
             settings,
             queue,
@@ -97,9 +102,54 @@ impl HeldStream {
             last_sent: Instant::now(),
             state: State::Live { failed: None },
             is_rechecked: false,
-            is_dirty: false,
-            client_slot: None,
+            _client_slot: client_slot,
         }
+    }
+
+    pub(crate) fn subscriber(&self) -> &Subscriber {
+        &self.settings.subscriber
+    }
+
+    pub(crate) fn subscriber_mut(&mut self) -> &mut Subscriber {
+        &mut self.settings.subscriber
+    }
+
+    pub(crate) fn link(&self) -> Option<&Link> {
+        self.settings.link.as_ref()
+    }
+
+    /// The `Host` of the client's request.
+    pub(crate) fn host(&self) -> &HeaderValue {
+        &self.host
+    }
+
+    /// Whether the next link has been answered since the stream's channels last changed.
+    pub(crate) fn is_rechecked(&self) -> bool {
+        self.is_rechecked
+    }
+
+    /// Takes over the client's connection, to which the head of the response has been written.
+    pub(crate) fn connect(&mut self, socket: Arc<TcpStream>, now: Instant) {
+        self.queue.connect(socket);
+        self.last_sent = now;
+    }
+
+    /// The client's connection, once it has been taken over.
+    pub(crate) fn socket(&self) -> Option<&Arc<TcpStream>> {
+        self.queue.socket()
+    }
+
+    /// Writes as much of the queue as the socket takes now.
+    pub(crate) fn flush(&mut self, now: Instant) -> Flushed {
+        if !self.queue.is_empty() {
+            self.last_sent = now;
+        }
+        self.queue.flush(now)
+    }
+
+    /// Since when the reader has read nothing, if something waits for it.
+    pub(crate) fn blocked_since(&self) -> Option<Instant> {
+        self.queue.blocked_since()
     }
 
     /// Handles an item of the channel at this index of its subscriptions.
@@ -183,32 +233,11 @@ impl HeldStream {
         self.gone_link.clone().filter(|_| !self.is_closing())
     }
 
-    /// Starts a request for the next link and returns its URI, or `None` if there is no link, a request is under way or
-    /// has failed a short while ago. If the write queue is full the request is left until the reader has caught up,
-    /// since the answer would not fit in.
-    pub(crate) fn request(&mut self, priority: Priority) -> Option<Arc<str>> {
-        match &mut self.state {
-            // The answer may be older than the reason for this request.
-            State::Requested { held_back } => {
-                held_back.again |= priority == Priority::High;
-                return None;
-            }
-            State::Closing => return None,
-            state if state.failed().is_some() => return None,
-            State::Live { .. } | State::Gap { .. } | State::Lagging { .. } => {}
-        }
-        let uri = Arc::clone(&self.settings.link.as_ref()?.uri);
-        if !self.queue.has_room() {
-            self.lag();
-            return None;
-        }
-        self.state.request().then_some(uri)
-    }
-
-    /// Handles an answer that is a page: the rest follows at this link.
-    pub(crate) fn turn_page(&mut self, link: Link) {
-        self.state.turn_page();
-        self.settings.link = Some(link);
+    /// Returns when the next keep-alive is due. `armed` is when it was due before the settings were replaced: new settings
+    /// do not restart the time for which the stream has been silent.
+    pub(crate) fn keep_alive_at(&self, armed: Option<Instant>, now: Instant) -> Option<Instant> {
+        let KeepAlive { after, periodic, .. } = self.settings.keep_alive.as_ref()?;
+        Some(if *periodic { armed.unwrap_or(now + *after) } else { self.last_sent + *after })
     }
 
     /// Queues the keep-alive if it is due, and returns when the next one is. Nothing is queued for a reader that is behind,
@@ -224,64 +253,6 @@ impl HeldStream {
             self.queue.push_unbounded(frame);
         }
         Some(now + *after)
-    }
-
-    /// Handles a failed request for the next link. Items that were held back are sent as far as none is missing; after
-    /// a gap they are held back again until the link is requested again.
-    pub(crate) fn resume_after_failure(&mut self, now: Instant, effects: &mut Effects) {
-        // The next request is newer than these items, so its answer needs no other request after it.
-        let HeldBack { items, again: _ } = self.state.resume(Some(now));
-        for item in items {
-            if let Some(subscription) = self.subscription_of(&item) {
-                self.offer(subscription, &item, effects);
-            }
-        }
-        // They were published before the failure.
-        effects.retry_soon = false;
-    }
-
-    /// Handles an answer of the next link whose settings have replaced the stream's. Items that the answer contained
-    /// are discarded; the others are sent.
-    pub(crate) fn resume(&mut self, effects: &mut Effects) {
-        let HeldBack { items, again } = self.state.resume(None);
-        // The last discarded item of each channel.
-        let mut discarded: BTreeMap<usize, Arc<Item>> = BTreeMap::new();
-        for item in items {
-            let Some(subscription) = self.subscription_of(&item) else { continue };
-            match &self.settings.subscriber.subscriptions[subscription].prev_id {
-                Some(prev_id) if item.prev_id.as_ref() != Some(prev_id) => drop(discarded.insert(subscription, item)),
-                _ => {
-                    // It follows the answer, so what was discarded before it was in the answer.
-                    discarded.remove(&subscription);
-                    self.offer(subscription, &item, effects);
-                }
-            }
-        }
-        // Ids have no order: only another request shows whether the answer contained the last of these, or ended
-        // before it.
-        let subscriptions = &self.settings.subscriber.subscriptions;
-        if again || discarded.iter().any(|(subscription, item)| subscriptions[*subscription].prev_id != item.id) {
-            effects.request.get_or_insert(Priority::Low);
-        }
-    }
-
-    /// Handles that the reader has read everything that was queued. Returns whether it has missed something meanwhile.
-    pub(crate) fn catch_up(&mut self) -> bool {
-        self.state.catch_up()
-    }
-
-    /// When the last request for the next link failed, if it has not been repeated since.
-    pub(crate) fn failed(&self) -> Option<Instant> {
-        self.state.failed()
-    }
-
-    /// Ends the pause after a failed request.
-    pub(crate) fn retry(&mut self) {
-        self.state.retry();
-    }
-
-    fn subscription_of(&self, item: &Item) -> Option<usize> {
-        self.settings.subscriber.subscriptions.iter().position(|known| known.channel == item.channel)
     }
 }
 

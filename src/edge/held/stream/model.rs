@@ -68,7 +68,7 @@ pub(super) fn settings(prev: u32) -> Settings {
 
 /// A stream that has everything up to this message. Its client speaks HTTP/1.0, so that its queue has no chunks.
 pub(super) fn stream(prev: u32) -> HeldStream {
-    HeldStream::new(settings(prev), WriteQueue::new(false, None), HeaderValue::from_static("a"), None)
+    HeldStream::new(settings(prev), WriteQueue::new(false, None), HeaderValue::from_static("a"), None, None)
 }
 
 impl HeldStream {
@@ -76,12 +76,10 @@ impl HeldStream {
     pub(super) fn answer(&mut self, upto: u32) -> Effects {
         let from = self.prev();
         let body: String = (from + 1..=upto).map(|n| format!("{n},")).collect();
-        if let Some(frame) = Frame::new(body.as_bytes()) {
-            self.queue.push_unbounded(&frame);
-        }
-        self.settings = settings(upto.max(from));
         let mut effects = Effects::default();
-        self.resume(&mut effects);
+        if self.push_answer(Frame::new(body.as_bytes()).as_ref()) {
+            self.resume(settings(upto.max(from)), false, &mut effects);
+        }
         effects
     }
 

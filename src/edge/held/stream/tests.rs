@@ -233,7 +233,7 @@ fn a_closed_stream_requests_nothing_and_stays_closed() {
     stream.close();
     assert_eq!(stream.request(Priority::High), None);
     assert_eq!(stream.fail(), Effects::default());
-    stream.resume(&mut Effects::default());
+    assert_eq!(stream.answer(2), Effects::default());
     stream.receive(&message(1));
     assert!(stream.is_closing());
     assert_eq!(stream.sent(), "");
@@ -291,7 +291,7 @@ proptest! {
 // === The end of the edge ===
 
 fn event_stream(body_ends: bool) -> HeldStream {
-    HeldStream::new(settings(0), WriteQueue::new(false, Some(body_ends)), HeaderValue::from_static("a"), None)
+    HeldStream::new(settings(0), WriteQueue::new(false, Some(body_ends)), HeaderValue::from_static("a"), None, None)
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! A shard's inbox: the commands that a shard receives, and the handle by which others send them.
+//! The commands of shards: what they are, the handle by which other tasks send them, and the inbox that receives them.
 
 use std::{
     sync::{
@@ -13,11 +13,10 @@ use tokio::{
     sync::{Notify, OwnedSemaphorePermit, mpsc},
 };
 
-use super::{instructions::NextStep, response::HeldResponse, stream::HeldStream, subscriber::Subscriber};
-use crate::edge::items::{Frame, Item};
-
-/// Identifies a held request within the process.
-pub(crate) type SessionId = u64;
+use super::{
+    held::{Held, NextStep, SessionId},
+    items::{Frame, Item},
+};
 
 /// When a shard has this many commands waiting, publishers wait.
 const MAX_BACKLOG: usize = 4_096;
@@ -65,12 +64,6 @@ pub(crate) struct Drain {
     pub(crate) done: mpsc::Sender<()>,
 }
 
-/// A held request.
-pub(crate) enum Held {
-    Stream(Box<HeldStream>),
-    Response(HeldResponse),
-}
-
 /// Sends commands to a shard.
 #[derive(Clone)]
 pub(crate) struct ShardHandle {
@@ -89,22 +82,6 @@ pub(crate) struct Inbox {
     commands: mpsc::UnboundedReceiver<Command>,
     /// For tasks that wait on the shard's behalf.
     pub(crate) handle: ShardHandle,
-}
-
-impl Held {
-    pub(crate) fn subscriber(&self) -> &Subscriber {
-        match self {
-            Self::Stream(stream) => &stream.settings.subscriber,
-            Self::Response(response) => &response.subscriber,
-        }
-    }
-
-    pub(crate) fn subscriber_mut(&mut self) -> &mut Subscriber {
-        match self {
-            Self::Stream(stream) => &mut stream.settings.subscriber,
-            Self::Response(response) => &mut response.subscriber,
-        }
-    }
 }
 
 impl ShardHandle {

@@ -21,7 +21,7 @@
 //!
 //! # The modules and their imports
 //!
-//! | module | is | imports of this crate |
+//! | module | what it is | imports |
 //! |---|---|---|
 //! | [`cli`] | the commands and their exit codes | `config`, `edge`, `failpoint`, `features`, `serve`, `store`, `telemetry` |
 //! | [`config`] | the configuration, validated as a whole | `edge`, `features`, `forwarded`, `grip`, `store`, `telemetry`, `web` |

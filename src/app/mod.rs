@@ -1,6 +1,6 @@
 //! The use cases. Each one is a function that performs its effects in order.
 //!
-//! | module | is | imports |
+//! | module | what it is | imports |
 //! |---|---|---|
 //! | `post` | posting a message | `publishing` |
 //! | `publishing` | one publish, counted and logged | nothing |

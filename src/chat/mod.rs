@@ -1,6 +1,6 @@
 //! The domain: rooms, messages and cursors. No I/O, no clock, no HTTP.
 //!
-//! | module | is | imports |
+//! | module | what it is | imports |
 //! |---|---|---|
 //! | `room` | [`RoomId`]: a room's name, valid by construction | nothing |
 //! | `message` | [`Draft`] and [`Message`]: before and after the store has given it an id | `cursor`, `timestamp` |

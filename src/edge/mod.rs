@@ -13,7 +13,7 @@
 //!                                         └──► backend   one request for all streams that miss the same
 //! ```
 //!
-//! | module | is | imports of the edge |
+//! | module | what it is | imports |
 //! |---|---|---|
 //! | `config` | the configuration | nothing |
 //! | `body` | bodies that pass the edge | nothing |

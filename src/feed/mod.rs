@@ -15,7 +15,7 @@
 //! Events and pages are independent of the transport. `sse` encodes them as Server-Sent Events; another transport adds a
 //! second encoder and a format in `items::formats`.
 //!
-//! | module | is | imports |
+//! | module | what it is | imports |
 //! |---|---|---|
 //! | `channels` | names of channels, and of rooms in paths | nothing |
 //! | `event` | events, without a transport | nothing |

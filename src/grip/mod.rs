@@ -5,7 +5,7 @@
 //!
 //! Source: <https://pushpin.org/docs/protocols/grip/>, and the observed behaviour of Pushpin 1.36 to 2.0.
 //!
-//! | module | is | imports |
+//! | module | what it is | imports |
 //! |---|---|---|
 //! | `url` | `GRIP_URL`: where to publish, and whose signature to trust | `key`, `sig` |
 //! | `publish` | the publishing client | `item`, `url` |

@@ -1,6 +1,6 @@
 //! Observability: the log, the metrics, and the request ids that connect the log lines of all components.
 //!
-//! | module | is | imports |
+//! | module | what it is | imports |
 //! |---|---|---|
 //! | `log` | log lines on standard error | `metrics` |
 //! | [`metrics`] | every metric with its name, exposed in Prometheus' format | nothing |

@@ -18,7 +18,7 @@
 //!
 //! # The modules, and which of them each imports
 //!
-//! | module | is | imports |
+//! | module | what it is | imports |
 //! |---|---|---|
 //! | `assets` | the files of `client/`, prepared at build time | `error`, `respond` |
 //! | `error` | the errors of the API, as JSON | nothing |

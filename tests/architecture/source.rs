@@ -54,17 +54,22 @@ pub(crate) fn module_of(path: &Path, folder: &Path) -> String {
     first.trim_end_matches(".rs").to_owned()
 }
 
-/// Rows such as ``| [`name`] | what it is | `a`, `b` |`` of the table whose header is `| module | … | imports … |`, in the
-/// docs of a module. None if there is no such table.
+/// The header of every table of imports.
+const TABLE_HEADER: &str = "//! | module | what it is | imports |";
+
+/// Rows such as ``| [`name`] | what it is | `a`, `b` |`` of the table of imports in the docs of a module. None if there
+/// is no such table.
+///
+/// # Panics
+/// If the table has another header.
 pub(crate) fn table(code: &str) -> Option<Imports> {
     let cells = |line: &str| -> Option<Vec<String>> {
         let row = line.strip_prefix("//! |")?.strip_suffix('|')?;
         Some(row.split('|').map(|cell| cell.trim().to_owned()).collect())
     };
-    let mut rows = code.lines().map(cells);
-    rows.find(
-        |cells| matches!(cells.as_deref(), Some([first, .., last]) if first == "module" && last.starts_with("imports")),
-    )?;
+    let header = code.lines().find(|line| line.starts_with("//! | module |"))?;
+    assert_eq!(header, TABLE_HEADER, "all tables of imports have the same header");
+    let rows = code.lines().skip_while(|line| *line != TABLE_HEADER).skip(1).map(cells);
     // What follows the header is the line of dashes.
     let rows = rows.skip(1).map_while(|cells| cells);
     let names = |cell: &str| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();

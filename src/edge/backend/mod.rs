@@ -1,6 +1,6 @@
 //! Requests to the backend: a pool of connections, and next links, requested once for all streams that miss the same.
 //!
-//! | module | is | imports |
+//! | module | what it is | imports |
 //! |---|---|---|
 //! | `connector` | connections that report when they are closed | nothing |
 //! | `pool` | signed requests with deadlines | `connector` |

@@ -1,6 +1,6 @@
 //! Channels: which shards have subscribers of each, and the order of its items.
 //!
-//! | module | is | imports |
+//! | module | what it is | imports |
 //! |---|---|---|
 //! | `sequencer` | the order of a channel's items | nothing |
 //! | `hub` | all channels and their subscribers | `sequencer` |

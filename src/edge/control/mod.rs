@@ -1,6 +1,6 @@
 //! The control port: where backends publish, and where Prometheus and probes read.
 //!
-//! | module | is | imports |
+//! | module | what it is | imports |
 //! |---|---|---|
 //! | `health` | answers to probes | nothing |
 //! | `routes` | the routes of the control port | `health` |

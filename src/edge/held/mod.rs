@@ -3,7 +3,7 @@
 //! Nothing here runs by itself. The tasks in `shards` own held requests and drive them; other tasks reach a shard through
 //! its `commands::ShardHandle`.
 //!
-//! | module | is | imports |
+//! | module | what it is | imports |
 //! |---|---|---|
 //! | `client_limits` | how many requests each client has held | nothing |
 //! | `filter` | which items a subscription gets | nothing |

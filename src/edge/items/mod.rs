@@ -2,7 +2,7 @@
 //!
 //! Pure, and the lowest layer: it imports nothing else of the edge.
 //!
-//! | module | is | imports |
+//! | module | what it is | imports |
 //! |---|---|---|
 //! | `frame` | bytes for held streams | nothing |
 //! | `patch` | JSON Patches with limits | nothing |

@@ -1,4 +1,6 @@
 //! Metrics of the edge: connections, held streams, items, recoveries.
+//!
+//! The names and labels are a public interface, which dashboards and alerts use: they stay when a variant is renamed.
 
 use std::time::Duration;
 
@@ -32,6 +34,7 @@ values!(
         /// Its id was published within the last minute.
         Repeated = "repeated",
         /// Its channel has no subscribers.
+        // An older word, kept because labels are a public interface.
         NoSubscribers = "unheard",
     }
 );

@@ -1,6 +1,6 @@
 //! All metrics: each name once, with its help text, its labels, and the functions that record it.
 //!
-//! | module | is | imports |
+//! | module | what it is | imports |
 //! |---|---|---|
 //! | `catalogue` | registration: name, help text and labels in one place | nothing |
 //! | [`posts`] | posts by outcome | `catalogue` |

@@ -1,6 +1,6 @@
 //! Extractors: what handlers read from a request, parsed and checked before they run.
 //!
-//! | module | is | imports |
+//! | module | what it is | imports |
 //! |---|---|---|
 //! | `accept` | the format that a client accepts | nothing |
 //! | `body` | the bytes of a body, within a size and a time | nothing |

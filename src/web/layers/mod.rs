@@ -1,6 +1,6 @@
 //! Layers around the handlers, for what applies to many routes.
 //!
-//! | module | is | imports |
+//! | module | what it is | imports |
 //! |---|---|---|
 //! | `compression` | compression of pages | nothing |
 //! | `cors` | CORS headers for pages of other origins | nothing |

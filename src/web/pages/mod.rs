@@ -1,6 +1,6 @@
 //! The pages, rendered on the server with the messages in them.
 //!
-//! | module | is | imports |
+//! | module | what it is | imports |
 //! |---|---|---|
 //! | `author` | the initials and the color of an author | nothing |
 //! | `error` | errors as a page | `render` |

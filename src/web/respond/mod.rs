@@ -1,6 +1,6 @@
 //! Parts of responses that several handlers share.
 //!
-//! | module | is | imports |
+//! | module | what it is | imports |
 //! |---|---|---|
 //! | `caching` | `Cache-Control` and entity tags | nothing |
 //! | `coding` | content codings: which one a client gets | nothing |

@@ -22,6 +22,7 @@ use crate::support::{
 
 mod edge;
 mod log;
+mod output;
 mod run;
 mod start;
 
@@ -48,6 +49,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     ]);
     trials.extend(start::trials());
     trials.extend(log::trials());
+    trials.extend(output::trials());
     trials.extend(run::trials());
     trials.extend(edge::trials());
     trials

@@ -3,7 +3,7 @@
 use std::{
     net::{SocketAddr, TcpListener},
     path::Path,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use anyhow::Context as _;
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
-    time::{sleep, timeout},
+    time::timeout,
 };
 
 use super::{SECRET, STOP_TIMEOUT, outcome, run};
@@ -21,7 +21,6 @@ use crate::{
     support::{
         eventually::eventually,
         gripchat::{Program, address_in, command},
-        ports::free_port,
         stack::{Room, SOON, answer, http},
         trials::trials,
     },
@@ -31,7 +30,6 @@ pub(super) fn trials() -> Vec<Trial> {
     trials![
         [] => it_prints_in_three_lines_what_it_started,
         [] => run_is_the_default_command,
-        [] => it_works_without_a_reader_of_its_output,
         [] => the_history_survives_a_restart,
         [] => a_stream_directly_from_the_backend_is_refused_with_any_signature,
         [] => a_control_port_with_a_key_accepts_items_from_its_own_backend,
@@ -74,7 +72,7 @@ impl Local {
 }
 
 /// Free ports, and the folder of the test.
-fn environment(data: &Path, variables: &[(&str, &str)]) -> Vec<(String, String)> {
+pub(super) fn environment(data: &Path, variables: &[(&str, &str)]) -> Vec<(String, String)> {
     let data = data.to_string_lossy();
     let free = "127.0.0.1:0";
     let needed = [
@@ -119,25 +117,6 @@ async fn run_is_the_default_command() -> anyhow::Result<()> {
     let arguments = ["--data", &*data.to_string_lossy()];
     let lines: [String; 3] = program.start(command(&arguments, &environment(folder.path(), &[]))).await?;
     assert!(lines[0].contains("named-by-a-flag") && data.is_dir(), "{lines:?}");
-    program.stop().await
-}
-
-/// As in `gripchat run | head -1`.
-async fn it_works_without_a_reader_of_its_output() -> anyhow::Result<()> {
-    let folder = folder()?;
-    let mut program = Program::new()?;
-    let port = free_port()?;
-    let env = environment(folder.path(), &[("EDGE_LISTEN", &format!("127.0.0.1:{port}"))]);
-    // The pipe is closed before the first line is printed.
-    let [] = program.start(command(&["run"], &env)).await?;
-    let room = Room::new(&format!("http://127.0.0.1:{port}"), "lobby", http()?);
-    let started = Instant::now();
-    while room.history("").await.is_err() {
-        anyhow::ensure!(!program.has_died()?, "it has ended: {}", program.log());
-        anyhow::ensure!(started.elapsed() < SOON, "it does not respond: {}", program.log());
-        sleep(Duration::from_millis(50)).await;
-    }
-    room.post("hello").await?;
     program.stop().await
 }
 

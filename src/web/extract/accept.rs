@@ -21,7 +21,7 @@ const STREAM_UTF_8: MediaType<'_> =
 
 /// The format of the response to a GET of messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::web) enum Format {
+pub(crate) enum Format {
     Stream,
     Json,
 }
@@ -50,7 +50,7 @@ impl Format {
 
 /// Who reads the response: a program, or a person whose browser navigated to it or sent a form without scripts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::web) enum Reader {
+pub(crate) enum Reader {
     Program,
     Person,
 }

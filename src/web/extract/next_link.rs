@@ -5,7 +5,7 @@ use axum::{extract::FromRequestParts, http::request::Parts};
 use crate::{feed::NextLink, web::error::WebError};
 
 /// The next link at which a GRIP proxy requests what a stream missed.
-pub(in crate::web) struct Link(pub(in crate::web) NextLink);
+pub(crate) struct Link(pub(crate) NextLink);
 
 impl<S: Sync> FromRequestParts<S> for Link {
     type Rejection = WebError;

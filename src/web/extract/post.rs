@@ -11,13 +11,13 @@ use crate::{
 };
 
 /// A message to post.
-pub(in crate::web) struct Post {
-    pub(in crate::web) draft: Draft,
-    pub(in crate::web) key_search: KeySearch,
+pub(crate) struct Post {
+    pub(crate) draft: Draft,
+    pub(crate) key_search: KeySearch,
 }
 
 /// A message to post, of a client that has not exceeded the rate limit.
-pub(in crate::web) struct AdmittedPost(pub(in crate::web) Post);
+pub(crate) struct AdmittedPost(pub(crate) Post);
 
 impl FromRequest<Web> for AdmittedPost {
     type Rejection = WebError;

@@ -10,14 +10,14 @@ use crate::web::{Web, error::WebError};
 /// Only a proxy can hold a connection, so `respond::stream` requires this. A handler that needs it only for some requests
 /// extracts it with `request.extract_parts_with_state::<Proxied, _>(&web)`.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::web) struct Proxied {
+pub(crate) struct Proxied {
     is_verified: bool,
 }
 
 impl Proxied {
     /// Whether the signature was verified. If any proxy in `GRIP_URL` has no verify key, every `Grip-Sig` is accepted,
     /// and a client that reaches the backend directly can send one too.
-    pub(in crate::web) fn is_verified(self) -> bool {
+    pub(crate) fn is_verified(self) -> bool {
         self.is_verified
     }
 }

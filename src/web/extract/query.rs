@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use crate::web::error::WebError;
 
 /// The parameters of the query, as axum's extractor of the same name reads them.
-pub(in crate::web) struct Query<T>(pub(in crate::web) T);
+pub(crate) struct Query<T>(pub(crate) T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     type Rejection = WebError;

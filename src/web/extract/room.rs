@@ -7,7 +7,7 @@ use super::path::path_param;
 use crate::{chat::RoomId, web::error::WebError};
 
 /// The room in the path. Its id is added to all log lines about the request.
-pub(in crate::web) struct Room(pub(in crate::web) RoomId);
+pub(crate) struct Room(pub(crate) RoomId);
 
 impl<S: Sync> FromRequestParts<S> for Room {
     type Rejection = WebError;

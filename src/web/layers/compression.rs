@@ -16,7 +16,7 @@ const LEVEL: CompressionLevel = CompressionLevel::Precise(4);
 
 /// Compresses the responses of a page. Pages are the same for everyone who knows their address, so they contain no
 /// secret that the compressed length could reveal (BREACH).
-pub(in crate::web) fn compressed(page: MethodRouter<Web>) -> MethodRouter<Web> {
+pub(crate) fn compressed(page: MethodRouter<Web>) -> MethodRouter<Web> {
     page.layer(CompressionLayer::new().quality(LEVEL)).layer(middleware::map_request(choose_coding))
 }
 

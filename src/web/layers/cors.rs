@@ -24,7 +24,7 @@ pub enum CorsOrigins {
 }
 
 /// Adds CORS headers to the responses of all routes.
-pub(in crate::web) fn with_cors(router: Router, cors: &CorsOrigins) -> Router {
+pub(crate) fn with_cors(router: Router, cors: &CorsOrigins) -> Router {
     let origins = match cors {
         CorsOrigins::SameOrigin => return router,
         CorsOrigins::Listed(origins) => AllowOrigin::list(origins.clone()),

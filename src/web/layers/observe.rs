@@ -30,7 +30,7 @@ struct Observed {
 }
 
 /// Gives a request an id and a span, and logs and counts it at its end.
-pub(in crate::web) async fn observe(request: Request, next: Next) -> Response {
+pub(crate) async fn observe(request: Request, next: Next) -> Response {
     let id = RequestId::of(request.headers());
     let span = id.span();
     let mut observed = Observed {

@@ -7,7 +7,7 @@ use super::render::page_headers;
 use crate::web::error::WebError;
 
 /// An error as a page.
-pub(in crate::web) struct PageError {
+pub(crate) struct PageError {
     error: WebError,
     not_sent: bool,
 }
@@ -23,7 +23,7 @@ struct ErrorPage {
 
 impl PageError {
     /// The reason why a message was not posted.
-    pub(in crate::web) fn not_sent(error: WebError) -> Self {
+    pub(crate) fn not_sent(error: WebError) -> Self {
         Self { error, not_sent: true }
     }
 }

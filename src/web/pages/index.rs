@@ -13,14 +13,14 @@ use crate::{
 const DEFAULT_ROOM: &str = "/default";
 
 #[derive(Debug, Deserialize)]
-pub(in crate::web) struct IndexQuery {
+pub(crate) struct IndexQuery {
     room: Option<String>,
     user: Option<String>,
 }
 
 /// GET: redirects to the room that a form without scripts sends, or else to the default room. The second redirect is
 /// temporary, because the default room may change.
-pub(in crate::web) async fn index(query: Result<Query<IndexQuery>, WebError>) -> Result<Redirect, PageError> {
+pub(crate) async fn index(query: Result<Query<IndexQuery>, WebError>) -> Result<Redirect, PageError> {
     let Query(query) = query?;
     let Some(name) = query.room else {
         return Ok(Redirect::temporary(DEFAULT_ROOM));

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// The path and query of a room's page for a person with this name.
-pub(in crate::web) fn room_path(room: &RoomId, user: &Author) -> String {
+pub(crate) fn room_path(room: &RoomId, user: &Author) -> String {
     format!("/{}{}", feed::path_segment(room), query(&[("user", Some(user.as_str()))]))
 }
 

@@ -60,13 +60,13 @@ struct RoomPage {
 }
 
 #[derive(Debug, Deserialize)]
-pub(in crate::web) struct RoomQuery {
+pub(crate) struct RoomQuery {
     user: Option<String>,
     before: Option<String>,
 }
 
 /// GET: the room, or without a valid name in the query the form that requests one.
-pub(in crate::web) async fn room(
+pub(crate) async fn room(
     State(web): State<Web>,
     room: Result<Room, WebError>,
     query: Result<Query<RoomQuery>, WebError>,

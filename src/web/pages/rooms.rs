@@ -20,7 +20,7 @@ struct RoomsPage {
 }
 
 /// A page of the list of rooms. `next` is the position of the next page, if there is one.
-pub(in crate::web) fn rooms(
+pub(crate) fn rooms(
     headers: &HeaderMap,
     rooms: Vec<Activity>,
     user: Option<String>,

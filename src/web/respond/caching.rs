@@ -6,19 +6,18 @@ use axum::{
 };
 
 /// For a response that never changes under its address.
-pub(in crate::web) const IMMUTABLE: (HeaderName, HeaderValue) =
+pub(crate) const IMMUTABLE: (HeaderName, HeaderValue) =
     (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable"));
 
 /// The browser sends a conditional request each time, and gets the content again only if it has changed.
-pub(in crate::web) const REVALIDATED: (HeaderName, HeaderValue) =
-    (header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+pub(crate) const REVALIDATED: (HeaderName, HeaderValue) = (header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
 
 /// The response depends on the codings that the client accepts, even if it is not compressed.
-pub(in crate::web) const VARY: (HeaderName, HeaderValue) = (header::VARY, HeaderValue::from_static("accept-encoding"));
+pub(crate) const VARY: (HeaderName, HeaderValue) = (header::VARY, HeaderValue::from_static("accept-encoding"));
 
 /// Responds with the content that has this entity tag, or with 304 if the client has it already. `headers` are sent in
 /// both cases (RFC 9110, section 15.4.5).
-pub(in crate::web) fn tagged<const N: usize>(
+pub(crate) fn tagged<const N: usize>(
     request: &HeaderMap,
     etag: String,
     headers: [(HeaderName, HeaderValue); N],

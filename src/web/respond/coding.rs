@@ -4,7 +4,7 @@ use axum::http::{HeaderMap, header};
 
 /// In order of preference: the smallest result first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::web) enum Coding {
+pub(crate) enum Coding {
     Brotli,
     Gzip,
     Identity,
@@ -18,7 +18,7 @@ impl Coding {
     ///
     /// A client that sends no `Accept-Encoding` gets no coding. Pushpin sends none, and would forward a compressed body
     /// without its `Content-Encoding`.
-    pub(in crate::web) fn negotiate(headers: &HeaderMap) -> Self {
+    pub(crate) fn negotiate(headers: &HeaderMap) -> Self {
         let lines = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|line| line.to_str().ok());
         let accepted: Vec<(&str, u16)> = lines.flat_map(|line| line.split(',')).filter_map(parse).collect();
         let weight_of = |names: &[&str]| {
@@ -37,7 +37,7 @@ impl Coding {
     }
 
     /// The value of `Content-Encoding`, if it is needed.
-    pub(in crate::web) fn name(self) -> Option<&'static str> {
+    pub(crate) fn name(self) -> Option<&'static str> {
         match self {
             Self::Brotli => Some("br"),
             Self::Gzip => Some("gzip"),

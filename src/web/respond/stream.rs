@@ -17,12 +17,12 @@ const HEADERS: [(HeaderName, &str); 4] = [
 
 /// A page of a stream, with the instructions for the proxy that forwarded the request: without one, nothing would hold
 /// the stream.
-pub(in crate::web) fn stream(_: Proxied, response: SseResponse) -> Response {
+pub(crate) fn stream(_: Proxied, response: SseResponse) -> Response {
     (HEADERS, response.grip, response.body).into_response()
 }
 
 /// The response to HEAD. It has no instructions, because GRIP proxies follow them on HEAD too, and would send a body
 /// without end.
-pub(in crate::web) fn stream_head(_: Proxied) -> Response {
+pub(crate) fn stream_head(_: Proxied) -> Response {
     HEADERS.into_response()
 }

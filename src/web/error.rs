@@ -25,7 +25,7 @@ const RETRY_AFTER_SECS: &str = "1";
 
 /// Why a request is refused.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum WebError {
+pub(crate) enum WebError {
     #[error("there is nothing at this path; the API is at /rooms/<room>/messages/")]
     NotFound,
     #[error("this path does not support the method; see the Allow header")]

@@ -135,3 +135,115 @@ fn count(outcome: &Result<Appended, PostError>) {
         Err(PostError::Interrupted) => posts::failed("interrupted"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpListener,
+        time::sleep,
+    };
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::{
+        chat::{Author, Cursor, Epoch, MessageId, Text},
+        grip::{GripUrl, Publisher},
+        store::{APPEND_DEADLINE, Activity, Page, Replay, Store},
+    };
+
+    /// The clock of these tests has a resolution of a millisecond, and a post has three waits.
+    const ROUNDING: Duration = Duration::from_millis(10);
+
+    /// A store whose appends take as long as the contract permits, and then succeed or fail. Nothing can be read.
+    struct SlowStore {
+        stores: bool,
+    }
+
+    #[async_trait::async_trait]
+    impl Store for SlowStore {
+        async fn append(&self, _: &RoomId, append: Append) -> Result<Appended, StoreError> {
+            sleep(APPEND_DEADLINE).await;
+            if !self.stores {
+                return Err(StoreError::Deadline);
+            }
+            let id = MessageId { epoch: Epoch::generate(), seq: 1 };
+            let appended = Appended::new(append.draft.into_message(id), true, false);
+            (append.announce)(&appended);
+            Ok(appended)
+        }
+
+        async fn after(&self, _: &RoomId, _: &Cursor, _: usize) -> Result<Replay, StoreError> {
+            Err(StoreError::Deadline)
+        }
+
+        async fn latest(&self, _: &RoomId, _: usize) -> Result<Page, StoreError> {
+            Err(StoreError::Deadline)
+        }
+
+        async fn before(&self, _: &RoomId, _: &MessageId, _: usize) -> Result<Page, StoreError> {
+            Err(StoreError::Deadline)
+        }
+
+        async fn rooms(&self) -> Result<Arc<[Activity]>, StoreError> {
+            Err(StoreError::Deadline)
+        }
+
+        async fn check(&self) -> Result<(), StoreError> {
+            Err(StoreError::Deadline)
+        }
+    }
+
+    /// Publishes to a proxy that answers its first request after two seconds, and no other one. A sender waits for both:
+    /// after a request that failed, it would not wait for the second one.
+    async fn slow_publisher() -> Publisher {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            let (mut first, _) = listener.accept().await.unwrap();
+            assert!(first.read(&mut [0; 4096]).await.unwrap() > 0);
+            sleep(Duration::from_secs(2)).await;
+            first.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+            // Keeps both open until the test ends.
+            std::future::pending::<()>().await;
+            drop((listener, first));
+        });
+        Publisher::new(GripUrl::parse_list(&url).unwrap()).unwrap()
+    }
+
+    /// Posts a message, and returns the outcome and how long it took.
+    async fn post(store: SlowStore) -> (Result<Message, PostError>, Duration) {
+        let app = Arc::new(App::new(Arc::new(store), Arc::new(slow_publisher().await), Duration::from_secs(120)));
+        let draft = Draft {
+            provisional_id: Uuid::new_v4(),
+            from: Author::parse("Ada").unwrap(),
+            text: Text::parse("Hello").unwrap(),
+            date: Timestamp::now(),
+        };
+        let started = Instant::now();
+        let outcome = app.post_message(RoomId::parse("lobby").unwrap(), draft, KeySearch::None).await;
+        (outcome, started.elapsed())
+    }
+
+    #[test]
+    fn a_post_has_less_than_ten_seconds_and_an_append_that_uses_its_whole_deadline_fits() {
+        assert!(POST_DEADLINE < Duration::from_secs(10));
+        assert!(POST_DEADLINE > APPEND_DEADLINE + Duration::from_secs(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_post_is_refused_within_its_deadline_if_store_and_proxy_hang() {
+        let (outcome, took) = post(SlowStore { stores: false }).await;
+        assert!(matches!(outcome, Err(PostError::Store(StoreError::Deadline))), "{outcome:?}");
+        assert!(took >= APPEND_DEADLINE && took < POST_DEADLINE, "{took:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_post_is_answered_within_its_deadline_if_the_append_uses_its_own_and_the_proxy_hangs() {
+        let (outcome, took) = post(SlowStore { stores: true }).await;
+        assert_eq!(outcome.unwrap().id.seq, 1);
+        // Without the deadline of the post, each of the two publishes would take a second.
+        assert!(took >= POST_DEADLINE - Duration::from_secs(1), "{took:?}");
+        assert!(took < POST_DEADLINE + ROUNDING, "{took:?}");
+    }
+}

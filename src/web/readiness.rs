@@ -64,3 +64,62 @@ fn reason(error: &StoreError) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{future::pending, time::Duration};
+
+    use tokio::{net::TcpListener, time::Instant};
+
+    use super::*;
+    use crate::{
+        chat::{Cursor, MessageId, RoomId},
+        grip::GripUrl,
+        store::{Activity, Append, Appended, Page, Replay},
+    };
+
+    /// A store that never answers.
+    struct HangingStore;
+
+    #[async_trait::async_trait]
+    impl Store for HangingStore {
+        async fn append(&self, _: &RoomId, _: Append) -> Result<Appended, StoreError> {
+            pending().await
+        }
+
+        async fn after(&self, _: &RoomId, _: &Cursor, _: usize) -> Result<Replay, StoreError> {
+            pending().await
+        }
+
+        async fn latest(&self, _: &RoomId, _: usize) -> Result<Page, StoreError> {
+            pending().await
+        }
+
+        async fn before(&self, _: &RoomId, _: &MessageId, _: usize) -> Result<Page, StoreError> {
+            pending().await
+        }
+
+        async fn rooms(&self) -> Result<Arc<[Activity]>, StoreError> {
+            pending().await
+        }
+
+        async fn check(&self) -> Result<(), StoreError> {
+            pending().await
+        }
+    }
+
+    /// By default, a Kubernetes probe waits one second.
+    #[tokio::test(start_paused = true)]
+    async fn a_probe_is_answered_within_a_second_if_the_store_and_the_proxies_hang() {
+        // The backlog accepts connections, and nothing ever answers them.
+        let hanging = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", hanging.local_addr().unwrap());
+        let publisher = Publisher::new(GripUrl::parse_list(&format!("{url},{url}")).unwrap()).unwrap();
+        let readiness = Readiness::new(Arc::new(HangingStore), Arc::new(publisher), CancellationToken::new());
+        let started = Instant::now();
+        let report = readiness.report().await;
+        assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+        let failed = report.checks.iter().filter(|check| !check.is_ok()).count();
+        assert_eq!((report.ready, failed), (false, 3), "{:?}", report.checks);
+    }
+}

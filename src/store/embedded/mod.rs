@@ -278,3 +278,35 @@ impl Drop for Threads {
         self.database.close();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::chat::{Author, Draft, Text};
+
+    /// A blocking announcement, which the contract forbids, simulates a disk that hangs.
+    #[tokio::test(start_paused = true)]
+    async fn an_append_ends_at_its_deadline_while_the_writer_hangs() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Embedded::open(folder.path(), Retention::FOREVER).unwrap();
+        let draft = || Draft {
+            provisional_id: Uuid::new_v4(),
+            from: Author::parse("Ada").unwrap(),
+            text: Text::parse("Hello").unwrap(),
+            date: Timestamp::now(),
+        };
+        let room = RoomId::parse("a").unwrap();
+        let (resume, blocked) = channel::<()>();
+        let announce = Box::new(move |_: &_| blocked.recv().unwrap_or_default());
+        for announce in [announce as crate::store::Announce, Box::new(|_| {})] {
+            let started = tokio::time::Instant::now();
+            let outcome = store.append(&room, Append { announce, ..Append::new(draft()) }).await;
+            assert!(matches!(outcome, Err(StoreError::Deadline)), "{outcome:?}");
+            let took = started.elapsed();
+            assert!(took >= APPEND_DEADLINE && took < APPEND_DEADLINE + Duration::from_millis(10), "{took:?}");
+        }
+        drop(resume);
+    }
+}

@@ -26,7 +26,7 @@ use crate::{
 pub(crate) fn trials() -> Vec<Trial> {
     on_stacks![
         [DYNAMODB] => with_a_slow_store_the_provisional_message_arrives_long_before_the_write,
-        [EDGE_DYNAMODB] => a_failing_store_causes_a_503_and_a_retraction,
+        [DYNAMODB] => a_failing_store_causes_a_503_and_a_retraction,
         [DYNAMODB] => streams_survive_a_long_outage_of_the_store,
         [DYNAMODB] => a_message_that_was_never_published_reaches_every_stream,
         [DYNAMODB] => a_message_that_was_never_published_comes_before_the_next_one,
@@ -34,12 +34,18 @@ pub(crate) fn trials() -> Vec<Trial> {
         [DYNAMODB] => a_message_is_delivered_despite_a_crash_before_its_final_publish,
         [DYNAMODB] => a_retry_after_such_a_crash_delivers_the_message_at_once,
         [APART] => a_publish_that_fails_at_first_is_retried,
-        [EDGE_DYNAMODB] => a_dead_or_hanging_proxy_does_not_delay_the_others,
+        [DYNAMODB] => a_dead_or_hanging_proxy_does_not_delay_the_others,
         Heavy [APART] => a_redeploy_under_two_hundred_streams_drops_no_stream_and_loses_no_message,
         [APART] => a_killed_backend_keeps_acknowledged_messages,
         [EDGE_DYNAMODB] => the_post_of_a_client_that_disconnects_is_finished,
     ]
 }
+
+/// The store's deadline is 8 s, and the post's 9.5 s, as tests with a paused clock prove. The rest is for a busy machine.
+const REFUSAL_DEADLINE: Duration = Duration::from_secs(18);
+/// A post that waits until its publish succeeds takes 9.5 s. One that waits for the first attempt takes at most two, one
+/// for each of its items.
+const UNCONFIRMED_POST_DEADLINE: Duration = Duration::from_secs(8);
 
 fn id(message: &serde_json::Value) -> &str {
     message["id"].as_str().unwrap_or("no id")
@@ -107,8 +113,7 @@ async fn a_failing_store_causes_a_503_and_a_retraction(kind: Kind) -> anyhow::Re
         let started = Instant::now();
         let answer = room.post_with("lost", &[]).await?;
         assert_eq!((answer.status, answer.body["error"].as_str()), (503, Some("store_unavailable")), "{mode:?}");
-        // The store's deadline is 8 s, and the post's 9.5 s.
-        assert!(started.elapsed() < SOON, "{mode:?}: answered after {:?}", started.elapsed());
+        assert!(started.elapsed() < REFUSAL_DEADLINE, "{mode:?}: answered after {:?}", started.elapsed());
         let shown = provisional(&mut stream, "lost").await?;
         assert_eq!(shown.get("retracted"), None);
         let retracted = provisional(&mut stream, "lost").await?;
@@ -152,6 +157,7 @@ async fn a_message_that_was_never_published_reaches_every_stream(kind: Kind) -> 
     }
     let silent = store_silently(&stack, "lobby", "silent").await?;
     for stream in &mut streams {
+        // A proxy that ignores the interval of the link rechecks after two minutes.
         let events = stream.until(RECHECK + SOON, |event| event.id.as_deref() == Some(&silent)).await?;
         assert_eq!(ids(&events), [silent.as_str()]);
     }
@@ -263,10 +269,16 @@ async fn a_publish_that_fails_at_first_is_retried(kind: Kind) -> anyhow::Result<
     up_to(&mut stream, id(&before)).await?;
     for mode in [Mode::Refuse, Mode::Hang] {
         stack.control.set(mode);
-        let started = Instant::now();
-        let posted = [room.post("one").await?, room.post("two").await?];
-        // A post waits a second for its publish, which is retried for a minute.
-        assert!(started.elapsed() < SOON, "{mode:?}: two posts took {:?}", started.elapsed());
+        let mut posted = Vec::new();
+        for text in ["one", "two"] {
+            let started = Instant::now();
+            posted.push(room.post(text).await?);
+            assert!(
+                started.elapsed() < UNCONFIRMED_POST_DEADLINE,
+                "{mode:?}: post {text} took {:?}",
+                started.elapsed()
+            );
+        }
         stack.control.set(Mode::Pass);
         let events = up_to(&mut stream, id(&posted[1])).await?;
         assert_eq!(ids(&events), [id(&posted[0]), id(&posted[1])], "{mode:?}");

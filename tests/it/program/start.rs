@@ -27,7 +27,7 @@ pub(super) fn trials() -> Vec<Trial> {
         [DynamoDb] => a_proxy_that_hangs_does_not_delay_the_start,
     ];
     trials.extend(on_stacks![
-        [EDGE_DYNAMODB] => parts_that_start_later_are_used_without_a_restart,
+        [DYNAMODB] => parts_that_start_later_are_used_without_a_restart,
     ]);
     trials
 }

@@ -23,8 +23,6 @@ pub(crate) enum Load {
     Light,
     /// It keeps a core busy for seconds: a browser, hundreds of streams, thousands of messages. Two permits.
     Heavy,
-    /// It measures something that any other test would disturb. All permits. These run last, one after another.
-    Exclusive,
 }
 
 /// Hands out permits in the order in which tests ask for them.
@@ -76,18 +74,15 @@ impl State {
         match load {
             Load::Light => 1,
             Load::Heavy => 2.min(self.permits),
-            Load::Exclusive => self.permits,
         }
     }
 
     /// The test that starts next, if it fits now. A test that has to wait for a heavy one to end is passed over; apart
     /// from that none is, so that many light tests cannot keep a heavy one waiting for ever.
     fn next(&self) -> Option<u64> {
-        let only_exclusive = self.waiting.values().all(|load| *load == Load::Exclusive);
         let may_start = |load: Load| match load {
             Load::Light => true,
             Load::Heavy => self.heavy < self.permits.div_ceil(PERMITS_PER_HEAVY),
-            Load::Exclusive => only_exclusive,
         };
         let (ticket, load) = self.waiting.iter().find(|(_, load)| may_start(**load))?;
         (self.free >= self.weight(*load)).then_some(*ticket)

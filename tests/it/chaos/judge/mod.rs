@@ -30,7 +30,8 @@ use super::{
 };
 
 /// The longest time that a post may take to be answered or refused, whatever hangs: ten seconds, as in
-/// docs/reliability.md. A program without optimizations, beside other tests, has more.
+/// docs/reliability.md, which `scripts/soak` requires. A program without optimizations, beside other tests, has more;
+/// that its deadlines add up to less than ten seconds is proven with a paused clock, in src/app/post.rs.
 pub(crate) const POST_DEADLINE: Duration = Duration::from_secs(if cfg!(debug_assertions) { 18 } else { 10 });
 /// How many entries of a client are printed, up to the one that broke a rule.
 const SHOWN: usize = 12;

@@ -1,7 +1,7 @@
 //! The latency that the backend adds to a delivery. It compares the time from a POST to its first event at a subscriber
 //! with the time that Pushpin alone takes from a direct publish to the same subscriber, alternating in one run.
 //!
-//! `cargo bench --bench latency`; needs Pushpin and DynamoDB Local, as `scripts/test` installs them.
+//! `cargo bench --all-features --bench latency`; needs Pushpin and DynamoDB Local, as `scripts/test` installs them.
 
 use std::time::{Duration, Instant};
 

@@ -1,16 +1,17 @@
 //! Fan-out side by side: nchan, Pushpin and the edge deliver the same messages to the same subscribers, in one run.
 //!
 //! ```text
-//! cargo bench --bench fanout                                  everything, all servers, three rounds
-//! cargo bench --bench fanout -- latency throughput            only these; there are also memory, churn and chat
-//! cargo bench --bench fanout -- --server nchan,pushpin        only these servers
-//! cargo bench --bench fanout -- --subscribers 100 --rate 10   other numbers; --help lists them
+//! cargo bench --all-features --bench fanout                                  everything, all servers, three rounds
+//! cargo bench --all-features --bench fanout -- latency throughput            only these; there are also memory, churn and chat
+//! cargo bench --all-features --bench fanout -- --server nchan,pushpin        only these servers
+//! cargo bench --all-features --bench fanout -- --subscribers 100 --rate 10   other numbers; --help lists them
 //! ```
 //!
 //! Needs the servers that are compared: nchan (`nginx-light`, `libnginx-mod-nchan`) and Pushpin. A missing server is
 //! skipped, and the report names it. All servers get events of about 100 bytes on one channel over loopback, from the same
 //! publishers and the same client. Both are threads of this process, and the table shows their processor time.
 //!
+//! - [`plan`]: the command line
 //! - [`runs`]: the measurements
 //! - [`servers`]: the servers that are compared
 //! - [`load`], [`publisher`]: publishing
@@ -21,17 +22,18 @@
 use std::fs;
 
 use anyhow::Context as _;
-use clap::Parser;
+use clap::Parser as _;
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 use crate::{
+    plan::{Plan, Run},
     report::Report,
-    runs::Run,
-    servers::{Kind, Launcher},
+    servers::Launcher,
 };
 
 mod clock;
 mod load;
+mod plan;
 mod publisher;
 mod report;
 mod runs;
@@ -47,50 +49,6 @@ mod support;
 
 /// The channel of all subscribers, and the name of the chat room.
 const CHANNEL: &str = "bench";
-
-/// Compares how nchan, Pushpin and the edge deliver messages
-#[derive(Debug, Parser)]
-#[command(name = "cargo bench --bench fanout --")]
-struct Plan {
-    /// What to measure; by default everything
-    #[arg(value_enum)]
-    runs: Vec<Run>,
-    /// The servers to compare
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "nchan,pushpin,edge")]
-    server: Vec<Kind>,
-    /// How often each measurement is repeated; the servers alternate
-    #[arg(long, default_value_t = 3)]
-    rounds: usize,
-    /// Subscribers of `latency`, `throughput` and `chat`
-    #[arg(long, default_value_t = 1000)]
-    subscribers: usize,
-    /// Messages that each of these three publishes
-    #[arg(long, default_value_t = 500)]
-    messages: u32,
-    /// Messages per second of `latency`
-    #[arg(long, default_value_t = 50.0)]
-    rate: f64,
-    /// Posts per second of `chat`
-    #[arg(long, default_value_t = 20.0)]
-    chat_rate: f64,
-    /// Concurrent publishers of `throughput` and `chat`, each of which waits for its response
-    #[arg(long, default_value_t = 2, value_parser = publishers())]
-    publishers: usize,
-    /// Subscribers of `memory`
-    #[arg(long, default_value_t = 10_000)]
-    idle: usize,
-    /// Connections of `churn`
-    #[arg(long, default_value_t = 50_000)]
-    cycles: usize,
-    /// A flag that cargo passes to every benchmark
-    #[arg(long, hide = true)]
-    bench: bool,
-}
-
-fn publishers() -> impl clap::builder::TypedValueParser<Value = usize> {
-    use clap::builder::{RangedU64ValueParser, TypedValueParser as _};
-    RangedU64ValueParser::<u64>::new().range(1..=tally::MAX_LANES as u64).map(|number| number as usize)
-}
 
 fn main() -> anyhow::Result<()> {
     let plan = Plan::parse();

@@ -1,6 +1,6 @@
 //! The results of several rounds, and the table of their medians.
 
-use crate::servers::Kind;
+use crate::plan::Kind;
 
 /// All results. Rows are in the order of their first result.
 #[derive(Default)]

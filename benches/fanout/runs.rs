@@ -2,14 +2,12 @@
 
 use std::{thread, time::Duration};
 
-use clap::ValueEnum;
-
 use crate::{
-    Plan,
     load::{Load, Outcome},
+    plan::{Kind, Plan, Run},
     publisher::Publisher,
     report::Report,
-    servers::{Kind, Server},
+    servers::Server,
     stamp,
     subscribers::Subscribers,
     usage,
@@ -19,21 +17,6 @@ use crate::{
 const CHURN_AT_ONCE: usize = 200;
 /// Connections before the first measurement, so that the server has allocated what it keeps.
 const CHURN_WARM_UP: usize = 50 * CHURN_AT_ONCE;
-
-/// A measurement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Run {
-    /// Processor time per delivery and latency, at a fixed rate
-    Latency,
-    /// Maximum number of deliveries per second
-    Throughput,
-    /// Memory per idle subscriber
-    Memory,
-    /// Memory and descriptors after many connections were opened and closed
-    Churn,
-    /// Time from a POST to a room until its two events arrive, with `gripchat run`
-    Chat,
-}
 
 impl Run {
     /// Returns the servers that it compares.

@@ -1,9 +1,6 @@
 //! Counts deliveries by subscriber, with their order and latency.
 
-use crate::{clock, stamp::Stamp};
-
-/// The maximum number of concurrent publishers.
-pub(crate) const MAX_LANES: usize = 8;
+use crate::{clock, plan::MAX_PUBLISHERS, stamp::Stamp};
 
 /// The maximum number of copies of a message that a subscriber receives: provisional and final.
 const MAX_COPIES: usize = 2;
@@ -17,7 +14,7 @@ pub(crate) struct Tally {
     copies: usize,
     expected: usize,
     /// For each subscriber, copy and lane: the position of the next message in the lane.
-    next: Vec<[[u32; MAX_LANES]; MAX_COPIES]>,
+    next: Vec<[[u32; MAX_PUBLISHERS]; MAX_COPIES]>,
     /// The latencies of each copy, in µs. The memory for all of them is allocated at the start.
     latencies: [Vec<u32>; MAX_COPIES],
     misplaced: usize,

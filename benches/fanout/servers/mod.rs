@@ -2,11 +2,11 @@
 
 use std::{fmt, net::SocketAddr, thread, time::Duration};
 
-use clap::ValueEnum;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use crate::{
+    plan::Kind,
     publisher::Target,
     subscribers::Endpoint,
     support::{
@@ -19,20 +19,6 @@ mod backend;
 mod gripchat;
 mod nchan;
 mod pushpin;
-
-/// A kind of server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
-pub(crate) enum Kind {
-    /// nginx with its fan-out module, two workers
-    Nchan,
-    /// Pushpin, with message_rate and message_hwm lifted, and larger buffers where memory is not measured
-    Pushpin,
-    /// `gripchat edge`
-    Edge,
-    /// `gripchat run`: backend, edge and the embedded store in one process
-    #[value(skip)]
-    Run,
-}
 
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

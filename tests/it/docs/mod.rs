@@ -1,15 +1,24 @@
-//! Checks README.md and docs/: every command in them runs, their tables match the program, and their links lead somewhere.
+//! Checks README.md and docs/: every command in them is run or checked, their tables and numbers match the program, the
+//! tests that they name exist, and their links lead somewhere.
 
 use std::{fs, path::Path};
 
+use anyhow::ensure;
 use libtest_mimic::Trial;
+use tokio::process::Command;
 
 mod commands;
 mod errors;
 mod examples;
 mod links;
 pub(crate) mod markdown;
+mod numbers;
 mod tables;
+
+/// The command line of the benchmark `fanout`.
+#[path = "../../../benches/fanout/plan.rs"]
+#[expect(dead_code, reason = "the benchmark uses the result of parsing")]
+mod plan;
 
 /// The repository.
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -17,9 +26,18 @@ const README: &str = include_str!("../../../README.md");
 const API: &str = include_str!("../../../docs/api.md");
 const CONFIGURATION: &str = include_str!("../../../docs/configuration.md");
 const DEPLOY: &str = include_str!("../../../docs/deploy.md");
+const EDGE: &str = include_str!("../../../docs/edge.md");
+const RELIABILITY: &str = include_str!("../../../docs/reliability.md");
 
 pub(crate) fn trials() -> Vec<Trial> {
-    let trials = [commands::trials(), errors::trials(), examples::trials(), links::trials(), tables::trials()];
+    let trials = [
+        commands::trials(),
+        errors::trials(),
+        examples::trials(),
+        links::trials(),
+        numbers::trials(),
+        tables::trials(),
+    ];
     trials.into_iter().flatten().collect()
 }
 
@@ -41,4 +59,15 @@ fn documents() -> anyhow::Result<Vec<Document>> {
     paths.sort();
     let read = |path: String| Ok(Document { text: fs::read_to_string(Path::new(ROOT).join(&path))?, path });
     paths.into_iter().map(read).collect()
+}
+
+/// Returns the names of all black-box tests, which are in this executable.
+async fn black_box_tests() -> anyhow::Result<Vec<String>> {
+    let listed = Command::new(std::env::current_exe()?).arg("--list").kill_on_drop(true).output().await?;
+    let text = String::from_utf8(listed.stdout)?;
+    // An ignored test has a mark after its name.
+    let names = text.lines().filter_map(|line| line.split_once(": test").map(|(name, _)| name.to_owned()));
+    let names: Vec<String> = names.collect();
+    ensure!(names.len() > 100, "only {} tests are listed", names.len());
+    Ok(names)
 }

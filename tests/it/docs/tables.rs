@@ -1,12 +1,12 @@
-//! Compares the tables and numbers of the documents with the program.
+//! Compares the tables of the documents with the program.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use clap::CommandFactory as _;
 use libtest_mimic::Trial;
 
-use super::{API, CONFIGURATION, DEPLOY, ROOT, markdown};
+use super::{CONFIGURATION, DEPLOY, RELIABILITY, ROOT, markdown};
 use crate::support::trials::trials;
 
 pub(super) fn trials() -> Vec<Trial> {
@@ -14,7 +14,7 @@ pub(super) fn trials() -> Vec<Trial> {
         [] => the_configuration_table_matches_the_command_line,
         [] => the_table_of_grip_urls_matches_the_code,
         [] => the_permissions_are_those_of_the_calls_in_the_code,
-        [] => the_numbers_match_the_constants,
+        [] => the_tests_of_the_guarantees_exist,
     ]
 }
 
@@ -96,21 +96,24 @@ fn pascal_case(name: &str) -> String {
     name.split('_').map(word).collect()
 }
 
-async fn the_numbers_match_the_constants() -> anyhow::Result<()> {
-    use gripchat::{app::INITIAL_MESSAGES, store};
-    let api = API.split_whitespace().collect::<Vec<_>>().join(" ");
-    for sentence in [
-        format!("the newest messages, {INITIAL_MESSAGES} unless `limit` (1 to 200) is given"),
-        format!("is a stream: the newest {INITIAL_MESSAGES} messages"),
-        format!("among the {},000 messages after `Last-Event-ID`", store::KEY_SEARCH_MAX / 1_000),
-        format!("the server searches the newest {} messages", store::KEY_SEARCH_NEWEST),
-    ] {
-        assert!(api.contains(&sentence), "not in docs/api.md: {sentence}");
-    }
-    let (rooms, _) = api.split_once("are reserved.").context("no reserved names")?;
-    let (_, reserved) = rooms.rsplit_once("The names ").context("no reserved names")?;
-    for name in markdown::code_spans(reserved) {
-        assert!(gripchat::chat::RoomId::parse(name).is_err(), "{name} is a valid room");
+/// Compares the last column of the table of guarantees. What is in parentheses names mixes of faults.
+async fn the_tests_of_the_guarantees_exist() -> anyhow::Result<()> {
+    let tests = super::black_box_tests().await?;
+    let below = RELIABILITY.lines().skip_while(|line| !line.starts_with("| guarantee |")).skip(2);
+    let rows: Vec<&str> = below.take_while(|line| line.starts_with('|')).collect();
+    ensure!(rows.len() == 8, "{} guarantees", rows.len());
+    for row in rows {
+        let cell = row.trim_matches([' ', '|']).rsplit('|').next().unwrap_or_default();
+        let outside: String = cell.split('(').map(|part| part.split_once(')').map_or(part, |(_, rest)| rest)).collect();
+        let modules: Vec<&str> = markdown::code_spans(&outside)
+            .into_iter()
+            .filter(|span| span.chars().all(|c| c.is_ascii_lowercase() || matches!(c, '_' | ':')))
+            .collect();
+        ensure!(!modules.is_empty(), "no tests: {row}");
+        for module in modules {
+            let exists = tests.iter().any(|name| name.starts_with(&format!("{module}::")));
+            ensure!(exists, "there is no module {module} with tests: {row}");
+        }
     }
     Ok(())
 }

@@ -29,7 +29,7 @@ pub enum RoomError {
     #[error("a room's name may contain letters, digits, \"-\", \"_\" and \".\"; {0:?} is none of them")]
     Character(char),
     /// The server uses the path itself.
-    #[error("{0:?} is a path of the server's own; choose another name for the room")]
+    #[error("{0:?} is reserved; choose another name for the room")]
     Reserved(String),
 }
 

@@ -73,7 +73,7 @@ pub(super) fn raise_descriptor_limit(connections: usize) -> usize {
     let Some(allowed) = getrlimit(Resource::Nofile).current else { return connections };
     let fit = usize::try_from(allowed.saturating_sub(RESERVED_DESCRIPTORS)).unwrap_or(usize::MAX).max(1);
     if fit < connections {
-        info!(connections = fit, "the limit of open files (ulimit -n) allows fewer connections than MAX_CONNECTIONS");
+        info!("the limit of open files (ulimit -n) allows {fit} connections; MAX_CONNECTIONS is {connections}");
     }
     connections.min(fit)
 }

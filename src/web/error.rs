@@ -52,7 +52,7 @@ pub(crate) enum WebError {
     TooManyPosts(Duration),
     #[error("this idempotency key belongs to another message; use a new one")]
     KeyReused,
-    #[error("{0}; open the stream at the proxy's address (Pushpin's is http://localhost:7999 by default)")]
+    #[error("{0}; open the stream at the proxy's address (by default http://localhost:7999)")]
     NotProxied(SigError),
     #[error("this path is for GRIP proxies, which send the position of the stream in Grip-Last")]
     NoGripLast(#[from] CursorError),

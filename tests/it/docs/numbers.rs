@@ -36,7 +36,7 @@ async fn the_numbers_of_the_api_reference_match_the_constants() -> anyhow::Resul
             format!("`from` (1 to {} characters)", constant("src/chat", "MAX_AUTHOR_CHARS")?),
             format!("`text` (1 to {} characters)", grouped(constant("src/chat", "MAX_TEXT_CHARS")?)),
             format!("a path segment: 1 to {} letters", constant("src/chat", "MAX_CHARS")?),
-            format!("The body may have up to {body} KiB."),
+            format!("The body may be up to {body} KiB long."),
             format!("the body has more than {body} KiB"),
             format!("the body did not arrive within {} s", constant("src/web/extract", "BODY_TIMEOUT")?),
             format!("nothing else was sent for {} s", constant("src/feed", "KEEP_ALIVE_AFTER")?),

@@ -3,7 +3,7 @@
 FROM rust:1-slim-bookworm AS build
 WORKDIR /build
 COPY . .
-# Caches rather than a layer of dependencies: no stand-in sources to keep in step with Cargo.toml. A cache mount is not
+# Cache mounts instead of a layer of dependencies, which would need placeholder sources. A cache mount is not
 # part of the image, hence the copy.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
   --mount=type=cache,target=/build/target \
@@ -11,7 +11,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
   && cp target/dist/gripchat /gripchat
 
 FROM debian:bookworm-slim
-# The roots that HTTPS to DynamoDB and to a hosted GRIP proxy is checked against.
+# Root certificates for HTTPS to DynamoDB and to hosted GRIP proxies.
 RUN apt-get update \
   && apt-get install -y --no-install-recommends ca-certificates \
   && rm -rf /var/lib/apt/lists/*

@@ -1,4 +1,4 @@
-//! The backend: connects its parts, serves until it is told to stop, and finishes the requests under way.
+//! The backend: connects its parts, serves until shutdown starts, and finishes the requests in progress.
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,4 +1,4 @@
-//! What the writer is asked to do.
+//! The jobs of the writer.
 
 use std::{sync::mpsc::SyncSender, time::Instant};
 

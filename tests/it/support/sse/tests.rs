@@ -29,8 +29,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         [] => an_unfinished_block_is_no_event,
         [] => broken_text_is_replaced,
         [] => a_stream_gives_events_as_they_come,
-        [] => what_is_not_a_stream_is_an_error_that_says_what_it_is,
-        [] => waiting_in_vain_tells_what_came,
+        [] => a_response_that_is_no_stream_is_an_error_with_its_status_and_body,
+        [] => a_wait_that_fails_lists_the_events_that_came,
         [] => closing_ends_the_connection,
     ]
 }
@@ -153,7 +153,7 @@ async fn a_stream_gives_events_as_they_come() -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn what_is_not_a_stream_is_an_error_that_says_what_it_is() -> anyhow::Result<()> {
+async fn a_response_that_is_no_stream_is_an_error_with_its_status_and_body() -> anyhow::Result<()> {
     for (head, expected) in [
         ("404 Not Found\r\nContent-Length: 7", "404 Not Found: no room"),
         ("200 OK\r\nContent-Type: text/html\r\nContent-Length: 7", "not a stream but \"text/html\""),
@@ -167,7 +167,7 @@ async fn what_is_not_a_stream_is_an_error_that_says_what_it_is() -> anyhow::Resu
     Ok(())
 }
 
-async fn waiting_in_vain_tells_what_came() -> anyhow::Result<()> {
+async fn a_wait_that_fails_lists_the_events_that_came() -> anyhow::Result<()> {
     let (mut server, mut stream) = streaming().await?;
     server.write_all(b"event: near\nid: 9\ndata: miss\n\n").await?;
     stream.until(SOON, |event| event.event == "near").await?;

@@ -29,9 +29,18 @@ pub struct LogFlags {
 impl LogFlags {
     /// Checks the filter, and returns what the log takes.
     pub fn config(&self, problems: &mut Problems) -> Option<Log> {
-        let filter = EnvFilter::try_new(&self.log_filter).map_err(|e| format!("{e}; try info or gripchat=debug"));
+        let filter = filter(&self.log_filter);
         Some(Log { json: self.json, filter: problems.check("RUST_LOG", filter)? })
     }
+}
+
+/// `EnvFilter` of tracing-subscriber 0.3.23 panics on some text that is not ASCII: it cuts within a character. Targets,
+/// levels and names of spans are ASCII.
+fn filter(text: &str) -> Result<EnvFilter, String> {
+    if !text.is_ascii() {
+        return Err("must be ASCII; try info or gripchat=debug".to_owned());
+    }
+    EnvFilter::try_new(text).map_err(|error| format!("{error}; try info or gripchat=debug"))
 }
 
 fn is_json(format: &str) -> Result<bool, &'static str> {
@@ -39,5 +48,18 @@ fn is_json(format: &str) -> Result<bool, &'static str> {
         "text" => Ok(false),
         "json" => Ok(true),
         _ => Err("must be text or json"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_that_is_not_ascii_is_an_error_and_no_panic() {
+        for text in ["\u{a0}꣐=", "é=debug", "ä"] {
+            assert!(filter(text).unwrap_err().contains("try info"), "{text}");
+        }
+        filter("info,gripchat=debug").unwrap();
     }
 }
